@@ -1,0 +1,22 @@
+//! The rules of issuance and the exact bytes.
+//!
+//! Values and the present moment come in, decisions and DER go out: this crate knows no HTTP, no SQL, no clock, no
+//! environment and no file path. The modules carry the RFC's nouns; `docs/GLOSSARY.md` defines them.
+
+pub mod algorithm;
+pub mod application;
+pub mod crl;
+pub mod csr;
+pub mod fee;
+pub mod issue;
+pub mod ocsp;
+pub mod profile;
+pub mod revocation;
+pub mod serial;
+pub mod signer;
+pub mod statement;
+pub mod subject;
+pub mod timestamp;
+
+pub use serial::SerialNumber;
+pub use timestamp::Timestamp;

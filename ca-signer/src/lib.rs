@@ -1,0 +1,1 @@
+//! The only process that can reach the CA key: claims signing jobs, never listens.

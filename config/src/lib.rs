@@ -1,0 +1,1 @@
+//! How a process starts: defaults, fees, regions, profiles, texts, the clock.

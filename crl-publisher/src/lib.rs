@@ -1,0 +1,1 @@
+//! When is a CRL due; judges it; places it atomically.

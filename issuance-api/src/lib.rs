@@ -1,0 +1,1 @@
+//! The registration authority over HTTP: applicants, officers, payments.

@@ -1,0 +1,1 @@
+//! Certificate status over HTTP (RFC 6960).

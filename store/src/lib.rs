@@ -1,0 +1,1 @@
+//! The memory: diesel over SQLite and PostgreSQL behind one connection enum.

@@ -1,0 +1,1 @@
+//! Holds nothing: the judges are in `e2e/`.

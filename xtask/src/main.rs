@@ -1,0 +1,2 @@
+//! The README's two commands.
+fn main() {}
