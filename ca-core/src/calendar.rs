@@ -1,0 +1,81 @@
+//! Days: RFC 3339 full-dates and the day it is in Tashkent.
+
+use serde::{Deserialize, Deserializer, Serializer, de};
+use time::format_description::StaticFormatDescription;
+use time::macros::{format_description, offset};
+use time::{Date, UtcOffset};
+
+use crate::Timestamp;
+
+/// Uzbekistan Time, UTC+5 all year since 1993.
+const TASHKENT: UtcOffset = offset!(+5);
+const FULL_DATE: StaticFormatDescription = format_description!("[year]-[month]-[day]");
+
+/// The text is not an RFC 3339 full-date (section 5.6), or names a day that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a date written as YYYY-MM-DD")]
+pub struct NotADate;
+
+/// The calendar day in Tashkent at this moment: ages and prices change at its midnight.
+pub fn tashkent_date(at: Timestamp) -> Date {
+    at.to_offset_date_time().to_offset(TASHKENT).date()
+}
+
+/// Reads an RFC 3339 full-date: exactly four, two and two digits.
+///
+/// # Errors
+/// [`NotADate`] for any other form and for days that do not exist.
+pub fn parse_full_date(text: &str) -> Result<Date, NotADate> {
+    // The formatter also takes signed and longer years; RFC 3339 does not.
+    if text.len() != 10 || !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(NotADate);
+    }
+    Date::parse(text, FULL_DATE).map_err(|_| NotADate)
+}
+
+/// Writes an RFC 3339 full-date.
+pub fn full_date(date: Date) -> String {
+    format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+}
+
+/// For `#[serde(with = "...")]` on a [`Date`].
+pub(crate) fn serialize<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&full_date(*date))
+}
+
+/// For `#[serde(with = "...")]` on a [`Date`].
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    parse_full_date(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::date;
+
+    #[test]
+    fn the_day_changes_at_midnight_in_tashkent() {
+        let before = "2026-03-01T18:59:59.999Z".parse().unwrap();
+        let after = "2026-03-01T19:00:00Z".parse().unwrap();
+        assert_eq!(tashkent_date(before), date!(2026 - 03 - 01));
+        assert_eq!(tashkent_date(after), date!(2026 - 03 - 02));
+    }
+
+    #[test]
+    fn only_the_full_date_of_rfc_3339_is_read() {
+        assert_eq!(parse_full_date("2004-02-29"), Ok(date!(2004 - 02 - 29)));
+        assert_eq!(full_date(date!(2004 - 02 - 09)), "2004-02-09");
+        for other in [
+            "2003-02-29",
+            "2004-2-29",
+            "29.02.2004",
+            "+004-02-29",
+            "-004-02-29",
+            "2004-02-29T",
+            "",
+            "2004-0२-9",
+        ] {
+            assert_eq!(parse_full_date(other), Err(NotADate), "{other}");
+        }
+    }
+}
