@@ -1,1 +1,52 @@
 //! The memory: diesel over SQLite and PostgreSQL behind one connection enum.
+//!
+//! Each file keeps one noun: its rows are private to it, its functions take a [`Connection`] inside a transaction that
+//! [`Database::write`] or [`Database::read`] opened. One verb is one transaction with one winner.
+
+pub mod applications;
+pub mod audit;
+pub mod captchas;
+pub mod certificates;
+pub mod crls;
+mod database;
+pub mod documents;
+mod error;
+pub mod feed;
+pub mod idempotency;
+pub mod invoices;
+pub mod issuance;
+pub mod issuers;
+pub mod jobs;
+pub mod messages;
+pub mod migrations;
+pub mod officers;
+pub mod phone_verifications;
+mod schema;
+pub mod sessions;
+
+pub use database::{Connection, Database, OpenError, Options, Target};
+pub use error::StoreError;
+
+/// A page of a list: the items and the key to ask for the next page with, if there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In the order of the key.
+    pub items: Vec<T>,
+    /// Absent on the last page.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// From up to `limit + 1` rows: the extra row only tells that there is more.
+    fn from_rows(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(key) } else { None };
+        Self { items, next }
+    }
+
+    /// The same page of other things.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(f).collect(), next: self.next }
+    }
+}

@@ -1,0 +1,475 @@
+//! Every certificate ever signed. One row is the truth about its status.
+
+use ca_core::application::ApplicationId;
+use ca_core::revocation::{Reason, Status};
+use ca_core::{SerialNumber, Timestamp};
+use diesel::prelude::*;
+
+use crate::Page;
+use crate::database::Connection;
+use crate::error::StoreError;
+use crate::jobs::{JobKind, NewJob};
+use crate::schema::{applications, certificates};
+use crate::{audit, feed, jobs};
+
+/// A certificate as it was signed, to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCertificate {
+    /// Who signed it.
+    pub issuer: String,
+    /// Its serial.
+    pub serial: SerialNumber,
+    /// The application it answers; none for CA and OCSP certificates.
+    pub application: Option<ApplicationId>,
+    /// The profile's name.
+    pub profile: String,
+    /// The subject in readable form.
+    pub subject: String,
+    /// The subject's common name.
+    pub common_name: String,
+    /// The holder's PINFL.
+    pub pinfl: Option<String>,
+    /// The STIR in the subject.
+    pub stir: Option<String>,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub spki_sha256: [u8; 32],
+    /// The certificate, DER.
+    pub der: Vec<u8>,
+    /// Start of validity.
+    pub not_before: Timestamp,
+    /// End of validity.
+    pub not_after: Timestamp,
+}
+
+/// A certificate and what is true of it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCertificate {
+    /// The key of its page.
+    pub id: i64,
+    /// The certificate.
+    pub certificate: NewCertificate,
+    /// Its status.
+    pub status: Status,
+    /// When it was signed.
+    pub issued_at: Timestamp,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = certificates, treat_none_as_default_value = false)]
+pub(crate) struct NewRow<'a> {
+    issuer_id: &'a str,
+    serial: &'a [u8],
+    application_id: Option<String>,
+    profile: &'a str,
+    subject: &'a str,
+    common_name: &'a str,
+    common_name_folded: String,
+    pinfl: Option<&'a str>,
+    stir: Option<&'a str>,
+    spki_sha256: &'a [u8],
+    certificate: &'a [u8],
+    not_before: i64,
+    not_after: i64,
+    issued_at: i64,
+    status: &'a str,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = certificates)]
+struct Row {
+    id: i64,
+    issuer_id: String,
+    serial: Vec<u8>,
+    application_id: Option<String>,
+    profile: String,
+    subject: String,
+    common_name: String,
+    pinfl: Option<String>,
+    stir: Option<String>,
+    spki_sha256: Vec<u8>,
+    certificate: Vec<u8>,
+    not_before: i64,
+    not_after: i64,
+    issued_at: i64,
+    status: String,
+    status_since: Option<i64>,
+    reason: Option<i16>,
+    invalidity_date: Option<i64>,
+}
+
+/// The four columns that hold a [`Status`], in `certificates` and in `status_changes`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub(crate) struct StatusColumns {
+    pub(crate) status: String,
+    pub(crate) status_since: Option<i64>,
+    pub(crate) reason: Option<i16>,
+    pub(crate) invalidity_date: Option<i64>,
+}
+
+impl From<Status> for StatusColumns {
+    fn from(status: Status) -> Self {
+        let (since, reason, invalidity) = match status {
+            Status::Good => (None, None, None),
+            Status::Suspended { since } => (Some(since), None, None),
+            Status::Revoked { since, reason, invalidity_date } => (Some(since), Some(reason), invalidity_date),
+        };
+        Self {
+            status: status.as_str().to_owned(),
+            status_since: since.map(Timestamp::unix_millis),
+            reason: reason.map(|reason| i16::from(reason.code())),
+            invalidity_date: invalidity.map(Timestamp::unix_millis),
+        }
+    }
+}
+
+impl TryFrom<StatusColumns> for Status {
+    type Error = StoreError;
+
+    fn try_from(columns: StatusColumns) -> Result<Self, StoreError> {
+        let since = columns.status_since.map(Timestamp::from_unix_millis);
+        let reason = columns.reason.and_then(|code| u8::try_from(code).ok()).and_then(Reason::from_code);
+        match (columns.status.as_str(), since, reason) {
+            ("good", None, None) => Ok(Self::Good),
+            ("suspended", Some(since), None) => Ok(Self::Suspended { since }),
+            ("revoked", Some(since), Some(reason)) => Ok(Self::Revoked {
+                since,
+                reason,
+                invalidity_date: columns.invalidity_date.map(Timestamp::from_unix_millis),
+            }),
+            _ => Err(StoreError::corrupt("a certificate status")),
+        }
+    }
+}
+
+impl TryFrom<Row> for StoredCertificate {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let status = StatusColumns {
+            status: row.status,
+            status_since: row.status_since,
+            reason: row.reason,
+            invalidity_date: row.invalidity_date,
+        };
+        Ok(Self {
+            id: row.id,
+            status: status.try_into()?,
+            issued_at: Timestamp::from_unix_millis(row.issued_at),
+            certificate: NewCertificate {
+                issuer: row.issuer_id,
+                serial: SerialNumber::try_from(row.serial.as_slice()).map_err(StoreError::corrupt)?,
+                application: row.application_id.map(|id| id.parse()).transpose().map_err(StoreError::corrupt)?,
+                profile: row.profile,
+                subject: row.subject,
+                common_name: row.common_name,
+                pinfl: row.pinfl,
+                stir: row.stir,
+                spki_sha256: row.spki_sha256.try_into().map_err(|_| StoreError::corrupt("a SHA-256"))?,
+                der: row.certificate,
+                not_before: Timestamp::from_unix_millis(row.not_before),
+                not_after: Timestamp::from_unix_millis(row.not_after),
+            },
+        })
+    }
+}
+
+/// Stores certificates and tells the responders. The caller writes the audit entries, which know more.
+pub(crate) fn insert(
+    connection: &mut Connection,
+    new: &[NewCertificate],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for chunk in new.chunks(500) {
+        let rows: Vec<NewRow<'_>> = chunk
+            .iter()
+            .map(|certificate| NewRow {
+                issuer_id: &certificate.issuer,
+                serial: certificate.serial.as_bytes(),
+                application_id: certificate.application.map(|id| id.to_string()),
+                profile: &certificate.profile,
+                subject: &certificate.subject,
+                common_name: &certificate.common_name,
+                common_name_folded: fold(&certificate.common_name),
+                pinfl: certificate.pinfl.as_deref(),
+                stir: certificate.stir.as_deref(),
+                spki_sha256: &certificate.spki_sha256,
+                certificate: &certificate.der,
+                not_before: certificate.not_before.unix_millis(),
+                not_after: certificate.not_after.unix_millis(),
+                issued_at: now.unix_millis(),
+                status: "good",
+            })
+            .collect();
+        diesel::insert_into(certificates::table).values(&rows).execute(connection)?;
+    }
+    let changes: Vec<_> = new
+        .iter()
+        .map(|c| feed::Change {
+            issuer: c.issuer.clone(),
+            serial: c.serial,
+            not_after: c.not_after,
+            status: Status::Good,
+        })
+        .collect();
+    feed::record(connection, feed::Kind::Issued, &changes, now)
+}
+
+/// Case is folded so that a search for "aliyev" finds "ALIYEV".
+fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// The certificate with this serial. Serials are random over 126 bits, so one serial names one certificate.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn find(connection: &mut Connection, serial: &SerialNumber) -> Result<StoredCertificate, StoreError> {
+    let row: Row = certificates::table
+        .filter(certificates::serial.eq(serial.as_bytes()))
+        .select(Row::as_select())
+        .first(connection)?;
+    row.try_into()
+}
+
+/// The certificate that answers an application, if it has been signed.
+///
+/// # Errors
+/// The database's.
+pub fn of_application(
+    connection: &mut Connection,
+    id: ApplicationId,
+) -> Result<Option<StoredCertificate>, StoreError> {
+    Ok(of_applications(connection, &[id])?.pop())
+}
+
+/// The certificates that answer these applications.
+///
+/// # Errors
+/// The database's.
+pub fn of_applications(
+    connection: &mut Connection,
+    ids: &[ApplicationId],
+) -> Result<Vec<StoredCertificate>, StoreError> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows: Vec<Row> = certificates::table
+        .filter(certificates::application_id.eq_any(ids))
+        .select(Row::as_select())
+        .load(connection)?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The phone that applied for this certificate: its holder's.
+///
+/// # Errors
+/// The database's.
+pub fn holder_phone(connection: &mut Connection, serial: &SerialNumber) -> Result<Option<String>, StoreError> {
+    Ok(certificates::table
+        .inner_join(applications::table)
+        .filter(certificates::serial.eq(serial.as_bytes()))
+        .select(applications::phone)
+        .first(connection)
+        .optional()?)
+}
+
+/// Who has been certified with this key, and whether it was revoked for compromise.
+///
+/// # Errors
+/// The database's.
+pub fn uses_of_key(
+    connection: &mut Connection,
+    spki_sha256: &[u8; 32],
+) -> Result<Vec<ca_core::csr::KeyUse>, StoreError> {
+    let rows: Vec<(Option<String>, Option<i16>)> = certificates::table
+        .filter(certificates::spki_sha256.eq(spki_sha256.to_vec()))
+        .select((certificates::pinfl, certificates::reason))
+        .load(connection)?;
+    let compromise = i16::from(Reason::KeyCompromise.code());
+    Ok(rows
+        .into_iter()
+        .map(|(pinfl, reason)| ca_core::csr::KeyUse {
+            holder: pinfl.unwrap_or_default(),
+            revoked_for_compromise: reason == Some(compromise),
+        })
+        .collect())
+}
+
+/// What the register is searched by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Search {
+    /// Everything.
+    All,
+    /// The beginning of a common name, in any case.
+    Name(String),
+    /// A PINFL; for officers.
+    Pinfl(String),
+    /// A STIR.
+    Stir(String),
+}
+
+/// A page of the register of subscribers' certificates, newest first.
+///
+/// # Errors
+/// The database's.
+pub fn search(
+    connection: &mut Connection,
+    search: &Search,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Page<StoredCertificate>, StoreError> {
+    let mut query = certificates::table.filter(certificates::application_id.is_not_null()).into_boxed();
+    match search {
+        Search::All => {}
+        Search::Name(name) => {
+            let folded = fold(name);
+            // A range instead of LIKE: the index serves it, and nothing in it is a pattern.
+            let end = format!("{folded}\u{10ffff}");
+            query = query
+                .filter(certificates::common_name_folded.ge(folded))
+                .filter(certificates::common_name_folded.lt(end));
+        }
+        Search::Pinfl(pinfl) => query = query.filter(certificates::pinfl.eq(pinfl.clone())),
+        Search::Stir(stir) => query = query.filter(certificates::stir.eq(stir.clone())),
+    }
+    if let Some(before) = before {
+        query = query.filter(certificates::id.lt(before));
+    }
+    let rows: Vec<Row> = query
+        .order(certificates::id.desc())
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1)
+        .select(Row::as_select())
+        .load(connection)?;
+    let found = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<StoredCertificate>, _>>()?;
+    Ok(Page::from_rows(found, limit, |certificate| certificate.id.to_string()))
+}
+
+/// Makes a change of status durable: the row if it still has the status it was decided on, the feed, a CRL job, the
+/// notice to the holder and the audit entry, in the caller's transaction.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if somebody else changed the status first.
+pub fn change_status(
+    connection: &mut Connection,
+    stored: &StoredCertificate,
+    to: Status,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let certificate = &stored.certificate;
+    let from = StatusColumns::from(stored.status);
+    let columns = StatusColumns::from(to);
+    let changed = diesel::update(certificates::table.find(stored.id))
+        .filter(certificates::status.eq(from.status))
+        .set((
+            certificates::status.eq(columns.status),
+            certificates::status_since.eq(columns.status_since),
+            certificates::reason.eq(columns.reason),
+            certificates::invalidity_date.eq(columns.invalidity_date),
+        ))
+        .execute(connection)?;
+    if changed == 0 {
+        return Err(StoreError::Conflict("certificate status".to_owned()));
+    }
+    let (verb, reason) = match to {
+        Status::Good => ("restored", None),
+        Status::Suspended { .. } => ("suspended", None),
+        Status::Revoked { reason, .. } => ("revoked", Some(reason)),
+    };
+    let object = format!("certificate:{}/{}", certificate.issuer, certificate.serial);
+    let entry = audit::Entry {
+        at: now,
+        actor: actor.to_owned(),
+        action: format!("certificate.{verb}"),
+        object: object.clone(),
+        details: serde_json::json!({ "reason": reason.map(Reason::as_str) }),
+    };
+    audit::record(connection, &[entry])?;
+    let mut follow_ups = vec![NewJob {
+        kind: JobKind::SignCrl,
+        key: certificate.issuer.clone(),
+        payload: "{}".to_owned(),
+        run_at: now,
+    }];
+    if let Some(application) = certificate.application {
+        follow_ups.push(crate::messages::notice(application, verb, &object, now));
+    }
+    jobs::enqueue(connection, &follow_ups, now)?;
+    let change = feed::Change {
+        issuer: certificate.issuer.clone(),
+        serial: certificate.serial,
+        not_after: certificate.not_after,
+        status: to,
+    };
+    feed::record(connection, feed::Kind::Changed, &[change], now)
+}
+
+/// Certificates of an issuer that are not good, in the order they were issued: what its CRL lists. Those that expired
+/// before `expired_before` are left out (RFC 5280 section 3.3: one CRL after expiry still lists them).
+///
+/// # Errors
+/// The database's.
+pub fn not_good(
+    connection: &mut Connection,
+    issuer: &str,
+    expired_before: Timestamp,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, SerialNumber, Status)>, StoreError> {
+    let rows: Vec<(i64, Vec<u8>, StatusColumns)> = certificates::table
+        .filter(certificates::issuer_id.eq(issuer))
+        .filter(certificates::status.ne("good"))
+        .filter(certificates::not_after.ge(expired_before.unix_millis()))
+        .filter(certificates::id.gt(after))
+        .order(certificates::id)
+        .limit(limit)
+        .select((
+            certificates::id,
+            certificates::serial,
+            (
+                certificates::status,
+                certificates::status_since,
+                certificates::reason,
+                certificates::invalidity_date,
+            ),
+        ))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(id, serial, status)| {
+            let serial = SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?;
+            Ok((id, serial, status.try_into()?))
+        })
+        .collect()
+}
+
+/// When the certificates with these serials of an issuer end, for those that exist.
+///
+/// # Errors
+/// The database's.
+pub fn ends(
+    connection: &mut Connection,
+    issuer: &str,
+    serials: &[SerialNumber],
+) -> Result<Vec<(SerialNumber, Timestamp, Status)>, StoreError> {
+    let wanted: Vec<Vec<u8>> = serials.iter().map(|serial| serial.as_bytes().to_vec()).collect();
+    let mut found = Vec::with_capacity(wanted.len());
+    for chunk in wanted.chunks(1000) {
+        let rows: Vec<(Vec<u8>, i64, StatusColumns)> = certificates::table
+            .filter(certificates::issuer_id.eq(issuer))
+            .filter(certificates::serial.eq_any(chunk.to_vec()))
+            .select((
+                certificates::serial,
+                certificates::not_after,
+                (
+                    certificates::status,
+                    certificates::status_since,
+                    certificates::reason,
+                    certificates::invalidity_date,
+                ),
+            ))
+            .load(connection)?;
+        for (serial, end, status) in rows {
+            let serial = SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?;
+            found.push((serial, Timestamp::from_unix_millis(end), status.try_into()?));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,270 @@
+//! One connection enum over both databases, its pool and its transactions.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::prelude::*;
+use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
+use diesel::{PgConnection, SqliteConnection};
+
+use crate::error::StoreError;
+
+/// A connection to either database; queries that both speak are written once against it.
+#[derive(diesel::MultiConnection)]
+pub enum Connection {
+    /// PostgreSQL 15 or later.
+    Postgres(PgConnection),
+    /// The bundled SQLite.
+    Sqlite(SqliteConnection),
+}
+
+/// Where the database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A `postgres://` URL for libpq.
+    Postgres(String),
+}
+
+/// The text is neither a `postgres://` URL nor a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the database is a postgres:// URL, a sqlite: URL or the path of a file")]
+pub struct InvalidTarget;
+
+impl FromStr for Target {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).unwrap_or(text);
+        if path.is_empty() || path.contains("://") { Err(InvalidTarget) } else { Ok(Self::Sqlite(path.into())) }
+    }
+}
+
+/// How a [`Database`] holds its connections.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Connections at most.
+    pub connections: u32,
+    /// How long a caller waits for a connection, and SQLite for its write lock, before [`StoreError::Unavailable`].
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connections: 8, patience: Duration::from_secs(3) }
+    }
+}
+
+/// The database cannot be opened at all.
+#[derive(Debug, thiserror::Error)]
+#[error("the database cannot be opened: {0}")]
+pub struct OpenError(String);
+
+/// A pool of connections to one database. Cloning shares the pool.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool<Manager>,
+    target: Target,
+}
+
+impl Database {
+    /// Opens a pool. No connection is made yet, so that a service starts while its database is still down.
+    ///
+    /// # Errors
+    /// The options make no pool.
+    pub fn open(target: Target, options: &Options) -> Result<Self, OpenError> {
+        if options.connections == 0 {
+            return Err(OpenError("a pool needs at least one connection".to_owned()));
+        }
+        let manager = Manager { target: target.clone(), patience: options.patience };
+        let pool = Pool::builder()
+            .max_size(options.connections)
+            .min_idle(Some(0))
+            .connection_timeout(options.patience)
+            .error_handler(Box::new(LogErrors))
+            .build_unchecked(manager);
+        Ok(Self { pool, target })
+    }
+
+    /// Where it is.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Runs `f` in a transaction that may write. On SQLite the write lock is taken at the start (BEGIN IMMEDIATE), so
+    /// that what was read is still true when it is written.
+    ///
+    /// # Errors
+    /// Whatever `f` says, after a rollback; [`StoreError::Unavailable`] if there is no connection in time.
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        f: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.transaction("BEGIN IMMEDIATE", f)
+    }
+
+    /// Runs `f` in a transaction that sees one state of the database and does not write.
+    ///
+    /// # Errors
+    /// Whatever `f` says; [`StoreError::Unavailable`] if there is no connection in time.
+    pub fn read<T, E: From<StoreError>>(&self, f: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+        self.transaction("BEGIN", f)
+    }
+
+    /// A connection outside any transaction, for migrations and long listings.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is no connection in time.
+    pub(crate) fn connection(&self) -> Result<PooledConnection<Manager>, StoreError> {
+        self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    fn transaction<T, E: From<StoreError>>(
+        &self,
+        sqlite_begin: &str,
+        f: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut pooled = self.connection()?;
+        let connection: &mut Connection = &mut pooled;
+        begin(connection, sqlite_begin).map_err(StoreError::from)?;
+        match f(connection) {
+            Ok(value) => {
+                // A failed COMMIT has rolled back on both databases; the manager only needs to be told.
+                commit(connection).map_err(StoreError::from)?;
+                Ok(value)
+            }
+            Err(error) => {
+                if let Err(rollback) = rollback(connection) {
+                    tracing::warn!(error = %rollback, "rollback failed");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+type PgManager = AnsiTransactionManager;
+
+fn begin(connection: &mut Connection, sqlite_begin: &str) -> QueryResult<()> {
+    match connection {
+        Connection::Postgres(c) => <PgManager as TransactionManager<PgConnection>>::begin_transaction(c),
+        Connection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, sqlite_begin),
+    }
+}
+
+fn commit(connection: &mut Connection) -> QueryResult<()> {
+    match connection {
+        Connection::Postgres(c) => <PgManager as TransactionManager<PgConnection>>::commit_transaction(c),
+        Connection::Sqlite(c) => <PgManager as TransactionManager<SqliteConnection>>::commit_transaction(c),
+    }
+}
+
+fn rollback(connection: &mut Connection) -> QueryResult<()> {
+    match connection {
+        Connection::Postgres(c) => <PgManager as TransactionManager<PgConnection>>::rollback_transaction(c),
+        Connection::Sqlite(c) => <PgManager as TransactionManager<SqliteConnection>>::rollback_transaction(c),
+    }
+}
+
+/// Makes connections. Our own instead of diesel's, whose `MultiConnection` would try a PostgreSQL URL as the name of an
+/// SQLite file when the server is down.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    target: Target,
+    patience: Duration,
+}
+
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = ConnectError;
+
+    fn connect(&self) -> Result<Connection, ConnectError> {
+        match &self.target {
+            Target::Postgres(url) => {
+                let mut connection = PgConnection::establish(url).map_err(|e| ConnectError(e.to_string()))?;
+                let millis = self.patience.as_millis();
+                connection
+                    .batch_execute(&format!(
+                        "SET lock_timeout = {millis}; SET TIME ZONE 'UTC'; SET client_min_messages = warning"
+                    ))
+                    .map_err(|e| ConnectError(e.to_string()))?;
+                Ok(Connection::Postgres(connection))
+            }
+            Target::Sqlite(path) => {
+                let path = path.to_string_lossy();
+                let mut connection = SqliteConnection::establish(&path).map_err(|e| ConnectError(e.to_string()))?;
+                let millis = self.patience.as_millis();
+                // synchronous=FULL: a commit that was answered survives the loss of power.
+                connection
+                    .batch_execute(&format!(
+                        "PRAGMA busy_timeout = {millis}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000"
+                    ))
+                    .map_err(|e| ConnectError(e.to_string()))?;
+                Ok(Connection::Sqlite(connection))
+            }
+        }
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> Result<(), ConnectError> {
+        match connection {
+            Connection::Postgres(c) => c.batch_execute("SELECT 1"),
+            Connection::Sqlite(_) => Ok(()),
+        }
+        .map_err(|e| ConnectError(e.to_string()))
+    }
+
+    /// A connection that comes back inside a transaction (its user panicked) is thrown away.
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        match connection {
+            Connection::Postgres(c) => open_transaction::<PgConnection>(c),
+            Connection::Sqlite(c) => open_transaction::<SqliteConnection>(c),
+        }
+    }
+}
+
+fn open_transaction<C>(connection: &mut C) -> bool
+where
+    C: diesel::Connection<TransactionManager = AnsiTransactionManager>,
+{
+    !matches!(
+        <AnsiTransactionManager as TransactionManager<C>>::transaction_manager_status_mut(connection)
+            .transaction_depth(),
+        Ok(None)
+    )
+}
+
+/// A connection could not be made or has died.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ConnectError(String);
+
+/// r2d2 tells of failed background attempts here; callers get their own error.
+#[derive(Debug)]
+struct LogErrors;
+
+impl diesel::r2d2::HandleError<ConnectError> for LogErrors {
+    fn handle_error(&self, error: ConnectError) {
+        tracing::warn!(error = %error, "no database connection");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_url_or_a_path_and_nothing_else() {
+        assert_eq!("postgres://h/d".parse(), Ok(Target::Postgres("postgres://h/d".to_owned())));
+        assert_eq!("sqlite:var/muhr.sqlite".parse(), Ok(Target::Sqlite("var/muhr.sqlite".into())));
+        assert_eq!("var/muhr.sqlite".parse(), Ok(Target::Sqlite("var/muhr.sqlite".into())));
+        assert_eq!("mysql://h/d".parse::<Target>(), Err(InvalidTarget));
+        assert_eq!("".parse::<Target>(), Err(InvalidTarget));
+    }
+}

@@ -1,0 +1,102 @@
+//! Where the sealed bytes of an applicant's documents are.
+
+use ca_core::Timestamp;
+use ca_core::application::{ApplicationId, DocumentKind, State};
+use diesel::prelude::*;
+
+use crate::audit;
+use crate::database::Connection;
+use crate::error::StoreError;
+use crate::schema::{applications, documents};
+
+/// A stored document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Whose.
+    pub application: ApplicationId,
+    /// Which.
+    pub kind: DocumentKind,
+    /// Its media type after re-encoding.
+    pub media_type: String,
+    /// Its size before sealing, in octets.
+    pub size_bytes: i64,
+    /// SHA-256 of what is sealed.
+    pub sha256: Vec<u8>,
+    /// Where the object store keeps it.
+    pub object_key: String,
+    /// When it was handed in.
+    pub uploaded_at: Timestamp,
+}
+
+type Row = (String, String, String, i64, Vec<u8>, String, i64);
+
+/// Records a document of a draft, in place of an earlier one of its kind. Returns the object the earlier one leaves
+/// behind, to be deleted after the commit.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if the application is no draft any more.
+pub fn put(
+    connection: &mut Connection,
+    document: &Document,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let id = document.application.to_string();
+    let still_draft = diesel::update(applications::table.find(&id))
+        .filter(applications::state.eq(State::Draft.as_str()))
+        .set(applications::updated_at.eq(now.unix_millis()))
+        .execute(connection)?;
+    if still_draft == 0 {
+        return Err(StoreError::Conflict("application state".to_owned()));
+    }
+    let earlier: Option<String> = documents::table
+        .find((&id, document.kind.as_str()))
+        .select(documents::object_key)
+        .first(connection)
+        .optional()?;
+    diesel::delete(documents::table.find((&id, document.kind.as_str()))).execute(connection)?;
+    diesel::insert_into(documents::table)
+        .values((
+            documents::application_id.eq(&id),
+            documents::kind.eq(document.kind.as_str()),
+            documents::media_type.eq(&document.media_type),
+            documents::size_bytes.eq(document.size_bytes),
+            documents::sha256.eq(&document.sha256),
+            documents::object_key.eq(&document.object_key),
+            documents::uploaded_at.eq(now.unix_millis()),
+        ))
+        .execute(connection)?;
+    let entry = audit::Entry {
+        at: now,
+        actor: actor.to_owned(),
+        action: "application.document".to_owned(),
+        object: format!("application:{id}"),
+        details: serde_json::json!({ "kind": document.kind.as_str(), "sha256": hex::encode(&document.sha256) }),
+    };
+    audit::record(connection, &[entry])?;
+    Ok(earlier)
+}
+
+/// The documents of an application.
+///
+/// # Errors
+/// The database's.
+pub fn of(connection: &mut Connection, application: ApplicationId) -> Result<Vec<Document>, StoreError> {
+    let rows: Vec<Row> = documents::table
+        .filter(documents::application_id.eq(application.to_string()))
+        .order(documents::kind)
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(_, kind, media_type, size_bytes, sha256, object_key, uploaded_at)| {
+            Ok(Document {
+                application,
+                kind: kind.parse().map_err(|()| StoreError::corrupt("a kind of document"))?,
+                media_type,
+                size_bytes,
+                sha256,
+                object_key,
+                uploaded_at: Timestamp::from_unix_millis(uploaded_at),
+            })
+        })
+        .collect()
+}

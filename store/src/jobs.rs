@@ -1,0 +1,225 @@
+//! Work that follows from a fact: queued in the fact's transaction, leased, retried, deduplicated, buried when hopeless.
+
+use std::time::Duration;
+
+use ca_core::Timestamp;
+use diesel::prelude::*;
+
+use crate::database::Connection;
+use crate::error::StoreError;
+use crate::schema::jobs;
+
+/// What kind of work; each kind has one worker that claims it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// `ca-signer`: sign the certificate of an approved application. The key is the application's name.
+    IssueCertificate,
+    /// `ca-signer`: sign the CRL of an issuer. The key is the issuer's name.
+    SignCrl,
+    /// `issuance-api`: tell a person something. The key names the fact and the channel.
+    SendMessage,
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::IssueCertificate, Self::SignCrl, Self::SendMessage];
+
+    /// The name in the database and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IssueCertificate => "issue-certificate",
+            Self::SignCrl => "sign-crl",
+            Self::SendMessage => "send-message",
+        }
+    }
+
+    /// Attempts before the job is dead and an officer must look. A signing job waits for the key as long as it takes.
+    fn max_attempts(self) -> i32 {
+        match self {
+            Self::IssueCertificate | Self::SignCrl => 1000,
+            Self::SendMessage => 12,
+        }
+    }
+}
+
+/// Work to queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// Who shall do it.
+    pub kind: JobKind,
+    /// Two jobs of a kind with the same key are one.
+    pub key: String,
+    /// What the worker needs to know, as JSON.
+    pub payload: String,
+    /// Not before.
+    pub run_at: Timestamp,
+}
+
+/// Claimed work.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Job {
+    /// For [`complete`] and [`retry`].
+    pub id: i64,
+    /// Two jobs of a kind with the same key are one.
+    pub key: String,
+    /// What the worker needs to know, as JSON.
+    pub payload: String,
+    /// This attempt's number, from 1.
+    pub attempt: i32,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = jobs, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    kind: &'a str,
+    dedup_key: &'a str,
+    payload: &'a str,
+    state: &'a str,
+    run_at: i64,
+    attempts: i32,
+    max_attempts: i32,
+    leased_until: i64,
+    created_at: i64,
+}
+
+/// Queues jobs. One that is queued already stays as it is; a dead one with the same key comes back to life.
+///
+/// # Errors
+/// The database's.
+pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> Result<(), StoreError> {
+    use diesel::upsert::excluded;
+    for chunk in new.chunks(500) {
+        let rows: Vec<_> = chunk
+            .iter()
+            .map(|job| NewRow {
+                kind: job.kind.as_str(),
+                dedup_key: &job.key,
+                payload: &job.payload,
+                state: "ready",
+                run_at: job.run_at.unix_millis(),
+                attempts: 0,
+                max_attempts: job.kind.max_attempts(),
+                leased_until: 0,
+                created_at: now.unix_millis(),
+            })
+            .collect();
+        // An island: the enum has no upsert, each database has.
+        macro_rules! upsert {
+            ($connection:expr) => {
+                diesel::insert_into(jobs::table)
+                    .values(&rows)
+                    .on_conflict((jobs::kind, jobs::dedup_key))
+                    .do_update()
+                    .set((
+                        jobs::state.eq("ready"),
+                        jobs::attempts.eq(0),
+                        jobs::payload.eq(excluded(jobs::payload)),
+                        jobs::run_at.eq(excluded(jobs::run_at)),
+                    ))
+                    .filter(jobs::state.eq("dead"))
+                    .execute($connection)?
+            };
+        }
+        match connection {
+            Connection::Postgres(c) => upsert!(c),
+            Connection::Sqlite(c) => upsert!(c),
+        };
+    }
+    Ok(())
+}
+
+/// Claims up to `limit` jobs that are due, for `lease`. A job whose lease ran out is due again.
+///
+/// # Errors
+/// The database's.
+pub fn claim(
+    connection: &mut Connection,
+    kind: JobKind,
+    owner: &str,
+    now: Timestamp,
+    lease: Duration,
+    limit: usize,
+) -> Result<Vec<Job>, StoreError> {
+    let due = jobs::table
+        .filter(jobs::kind.eq(kind.as_str()))
+        .filter(jobs::state.eq("ready"))
+        .filter(jobs::run_at.le(now.unix_millis()))
+        .filter(jobs::leased_until.le(now.unix_millis()))
+        .order((jobs::run_at, jobs::id))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select((jobs::id, jobs::dedup_key, jobs::payload, jobs::attempts));
+    // An island: PostgreSQL lets claimers pass each other, SQLite's BEGIN IMMEDIATE lets one in at a time.
+    let mut claimed: Vec<Job> = match connection {
+        Connection::Postgres(c) => due.for_update().skip_locked().load(c)?,
+        Connection::Sqlite(c) => due.load(c)?,
+    };
+    let ids: Vec<i64> = claimed.iter().map(|job| job.id).collect();
+    diesel::update(jobs::table.filter(jobs::id.eq_any(ids)))
+        .set((
+            jobs::leased_until.eq(now.plus(lease).unix_millis()),
+            jobs::lease_owner.eq(owner),
+            jobs::attempts.eq(jobs::attempts + 1),
+        ))
+        .execute(connection)?;
+    claimed.iter_mut().for_each(|job| job.attempt += 1);
+    Ok(claimed)
+}
+
+/// The jobs are done: they leave the queue.
+///
+/// # Errors
+/// The database's.
+pub fn complete(connection: &mut Connection, ids: &[i64]) -> Result<(), StoreError> {
+    diesel::delete(jobs::table.filter(jobs::id.eq_any(ids.to_vec()))).execute(connection)?;
+    Ok(())
+}
+
+/// An attempt failed: the job waits (2 s, doubling, at most 10 minutes) or, out of attempts, is dead. Returns whether
+/// it is dead. `error` must carry no secret: it is shown to officers.
+///
+/// # Errors
+/// The database's.
+pub fn retry(connection: &mut Connection, job: &Job, error: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let max_attempts: i32 =
+        match jobs::table.find(job.id).select(jobs::max_attempts).first(connection).optional()? {
+            Some(max_attempts) => max_attempts,
+            None => return Ok(false),
+        };
+    let dead = job.attempt >= max_attempts;
+    let wait = Duration::from_secs(2_u64.saturating_pow(job.attempt.clamp(1, 16).unsigned_abs()).min(600));
+    diesel::update(jobs::table.find(job.id))
+        .set((
+            jobs::state.eq(if dead { "dead" } else { "ready" }),
+            jobs::run_at.eq(now.plus(wait).unix_millis()),
+            jobs::leased_until.eq(0),
+            jobs::last_error.eq(error.chars().take(500).collect::<String>()),
+        ))
+        .execute(connection)?;
+    Ok(dead)
+}
+
+/// How many jobs wait and how many are dead, by kind and state.
+///
+/// # Errors
+/// The database's.
+pub fn counts(connection: &mut Connection) -> Result<Vec<(String, String, i64)>, StoreError> {
+    Ok(jobs::table
+        .group_by((jobs::kind, jobs::state))
+        .select((jobs::kind, jobs::state, diesel::dsl::count_star()))
+        .load(connection)?)
+}
+
+/// Is a message for this recipient still on its way? The sandbox waits for it.
+///
+/// # Errors
+/// The database's.
+pub fn any_due(connection: &mut Connection, kind: JobKind, now: Timestamp) -> Result<bool, StoreError> {
+    let found: Option<i64> = jobs::table
+        .filter(jobs::kind.eq(kind.as_str()))
+        .filter(jobs::state.eq("ready"))
+        .filter(jobs::run_at.le(now.unix_millis()))
+        .select(jobs::id)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,74 @@
+//! The shape of the memory, made and unmade.
+
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::database::{Connection, Database};
+use crate::error::StoreError;
+
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
+const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+
+/// PostgreSQL's advisory lock under which one process at a time migrates.
+const LOCK: i64 = 0x6d75_6872_0001;
+
+/// Runs what has not run yet; returns the versions that did.
+///
+/// # Errors
+/// The database refused, or cannot be reached.
+pub fn up(database: &Database) -> Result<Vec<String>, StoreError> {
+    with_lock(database, |connection| {
+        let versions = match connection {
+            Connection::Postgres(c) => c.run_pending_migrations(POSTGRES),
+            Connection::Sqlite(c) => c.run_pending_migrations(SQLITE),
+        };
+        Ok(versions.map_err(failed)?.iter().map(ToString::to_string).collect())
+    })
+}
+
+/// Undoes everything.
+///
+/// # Errors
+/// The database refused, or cannot be reached.
+pub fn down(database: &Database) -> Result<(), StoreError> {
+    with_lock(database, |connection| {
+        match connection {
+            Connection::Postgres(c) => c.revert_all_migrations(POSTGRES),
+            Connection::Sqlite(c) => c.revert_all_migrations(SQLITE),
+        }
+        .map_err(failed)?;
+        Ok(())
+    })
+}
+
+/// Are there migrations that have not run?
+///
+/// # Errors
+/// The database cannot be reached.
+pub fn pending(database: &Database) -> Result<bool, StoreError> {
+    let mut connection = database.connection()?;
+    match &mut *connection {
+        Connection::Postgres(c) => c.has_pending_migration(POSTGRES),
+        Connection::Sqlite(c) => c.has_pending_migration(SQLITE),
+    }
+    .map_err(failed)
+}
+
+fn with_lock<T>(
+    database: &Database,
+    f: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    use diesel::connection::SimpleConnection;
+    let mut connection = database.connection()?;
+    if let Connection::Postgres(c) = &mut *connection {
+        c.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
+    }
+    let result = f(&mut connection);
+    if let Connection::Postgres(c) = &mut *connection {
+        c.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})"))?;
+    }
+    result
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    StoreError::Database(error.to_string())
+}

@@ -1,0 +1,223 @@
+//! Who may act in the back office.
+
+use ca_core::Timestamp;
+use ca_core::application::{Officer, Role};
+use diesel::prelude::*;
+
+use crate::audit;
+use crate::database::Connection;
+use crate::error::StoreError;
+use crate::schema::{officers, sessions};
+
+/// An officer's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Login and role.
+    pub officer: Officer,
+    /// argon2id, PHC string.
+    pub password_hash: String,
+    /// The TOTP secret, sealed; none while TOTP is not enrolled.
+    pub totp_secret: Option<Vec<u8>>,
+    /// The TOTP step last used: a code works once (RFC 6238 section 5.2).
+    pub totp_last_step: Option<i64>,
+    /// The password was made by somebody else.
+    pub must_change_password: bool,
+    /// Wrong passwords in a row.
+    pub failed_attempts: i32,
+    /// No sign-in before.
+    pub locked_until: Option<Timestamp>,
+    /// The account is closed.
+    pub disabled_at: Option<Timestamp>,
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = officers, treat_none_as_default_value = false)]
+struct Row {
+    login: String,
+    role: String,
+    password_hash: String,
+    totp_secret: Option<Vec<u8>>,
+    totp_last_step: Option<i64>,
+    must_change_password: bool,
+    failed_attempts: i32,
+    locked_until: Option<i64>,
+    disabled_at: Option<i64>,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for Account {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            officer: Officer { login: row.login, role: row.role.parse().map_err(StoreError::corrupt)? },
+            password_hash: row.password_hash,
+            totp_secret: row.totp_secret,
+            totp_last_step: row.totp_last_step,
+            must_change_password: row.must_change_password,
+            failed_attempts: row.failed_attempts,
+            locked_until: row.locked_until.map(Timestamp::from_unix_millis),
+            disabled_at: row.disabled_at.map(Timestamp::from_unix_millis),
+        })
+    }
+}
+
+/// Opens an account with a password somebody else made.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if the login is taken.
+pub fn add(
+    connection: &mut Connection,
+    login: &str,
+    role: Role,
+    password_hash: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row = Row {
+        login: login.to_owned(),
+        role: role.as_str().to_owned(),
+        password_hash: password_hash.to_owned(),
+        totp_secret: None,
+        totp_last_step: None,
+        must_change_password: true,
+        failed_attempts: 0,
+        locked_until: None,
+        disabled_at: None,
+        created_at: now.unix_millis(),
+    };
+    diesel::insert_into(officers::table).values(&row).execute(connection)?;
+    record(connection, login, "officer.add", serde_json::json!({ "role": role.as_str() }), actor, now)
+}
+
+/// Closes an account and ends its sessions.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn disable(connection: &mut Connection, login: &str, actor: &str, now: Timestamp) -> Result<(), StoreError> {
+    let changed = diesel::update(officers::table.find(login))
+        .filter(officers::disabled_at.is_null())
+        .set(officers::disabled_at.eq(now.unix_millis()))
+        .execute(connection)?;
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
+    diesel::delete(sessions::table.filter(sessions::kind.eq("officer")).filter(sessions::principal.eq(login)))
+        .execute(connection)?;
+    record(connection, login, "officer.disable", serde_json::json!({}), actor, now)
+}
+
+/// One account.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn find(connection: &mut Connection, login: &str) -> Result<Account, StoreError> {
+    officers::table.find(login).select(Row::as_select()).first::<Row>(connection)?.try_into()
+}
+
+/// Every account, by login.
+///
+/// # Errors
+/// The database's.
+pub fn all(connection: &mut Connection) -> Result<Vec<Account>, StoreError> {
+    let rows: Vec<Row> = officers::table.order(officers::login).select(Row::as_select()).load(connection)?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Counts a wrong password or code; from the fifth in a row the account rests, twice as long each time, at most an
+/// hour. Counting is a row update, so that parallel guesses are all counted.
+///
+/// # Errors
+/// The database's.
+pub fn sign_in_failed(connection: &mut Connection, login: &str, now: Timestamp) -> Result<(), StoreError> {
+    let attempts: Option<i32> = diesel::update(officers::table.find(login))
+        .set(officers::failed_attempts.eq(officers::failed_attempts + 1))
+        .returning(officers::failed_attempts)
+        .get_result(connection)
+        .optional()?;
+    if let Some(extra) = attempts.and_then(|attempts| attempts.checked_sub(5)).filter(|extra| *extra >= 0) {
+        let rest = std::time::Duration::from_secs((30_u64 << extra.min(7)).min(3600));
+        diesel::update(officers::table.find(login))
+            .set(officers::locked_until.eq(now.plus(rest).unix_millis()))
+            .execute(connection)?;
+    }
+    record(connection, login, "officer.sign-in-failed", serde_json::json!({}), "anonymous", now)
+}
+
+/// A sign-in succeeded: the count starts again, and the TOTP step used cannot be used again.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if the TOTP step was used meanwhile.
+pub fn signed_in(
+    connection: &mut Connection,
+    login: &str,
+    totp_step: Option<i64>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(officers::table.find(login))
+        .set((officers::failed_attempts.eq(0), officers::locked_until.eq(None::<i64>)))
+        .execute(connection)?;
+    if let Some(step) = totp_step {
+        let fresh = officers::totp_last_step.is_null().or(officers::totp_last_step.lt(step));
+        let changed = diesel::update(officers::table.find(login))
+            .filter(fresh)
+            .set(officers::totp_last_step.eq(step))
+            .execute(connection)?;
+        if changed == 0 {
+            return Err(StoreError::Conflict("TOTP step".to_owned()));
+        }
+    }
+    let actor = format!("officer:{login}");
+    record(connection, login, "officer.sign-in", serde_json::json!({}), &actor, now)
+}
+
+/// Replaces the password by one only its officer knows.
+///
+/// # Errors
+/// The database's.
+pub fn set_password(
+    connection: &mut Connection,
+    login: &str,
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(officers::table.find(login))
+        .set((officers::password_hash.eq(password_hash), officers::must_change_password.eq(false)))
+        .execute(connection)?;
+    record(connection, login, "officer.password", serde_json::json!({}), &format!("officer:{login}"), now)
+}
+
+/// Sets or removes the sealed TOTP secret.
+///
+/// # Errors
+/// The database's.
+pub fn set_totp(
+    connection: &mut Connection,
+    login: &str,
+    sealed_secret: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(officers::table.find(login))
+        .set((officers::totp_secret.eq(sealed_secret), officers::totp_last_step.eq(None::<i64>)))
+        .execute(connection)?;
+    let details = serde_json::json!({ "enrolled": sealed_secret.is_some() });
+    record(connection, login, "officer.totp", details, &format!("officer:{login}"), now)
+}
+
+fn record(
+    connection: &mut Connection,
+    login: &str,
+    action: &str,
+    details: serde_json::Value,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let entry = audit::Entry {
+        at: now,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        object: format!("officer:{login}"),
+        details,
+    };
+    audit::record(connection, &[entry])
+}

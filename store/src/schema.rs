@@ -1,0 +1,295 @@
+//! The tables of `migrations/`, as diesel sees them; `tests/` keeps both databases equal to it.
+
+#![allow(missing_docs, unreachable_pub)]
+
+diesel::table! {
+    issuers (id) {
+        id -> Text,
+        kind -> Text,
+        parent -> Nullable<Text>,
+        certificate -> Binary,
+        subject -> Text,
+        not_before -> BigInt,
+        not_after -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    officers (login) {
+        login -> Text,
+        role -> Text,
+        password_hash -> Text,
+        totp_secret -> Nullable<Binary>,
+        totp_last_step -> Nullable<BigInt>,
+        must_change_password -> Bool,
+        failed_attempts -> Integer,
+        locked_until -> Nullable<BigInt>,
+        disabled_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (token_sha256) {
+        token_sha256 -> Binary,
+        kind -> Text,
+        principal -> Text,
+        created_at -> BigInt,
+        used_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    captchas (id) {
+        id -> Text,
+        answer -> Text,
+        expires_at -> BigInt,
+        used -> Bool,
+    }
+}
+
+diesel::table! {
+    phone_verifications (id) {
+        id -> Text,
+        phone -> Text,
+        address -> Text,
+        code_hash -> Binary,
+        language -> Text,
+        attempts -> Integer,
+        created_at -> BigInt,
+        resend_at -> BigInt,
+        expires_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    applications (id) {
+        id -> Text,
+        state -> Text,
+        subject_type -> Text,
+        channel -> Text,
+        phone -> Text,
+        pinfl -> Text,
+        stir -> Nullable<Text>,
+        common_name -> Text,
+        subject -> Text,
+        region -> Integer,
+        district -> Integer,
+        email -> Nullable<Text>,
+        purpose -> Text,
+        language -> Text,
+        offer_accepted_at -> Nullable<BigInt>,
+        registered_by -> Nullable<Text>,
+        csr -> Nullable<Binary>,
+        spki_sha256 -> Nullable<Binary>,
+        statement_cms -> Nullable<Binary>,
+        refusal_reason -> Nullable<Text>,
+        refusal_note -> Nullable<Text>,
+        submitted_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    application_events (id) {
+        id -> BigInt,
+        application_id -> Text,
+        at -> BigInt,
+        actor -> Text,
+        command -> Text,
+        from_state -> Text,
+        to_state -> Text,
+        reason -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    documents (application_id, kind) {
+        application_id -> Text,
+        kind -> Text,
+        media_type -> Text,
+        size_bytes -> BigInt,
+        sha256 -> Binary,
+        object_key -> Text,
+        uploaded_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    invoices (id) {
+        id -> Text,
+        number -> Text,
+        application_id -> Text,
+        state -> Text,
+        amount_tiyin -> BigInt,
+        bhm_tiyin -> BigInt,
+        bhm_since -> Text,
+        rate_basis_points -> Integer,
+        discount_basis_points -> Integer,
+        rule -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        paid_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    invoice_numbers (year) {
+        year -> Integer,
+        last -> BigInt,
+    }
+}
+
+diesel::table! {
+    payments (id) {
+        id -> BigInt,
+        invoice_id -> Text,
+        provider -> Text,
+        provider_transaction -> Text,
+        amount_tiyin -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    intents (issuer_id, serial) {
+        issuer_id -> Text,
+        serial -> Binary,
+        application_id -> Nullable<Text>,
+        profile -> Text,
+        tbs -> Binary,
+        state -> Text,
+        recorded_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    certificates (id) {
+        id -> BigInt,
+        issuer_id -> Text,
+        serial -> Binary,
+        application_id -> Nullable<Text>,
+        profile -> Text,
+        subject -> Text,
+        common_name -> Text,
+        common_name_folded -> Text,
+        pinfl -> Nullable<Text>,
+        stir -> Nullable<Text>,
+        spki_sha256 -> Binary,
+        certificate -> Binary,
+        not_before -> BigInt,
+        not_after -> BigInt,
+        issued_at -> BigInt,
+        status -> Text,
+        status_since -> Nullable<BigInt>,
+        reason -> Nullable<SmallInt>,
+        invalidity_date -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    status_changes (seq) {
+        seq -> BigInt,
+        kind -> Text,
+        issuer_id -> Text,
+        serial -> Binary,
+        not_after -> BigInt,
+        status -> Text,
+        status_since -> Nullable<BigInt>,
+        reason -> Nullable<SmallInt>,
+        invalidity_date -> Nullable<BigInt>,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    crls (issuer_id, number) {
+        issuer_id -> Text,
+        number -> BigInt,
+        this_update -> BigInt,
+        next_update -> BigInt,
+        entries -> BigInt,
+        last_change -> BigInt,
+        crl -> Binary,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        kind -> Text,
+        dedup_key -> Text,
+        payload -> Text,
+        state -> Text,
+        run_at -> BigInt,
+        attempts -> Integer,
+        max_attempts -> Integer,
+        leased_until -> BigInt,
+        lease_owner -> Nullable<Text>,
+        last_error -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sandbox_messages (id) {
+        id -> BigInt,
+        channel -> Text,
+        recipient -> Text,
+        template -> Text,
+        language -> Text,
+        text -> Text,
+        code -> Nullable<Text>,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (owner, idempotency_key) {
+        owner -> Text,
+        idempotency_key -> Text,
+        request_sha256 -> Binary,
+        status -> Nullable<Integer>,
+        content_type -> Nullable<Text>,
+        body -> Nullable<Binary>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_entries (id) {
+        id -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        object -> Text,
+        details -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    issuers,
+    officers,
+    sessions,
+    captchas,
+    phone_verifications,
+    applications,
+    application_events,
+    documents,
+    invoices,
+    invoice_numbers,
+    payments,
+    intents,
+    certificates,
+    status_changes,
+    crls,
+    jobs,
+    sandbox_messages,
+    idempotency_keys,
+    audit_entries,
+);
