@@ -8,6 +8,7 @@ use ca_core::fee::Channel;
 use ca_core::subject::Subject;
 use diesel::prelude::*;
 
+use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::jobs::{JobKind, NewJob};
@@ -411,10 +412,22 @@ pub fn apply(connection: &mut Connection, transition: &Transition) -> Result<(),
     if matches!(transition.to, State::Withdrawn | State::Expired) {
         crate::invoices::cancel_open(connection, transition.application)?;
     }
+    let entry = audit::Entry {
+        at: transition.at,
+        actor: transition.actor.to_string(),
+        action: format!("application.{}", transition.command),
+        object: format!("application:{}", transition.application),
+        details: serde_json::json!({
+            "from": transition.from.as_str(),
+            "to": transition.to.as_str(),
+            "reason": transition.reason,
+        }),
+    };
+    audit::record(connection, &[entry])?;
     record(connection, std::slice::from_ref(transition))
 }
 
-/// Events, audit entries and follow-up jobs of decisions whose states have been written.
+/// Events and follow-up jobs of decisions whose states have been written.
 pub(crate) fn record(connection: &mut Connection, transitions: &[Transition]) -> Result<(), StoreError> {
     for chunk in transitions.chunks(1000) {
         let events: Vec<NewEvent<'_>> = chunk
@@ -430,19 +443,8 @@ pub(crate) fn record(connection: &mut Connection, transitions: &[Transition]) ->
                 note: t.note.as_deref(),
             })
             .collect();
-        diesel::insert_into(application_events::table).values(&events).execute(connection)?;
+        on_both!(connection, c => diesel::insert_into(application_events::table).values(&events).execute(c))?;
     }
-    let entries: Vec<_> = transitions
-        .iter()
-        .map(|t| audit::Entry {
-            at: t.at,
-            actor: t.actor.to_string(),
-            action: format!("application.{}", t.command),
-            object: format!("application:{}", t.application),
-            details: serde_json::json!({ "from": t.from.as_str(), "to": t.to.as_str(), "reason": t.reason }),
-        })
-        .collect();
-    audit::record(connection, &entries)?;
     if let Some(now) = transitions.first().map(|t| t.at) {
         let follow_ups: Vec<NewJob> = transitions.iter().filter_map(follow_up).collect();
         jobs::enqueue(connection, &follow_ups, now)?;

@@ -4,6 +4,7 @@ use ca_core::Timestamp;
 use diesel::prelude::*;
 
 use crate::Page;
+use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::audit_entries;
@@ -59,7 +60,7 @@ pub fn record(connection: &mut Connection, entries: &[Entry]) -> Result<(), Stor
                 details: entry.details.to_string(),
             })
             .collect();
-        diesel::insert_into(audit_entries::table).values(&rows).execute(connection)?;
+        on_both!(connection, c => diesel::insert_into(audit_entries::table).values(&rows).execute(c))?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use ca_core::{SerialNumber, Timestamp};
 use diesel::prelude::*;
 
 use crate::Page;
+use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::jobs::{JobKind, NewJob};
@@ -200,7 +201,7 @@ pub(crate) fn insert(
                 status: "good",
             })
             .collect();
-        diesel::insert_into(certificates::table).values(&rows).execute(connection)?;
+        on_both!(connection, c => diesel::insert_into(certificates::table).values(&rows).execute(c))?;
     }
     let changes: Vec<_> = new
         .iter()

@@ -9,16 +9,8 @@ use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::{PgConnection, SqliteConnection};
 
+pub use crate::connection::AnyConnection as Connection;
 use crate::error::StoreError;
-
-/// A connection to either database; queries that both speak are written once against it.
-#[derive(diesel::MultiConnection)]
-pub enum Connection {
-    /// PostgreSQL 15 or later.
-    Postgres(PgConnection),
-    /// The bundled SQLite.
-    Sqlite(SqliteConnection),
-}
 
 /// Where the database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +179,7 @@ impl ManageConnection for Manager {
     fn connect(&self) -> Result<Connection, ConnectError> {
         match &self.target {
             Target::Postgres(url) => {
-                let mut connection = PgConnection::establish(url).map_err(|e| ConnectError(e.to_string()))?;
+                let mut connection: PgConnection = diesel::Connection::establish(url).map_err(|e| ConnectError(e.to_string()))?;
                 let millis = self.patience.as_millis();
                 connection
                     .batch_execute(&format!(
@@ -198,7 +190,7 @@ impl ManageConnection for Manager {
             }
             Target::Sqlite(path) => {
                 let path = path.to_string_lossy();
-                let mut connection = SqliteConnection::establish(&path).map_err(|e| ConnectError(e.to_string()))?;
+                let mut connection: SqliteConnection = diesel::Connection::establish(&path).map_err(|e| ConnectError(e.to_string()))?;
                 let millis = self.patience.as_millis();
                 // synchronous=FULL: a commit that was answered survives the loss of power.
                 connection

@@ -5,6 +5,7 @@ use ca_core::{SerialNumber, Timestamp};
 use diesel::prelude::*;
 
 use crate::certificates::StatusColumns;
+use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{certificates, status_changes};
@@ -89,7 +90,7 @@ pub(crate) fn record(
                 }
             })
             .collect();
-        diesel::insert_into(status_changes::table).values(&rows).execute(connection)?;
+        on_both!(connection, c => diesel::insert_into(status_changes::table).values(&rows).execute(c))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use ca_core::application::ApplicationId;
 use ca_core::fee::Quote;
 use diesel::prelude::*;
 
+use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{invoice_numbers, invoices, payments};
@@ -83,22 +84,15 @@ pub fn write(
 /// The next number of the year's series, without gaps: `M-2026-0000001`.
 fn next_number(connection: &mut Connection, now: Timestamp) -> Result<String, StoreError> {
     let year = now.to_offset_date_time().year();
-    // An island: the enum has no upsert, each database has.
-    macro_rules! upsert {
-        ($connection:expr) => {
-            diesel::insert_into(invoice_numbers::table)
-                .values((invoice_numbers::year.eq(year), invoice_numbers::last.eq(1_i64)))
-                .on_conflict(invoice_numbers::year)
-                .do_update()
-                .set(invoice_numbers::last.eq(invoice_numbers::last + 1))
-                .returning(invoice_numbers::last)
-                .get_result::<i64>($connection)?
-        };
-    }
-    let last = match connection {
-        Connection::Postgres(c) => upsert!(c),
-        Connection::Sqlite(c) => upsert!(c),
-    };
+    let last = on_both!(connection, c => {
+        diesel::insert_into(invoice_numbers::table)
+            .values((invoice_numbers::year.eq(year), invoice_numbers::last.eq(1_i64)))
+            .on_conflict(invoice_numbers::year)
+            .do_update()
+            .set(invoice_numbers::last.eq(invoice_numbers::last + 1))
+            .returning(invoice_numbers::last)
+            .get_result::<i64>(c)
+    })?;
     Ok(format!("M-{year}-{last:07}"))
 }
 

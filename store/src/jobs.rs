@@ -5,6 +5,7 @@ use std::time::Duration;
 use ca_core::Timestamp;
 use diesel::prelude::*;
 
+use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::jobs;
@@ -87,7 +88,6 @@ struct NewRow<'a> {
 /// # Errors
 /// The database's.
 pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> Result<(), StoreError> {
-    use diesel::upsert::excluded;
     for chunk in new.chunks(500) {
         let rows: Vec<_> = chunk
             .iter()
@@ -103,27 +103,16 @@ pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> R
                 created_at: now.unix_millis(),
             })
             .collect();
-        // An island: the enum has no upsert, each database has.
-        macro_rules! upsert {
-            ($connection:expr) => {
-                diesel::insert_into(jobs::table)
-                    .values(&rows)
-                    .on_conflict((jobs::kind, jobs::dedup_key))
-                    .do_update()
-                    .set((
-                        jobs::state.eq("ready"),
-                        jobs::attempts.eq(0),
-                        jobs::payload.eq(excluded(jobs::payload)),
-                        jobs::run_at.eq(excluded(jobs::run_at)),
-                    ))
-                    .filter(jobs::state.eq("dead"))
-                    .execute($connection)?
-            };
-        }
-        match connection {
-            Connection::Postgres(c) => upsert!(c),
-            Connection::Sqlite(c) => upsert!(c),
-        };
+        let keys: Vec<&str> = chunk.iter().map(|job| job.key.as_str()).collect();
+        diesel::update(jobs::table)
+            .filter(jobs::state.eq("dead"))
+            .filter(jobs::kind.eq_any(JobKind::ALL.map(JobKind::as_str)))
+            .filter(jobs::dedup_key.eq_any(keys))
+            .set((jobs::state.eq("ready"), jobs::attempts.eq(0), jobs::run_at.eq(now.unix_millis())))
+            .execute(connection)?;
+        on_both!(connection, c => {
+            diesel::insert_into(jobs::table).values(&rows).on_conflict_do_nothing().execute(c)
+        })?;
     }
     Ok(())
 }

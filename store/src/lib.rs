@@ -7,6 +7,7 @@ pub mod applications;
 pub mod audit;
 pub mod captchas;
 pub mod certificates;
+mod connection;
 pub mod crls;
 mod database;
 pub mod documents;

@@ -272,24 +272,5 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(
-    issuers,
-    officers,
-    sessions,
-    captchas,
-    phone_verifications,
-    applications,
-    application_events,
-    documents,
-    invoices,
-    invoice_numbers,
-    payments,
-    intents,
-    certificates,
-    status_changes,
-    crls,
-    jobs,
-    sandbox_messages,
-    idempotency_keys,
-    audit_entries,
-);
+diesel::joinable!(certificates -> applications (application_id));
+diesel::allow_tables_to_appear_in_same_query!(applications, certificates);

@@ -1,0 +1,215 @@
+//! The signer's three durable steps: what it means to sign, what it signed, what it refused to sign.
+
+use std::collections::{HashMap, HashSet};
+
+use ca_core::application::{ApplicationId, State, Transition};
+use ca_core::{SerialNumber, Timestamp};
+use diesel::prelude::*;
+
+use crate::certificates::{self, NewCertificate};
+use crate::connection::on_both;
+use crate::database::Connection;
+use crate::error::StoreError;
+use crate::schema::{applications, intents};
+use crate::{applications as store_applications, audit, jobs};
+
+/// What the signer is about to sign. Committed before the signature exists, so that no certificate can exist without a
+/// record, and a serial is never used twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// Whose key will sign.
+    pub issuer: String,
+    /// The serial, taken for ever.
+    pub serial: SerialNumber,
+    /// The application it answers; none for CA and OCSP certificates.
+    pub application: Option<ApplicationId>,
+    /// The profile's name.
+    pub profile: String,
+    /// The to-be-signed certificate, DER.
+    pub tbs: Vec<u8>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = intents, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    issuer_id: &'a str,
+    serial: &'a [u8],
+    application_id: Option<String>,
+    profile: &'a str,
+    tbs: &'a [u8],
+    state: &'a str,
+    recorded_at: i64,
+}
+
+type Row = (String, Vec<u8>, Option<String>, String, Vec<u8>);
+
+/// Records intents. Where an application has a pending one already (its signer died, or another signer is at it), the
+/// earlier intent stays and the new one is not recorded: ask [`pending_intents`] which holds.
+///
+/// # Errors
+/// The database's.
+pub fn record_intents(connection: &mut Connection, new: &[Intent], now: Timestamp) -> Result<(), StoreError> {
+    for chunk in new.chunks(500) {
+        let rows: Vec<NewRow<'_>> = chunk
+            .iter()
+            .map(|intent| NewRow {
+                issuer_id: &intent.issuer,
+                serial: intent.serial.as_bytes(),
+                application_id: intent.application.map(|id| id.to_string()),
+                profile: &intent.profile,
+                tbs: &intent.tbs,
+                state: "pending",
+                recorded_at: now.unix_millis(),
+            })
+            .collect();
+        on_both!(connection, c => {
+            diesel::insert_into(intents::table).values(&rows).on_conflict_do_nothing().execute(c)
+        })?;
+    }
+    Ok(())
+}
+
+/// The pending intents of these applications, by application.
+///
+/// # Errors
+/// The database's.
+pub fn pending_intents(
+    connection: &mut Connection,
+    ids: &[ApplicationId],
+) -> Result<HashMap<ApplicationId, Intent>, StoreError> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows: Vec<Row> = intents::table
+        .filter(intents::application_id.eq_any(ids))
+        .filter(intents::state.eq("pending"))
+        .select((intents::issuer_id, intents::serial, intents::application_id, intents::profile, intents::tbs))
+        .load(connection)?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for (issuer, serial, application, profile, tbs) in rows {
+        let application: Option<ApplicationId> =
+            application.map(|id| id.parse()).transpose().map_err(StoreError::corrupt)?;
+        let serial = SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?;
+        if let Some(id) = application {
+            found.insert(id, Intent { issuer, serial, application, profile, tbs });
+        }
+    }
+    Ok(found)
+}
+
+/// Gives an intent up: what it recorded can no longer be signed. Its serial stays taken.
+///
+/// # Errors
+/// The database's.
+pub fn abandon(connection: &mut Connection, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
+    diesel::update(intents::table.find((&intent.issuer, intent.serial.as_bytes())))
+        .set(intents::state.eq("abandoned"))
+        .execute(connection)?;
+    let entry = audit::Entry {
+        at: now,
+        actor: "ca".to_owned(),
+        action: "intent.abandon".to_owned(),
+        object: format!("certificate:{}/{}", intent.issuer, intent.serial),
+        details: serde_json::json!({ "application": intent.application }),
+    };
+    audit::record(connection, &[entry])
+}
+
+/// A signed certificate with the decision and the job it settles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// As signed.
+    pub certificate: NewCertificate,
+    /// Approved to issued.
+    pub transition: Transition,
+    /// The job.
+    pub job: i64,
+}
+
+/// Stores signed certificates in one transaction with the states, the events, the audit entries, the notices and the
+/// change feed, and takes the jobs off the queue. Of an application that another signer settled meanwhile only the job
+/// is taken off. Returns how many certificates were stored.
+///
+/// # Errors
+/// The database's; nothing is stored then.
+pub fn settle(connection: &mut Connection, signed: &[Signed], now: Timestamp) -> Result<usize, StoreError> {
+    let ids: Vec<String> = signed.iter().map(|s| s.transition.application.to_string()).collect();
+    let still_approved = applications::table
+        .filter(applications::id.eq_any(ids))
+        .filter(applications::state.eq(State::Approved.as_str()))
+        .select(applications::id);
+    // An island: PostgreSQL locks the rows, SQLite's BEGIN IMMEDIATE has locked everything.
+    let approved: Vec<String> = match connection {
+        Connection::Postgres(c) => still_approved.for_update().load(c)?,
+        Connection::Sqlite(c) => still_approved.load(c)?,
+    };
+    let winners: HashSet<&str> = approved.iter().map(String::as_str).collect();
+    let won: Vec<&Signed> =
+        signed.iter().filter(|s| winners.contains(s.transition.application.to_string().as_str())).collect();
+
+    let certificates: Vec<NewCertificate> = won.iter().map(|s| s.certificate.clone()).collect();
+    let transitions: Vec<Transition> = won.iter().map(|s| s.transition.clone()).collect();
+    diesel::update(applications::table.filter(applications::id.eq_any(&approved)))
+        .set((applications::state.eq(State::Issued.as_str()), applications::updated_at.eq(now.unix_millis())))
+        .execute(connection)?;
+    mark_issued(connection, &certificates)?;
+    store_applications::record(connection, &transitions)?;
+    audit::record(connection, &certificates.iter().map(|c| issued(c, now)).collect::<Vec<_>>())?;
+    let done: Vec<i64> = signed.iter().map(|s| s.job).collect();
+    jobs::complete(connection, &done)?;
+    certificates::insert(connection, &certificates, now)?;
+    Ok(certificates.len())
+}
+
+/// Stores the certificate of a CA or an OCSP signer with its intent, for the ceremony.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if the serial is taken.
+pub fn store_own(
+    connection: &mut Connection,
+    certificate: &NewCertificate,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    mark_issued(connection, std::slice::from_ref(certificate))?;
+    audit::record(connection, &[issued(certificate, now)])?;
+    certificates::insert(connection, std::slice::from_ref(certificate), now)
+}
+
+fn mark_issued(connection: &mut Connection, certificates: &[NewCertificate]) -> Result<(), StoreError> {
+    for chunk in certificates.chunk_by(|a, b| a.issuer == b.issuer) {
+        let Some(first) = chunk.first() else { continue };
+        let serials: Vec<Vec<u8>> = chunk.iter().map(|c| c.serial.as_bytes().to_vec()).collect();
+        diesel::update(intents::table)
+            .filter(intents::issuer_id.eq(&first.issuer))
+            .filter(intents::serial.eq_any(serials))
+            .set(intents::state.eq("issued"))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+fn issued(certificate: &NewCertificate, now: Timestamp) -> audit::Entry {
+    audit::Entry {
+        at: now,
+        actor: "ca".to_owned(),
+        action: "certificate.issue".to_owned(),
+        object: format!("certificate:{}/{}", certificate.issuer, certificate.serial),
+        details: serde_json::json!({ "application": certificate.application, "profile": certificate.profile }),
+    }
+}
+
+/// The signer refused what was approved: the application goes back to review with the finding, a pending intent is
+/// given up, and the job leaves the queue.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if somebody moved the application first.
+pub fn refuse(
+    connection: &mut Connection,
+    transition: &Transition,
+    intent: Option<&Intent>,
+    job: i64,
+) -> Result<(), StoreError> {
+    if let Some(intent) = intent {
+        abandon(connection, intent, transition.at)?;
+    }
+    store_applications::apply(connection, transition)?;
+    jobs::complete(connection, &[job])
+}
