@@ -1,1 +1,10 @@
 //! How a process starts: defaults, fees, regions, profiles, texts, the clock.
+//!
+//! Everything is built into the program; files given by configuration take the place of single pieces.
+
+pub mod clock;
+pub mod language;
+pub mod settings;
+
+pub use language::Language;
+pub use settings::Settings;

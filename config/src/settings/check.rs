@@ -1,0 +1,271 @@
+//! The rules between settings, and what production refuses.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Environment, MessageProvider, Problem, Role, Settings};
+
+/// Collects broken rules.
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn unless(&mut self, kept: bool, key: &str, rule: &str) {
+        if !kept {
+            self.0.push(Problem::new(key, rule));
+        }
+    }
+
+    fn within<N: PartialOrd + std::fmt::Display>(&mut self, value: N, least: N, most: N, key: &str) {
+        if value < least || value > most {
+            self.0.push(Problem::new(key, format!("{least} to {most} is expected, not {value}")));
+        }
+    }
+}
+
+impl Settings {
+    /// Every rule these settings break for a process with the given roles, sorted by key.
+    pub fn check(&self, roles: &[Role]) -> Vec<Problem> {
+        let mut problems = Problems(Vec::new());
+        self.check_network(&mut problems);
+        self.check_issuance(&mut problems);
+        self.check_people(&mut problems);
+        self.check_named(&mut problems);
+        if self.environment == Environment::Production {
+            self.check_production(roles, &mut problems);
+        }
+        problems.0.sort();
+        problems.0
+    }
+
+    fn check_network(&self, problems: &mut Problems) {
+        let http = &self.http;
+        problems.within(http.workers, 0, 1024, "http.workers");
+        problems.within(http.max_connections, 1, 1_000_000, "http.max_connections");
+        problems.within(http.request_timeout.as_secs(), 1, 300, "http.request_timeout_seconds");
+        problems.within(http.disconnect_timeout.as_secs(), 1, 300, "http.disconnect_timeout_seconds");
+        problems.within(http.shutdown.as_secs(), 1, 600, "http.shutdown_seconds");
+        problems.within(http.max_json_bytes, 1024, 1 << 20, "http.max_json_bytes");
+        problems.within(http.max_csr_bytes, 2048, 1 << 20, "http.max_csr_bytes");
+        problems.within(http.max_document_bytes, 1 << 16, 5 << 20, "http.max_document_bytes");
+        problems.within(http.idempotency.as_secs() / 3600, 1, 24 * 30, "http.idempotency_hours");
+        let same = self.operations.listen == http.listen && http.listen.port() != 0;
+        problems.unless(!same, "operations.listen", "it must be another port than http.listen");
+        problems.within(self.database.pool_size, 1, 1000, "database.pool_size");
+        problems.within(
+            self.database.pool_timeout.as_millis(),
+            10,
+            60_000,
+            "database.pool_timeout_milliseconds",
+        );
+        problems.within(self.database.connect_timeout.as_secs(), 1, 60, "database.connect_timeout_seconds");
+        let statement = self.database.statement_timeout.as_millis();
+        problems.within(statement, 100, 600_000, "database.statement_timeout_milliseconds");
+        problems.unless(
+            !self.data.directory.as_os_str().is_empty(),
+            "data.directory",
+            "a directory is expected",
+        );
+        for (path, key) in [
+            (&self.documents.directory, "documents.directory"),
+            (&self.documents.key_file, "documents.key_file"),
+            (&self.keys.directory, "keys.directory"),
+            (&self.ocsp.key_file, "ocsp.key_file"),
+            (&self.ocsp.certificate_file, "ocsp.certificate_file"),
+            (&self.crl.repository_directory, "crl.repository_directory"),
+        ] {
+            problems.unless(!path.as_os_str().is_empty(), key, "a path is expected");
+        }
+    }
+
+    fn check_issuance(&self, problems: &mut Problems) {
+        // O'RQ-793: a certificate is valid for at most 24 months.
+        problems.within(self.issuance.validity_months, 1, 24, "issuance.validity_months");
+        problems.within(self.issuance.batch_size, 1, 10_000, "issuance.batch_size");
+        problems.within(
+            self.issuance.poll_interval.as_millis(),
+            10,
+            60_000,
+            "issuance.poll_interval_milliseconds",
+        );
+        problems.within(self.issuance.lease.as_secs(), 5, 3600, "issuance.lease_seconds");
+        for (url, key) in [
+            (&self.issuance.ocsp_url, "issuance.ocsp_url"),
+            (&self.issuance.repository_url, "issuance.repository_url"),
+        ] {
+            problems.unless(!url.is_https(), key, "certificates carry plain http here (RFC 5280 section 8)");
+        }
+        problems.within(self.ocsp.validity.as_secs(), 60, 7 * 86_400, "ocsp.validity_seconds");
+        problems.within(self.ocsp.max_request_bytes, 512, 1 << 20, "ocsp.max_request_bytes");
+        problems.within(self.ocsp.max_certificates_per_request, 1, 1000, "ocsp.max_certificates_per_request");
+        problems.within(self.ocsp.feed_poll.as_millis(), 10, 10_000, "ocsp.feed_poll_milliseconds");
+        problems.within(self.ocsp.reconcile.as_secs(), 1, 86_400, "ocsp.reconcile_seconds");
+        problems.within(self.crl.validity.as_secs() / 3600, 1, 24 * 90, "crl.validity_hours");
+        problems.unless(
+            self.crl.overlap < self.crl.validity,
+            "crl.overlap_hours",
+            "it must be below crl.validity_hours",
+        );
+        problems.within(self.crl.due_check.as_millis(), 100, 600_000, "crl.due_check_milliseconds");
+    }
+
+    fn check_people(&self, problems: &mut Problems) {
+        let sms = &self.sms;
+        problems.within(sms.code_digits, 4, 9, "sms.code_digits");
+        problems.within(sms.code_lifetime.as_secs(), 30, 3600, "sms.code_lifetime_seconds");
+        problems.within(sms.code_tries, 1, 10, "sms.code_tries");
+        problems.within(sms.resend.as_secs(), 1, 3600, "sms.resend_seconds");
+        problems.within(sms.per_phone_per_hour, 1, 1000, "sms.per_phone_per_hour");
+        problems.within(sms.per_phone_per_day, sms.per_phone_per_hour, 10_000, "sms.per_phone_per_day");
+        problems.within(sms.per_address_per_hour, 1, 1_000_000, "sms.per_address_per_hour");
+        let sender = (1..=11).contains(&sms.sender.len())
+            && sms.sender.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        problems.unless(sender, "sms.sender", "1 to 11 Latin letters and digits are expected");
+        problems.unless(self.mail.sender.contains('@'), "mail.sender", "a mail address is expected");
+        problems.within(self.captcha.characters, 4, 6, "captcha.characters");
+        problems.within(self.captcha.lifetime.as_secs(), 30, 3600, "captcha.lifetime_seconds");
+        problems.within(
+            self.applications.draft_lifetime.as_secs() / 86_400,
+            1,
+            366,
+            "applications.draft_lifetime_days",
+        );
+        problems.within(self.applications.open_per_phone, 1, 1000, "applications.open_per_phone");
+        problems.within(self.invoices.validity.as_secs() / 86_400, 1, 90, "invoices.validity_days");
+        problems.within(
+            self.sessions.applicant_lifetime.as_secs(),
+            60,
+            30 * 86_400,
+            "sessions.applicant_lifetime_seconds",
+        );
+        problems.within(
+            self.sessions.officer_lifetime.as_secs(),
+            60,
+            86_400,
+            "sessions.officer_lifetime_seconds",
+        );
+        let idle = self.sessions.officer_idle;
+        let ordered = idle >= Duration::from_secs(30) && idle <= self.sessions.officer_lifetime;
+        problems.unless(
+            ordered,
+            "sessions.officer_idle_seconds",
+            "30 to sessions.officer_lifetime_seconds is expected",
+        );
+        self.check_passwords(problems);
+        for (limit, key) in [
+            (self.limits.requests_per_address_per_minute, "limits.requests_per_address_per_minute"),
+            (self.limits.captchas_per_address_per_minute, "limits.captchas_per_address_per_minute"),
+            (self.limits.sign_ins_per_address_per_minute, "limits.sign_ins_per_address_per_minute"),
+            (self.limits.applications_per_address_per_hour, "limits.applications_per_address_per_hour"),
+        ] {
+            problems.within(limit, 1, 10_000_000, key);
+        }
+    }
+
+    fn check_passwords(&self, problems: &mut Problems) {
+        let officers = &self.officers;
+        problems.within(officers.password_min_characters, 10, 128, "officers.password_min_characters");
+        problems.within(officers.lockout_failures, 1, 100, "officers.lockout_failures");
+        problems.within(officers.lockout.as_secs(), 1, 86_400, "officers.lockout_seconds");
+        // The least that OWASP's password storage sheet accepts for one pass is 46 MiB, for two 19 MiB, for five 7 MiB.
+        problems.within(
+            officers.password_memory_kibibytes,
+            7168,
+            1 << 20,
+            "officers.password_memory_kibibytes",
+        );
+        problems.within(officers.password_iterations, 1, 20, "officers.password_iterations");
+        problems.within(officers.password_parallel_hashes, 1, 64, "officers.password_parallel_hashes");
+    }
+
+    fn check_named(&self, problems: &mut Problems) {
+        for (name, webhook) in &self.payments.webhook {
+            let key = format!("payments.webhook.{name}");
+            problems.unless(is_slug(name), &key, "the name is made of a-z, 0-9, - and _");
+            let named = !webhook.secret_file.as_os_str().is_empty();
+            problems.unless(named, &format!("{key}.secret_file"), "a file is expected");
+        }
+        let mut tokens = HashSet::new();
+        for (channel, partner) in &self.partners {
+            let key = format!("partners.{channel}");
+            problems.unless(is_slug(channel), &key, "the channel is made of a-z, 0-9, - and _");
+            let token = &partner.token_sha256;
+            let hex = token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+            problems.unless(hex, &format!("{key}.token_sha256"), "64 hex digits are expected");
+            let first = tokens.insert(token.to_ascii_lowercase());
+            problems.unless(first, &format!("{key}.token_sha256"), "two partners must not share a token");
+        }
+    }
+
+    fn check_production(&self, roles: &[Role], problems: &mut Problems) {
+        problems.unless(
+            self.clock_offset_seconds == 0,
+            "clock_offset_seconds",
+            "production keeps the system's time",
+        );
+        if roles.contains(&Role::Api) {
+            problems.unless(self.public_url.is_https(), "public_url", "production needs https");
+            let real = |provider| provider != MessageProvider::Sandbox;
+            problems.unless(real(self.sms.provider), "sms.provider", "production does not use the sandbox");
+            problems.unless(real(self.mail.provider), "mail.provider", "production does not use the sandbox");
+            problems.unless(
+                self.officers.totp_required,
+                "officers.totp_required",
+                "production needs the second factor",
+            );
+            problems.secret(Some(&self.documents.key_file), "documents.key_file", 32);
+            for (name, webhook) in &self.payments.webhook {
+                let key = format!("payments.webhook.{name}");
+                problems.unless(name != "sandbox", &key, "production does not use the sandbox");
+                problems.secret(Some(&webhook.secret_file), &format!("{key}.secret_file"), 32);
+            }
+        }
+        if roles.contains(&Role::Signer) {
+            problems.unless(
+                !on_this_machine(self.issuance.ocsp_url.as_str()),
+                "issuance.ocsp_url",
+                REACHABLE,
+            );
+            problems.unless(
+                !on_this_machine(self.issuance.repository_url.as_str()),
+                "issuance.repository_url",
+                REACHABLE,
+            );
+            problems.secret(self.keys.passphrase_file.as_deref(), "keys.passphrase_file", 12);
+        }
+        if roles.contains(&Role::Ocsp) {
+            problems.secret(self.ocsp.passphrase_file.as_deref(), "ocsp.passphrase_file", 12);
+        }
+    }
+}
+
+const REACHABLE: &str = "certificates carry it: it must be reachable from other machines";
+
+impl Problems {
+    /// A file with a secret exists, is long enough and is not open to other users.
+    fn secret(&mut self, file: Option<&Path>, key: &str, least_bytes: u64) {
+        let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else {
+            return self.unless(false, key, "production needs this file");
+        };
+        let Ok(metadata) = std::fs::metadata(file) else {
+            return self.unless(false, key, &format!("there is no file {}", file.display()));
+        };
+        let long = metadata.is_file() && metadata.len() >= least_bytes;
+        self.unless(long, key, &format!("a file of at least {least_bytes} octets is expected"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let private = metadata.permissions().mode() & 0o077 == 0;
+            self.unless(private, key, "only its owner may read or write the file (mode 0600)");
+        }
+    }
+}
+
+fn on_this_machine(url: &str) -> bool {
+    let host = url.split("://").nth(1).unwrap_or_default();
+    ["127.", "localhost", "[::1]", "0.0.0.0"].iter().any(|local| host.starts_with(local))
+}
+
+fn is_slug(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}

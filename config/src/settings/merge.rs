@@ -1,0 +1,161 @@
+//! Puts the sources on top of each other and names every key that does not fit.
+
+use std::path::Path;
+
+use config_rs::{Config, Environment, File, FileFormat};
+use serde_json::{Map, Value};
+
+use super::{DEFAULT, Problem, Settings, SettingsError, Sources};
+
+/// Tables whose keys are names the operator chooses, with what each entry looks like.
+const NAMED: [(&str, &[(&str, &str)]); 2] =
+    [("payments.webhook", &[("secret_file", ""), ("pay_url", "")]), ("partners", &[("token_sha256", "")])];
+
+/// The settings as far as they can be read, and what cannot: a default stands in for it.
+pub(super) fn read(sources: &Sources) -> Result<(Settings, Vec<Problem>), SettingsError> {
+    let defaults = as_json(Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml)))?;
+    let mut merged = as_json(builder(sources)?)?;
+    let mut problems = Vec::new();
+    fit(&mut merged, &defaults, "", &mut problems);
+    let mut settings = loop {
+        match serde_path_to_error::deserialize::<_, Settings>(merged.clone()) {
+            Ok(settings) => break settings,
+            Err(error) => {
+                let key = error.path().to_string();
+                problems.push(Problem::new(&key, error.inner().to_string()));
+                // One value less to stumble over each time, until the defaults alone would be left.
+                if !put_default(&mut merged, &defaults, &key) {
+                    return Err(SettingsError::Problems(problems));
+                }
+            }
+        }
+    };
+    settings.complete();
+    Ok((settings, problems))
+}
+
+fn builder(
+    sources: &Sources,
+) -> Result<config_rs::ConfigBuilder<config_rs::builder::DefaultState>, SettingsError> {
+    let mut builder = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+    if let Some(file) = &sources.file {
+        builder = builder.add_source(File::from_str(&read_file(file)?, FileFormat::Toml));
+    }
+    // Everything in the environment is text here; `fit` reads it as what the default is.
+    let environment = Environment::with_prefix("MUHR")
+        .separator("__")
+        .source(Some(sources.environment.clone().into_iter().collect()));
+    builder = builder.add_source(environment);
+    for (key, value) in &sources.overrides {
+        builder = builder.set_override(key, value.as_str()).map_err(syntax)?;
+    }
+    Ok(builder)
+}
+
+fn read_file(file: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(file)
+        .map_err(|reason| SettingsError::Unreadable { file: file.display().to_string(), reason })
+}
+
+fn as_json(
+    builder: config_rs::ConfigBuilder<config_rs::builder::DefaultState>,
+) -> Result<Value, SettingsError> {
+    builder.build().and_then(Config::try_deserialize).map_err(syntax)
+}
+
+fn syntax(error: config_rs::ConfigError) -> SettingsError {
+    SettingsError::Syntax(error.to_string())
+}
+
+/// Reads texts as the type of the default, and takes out what is unknown or of another type.
+fn fit(value: &mut Value, default: &Value, key: &str, problems: &mut Vec<Problem>) {
+    if let Some((_, entry)) = NAMED.iter().find(|(name, _)| *name == key) {
+        return fit_named(value, default, entry, key, problems);
+    }
+    let fitting = match (&mut *value, default) {
+        (Value::Object(table), Value::Object(known)) => {
+            table.retain(|name, _| known.contains_key(name) || unknown(&join(key, name), problems));
+            for (name, inner) in table {
+                fit(inner, &known[name], &join(key, name), problems);
+            }
+            return;
+        }
+        (Value::String(text), Value::Number(_)) => text.trim().parse::<i64>().ok().map(Value::from),
+        (Value::String(text), Value::Bool(_)) => text.trim().parse::<bool>().ok().map(Value::from),
+        (Value::String(text), Value::Array(_)) => Some(
+            text.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(|part| Value::from(part.to_owned()))
+                .collect(),
+        ),
+        (Value::Number(number), Value::Number(_)) => number.as_i64().map(Value::from),
+        (Value::Bool(_), Value::Bool(_))
+        | (Value::String(_), Value::String(_))
+        | (Value::Array(_), Value::Array(_)) => {
+            return;
+        }
+        _ => None,
+    };
+    *value = fitting.unwrap_or_else(|| {
+        problems.push(Problem::new(key, format!("{} is expected", kind(default))));
+        default.clone()
+    });
+}
+
+fn fit_named(
+    value: &mut Value,
+    default: &Value,
+    entry: &[(&str, &str)],
+    key: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let Value::Object(table) = value else {
+        problems.push(Problem::new(key, "a table is expected"));
+        *value = default.clone();
+        return;
+    };
+    let empty: Map<String, Value> =
+        entry.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect();
+    for (name, inner) in table {
+        fit(inner, &Value::Object(empty.clone()), &join(key, name), problems);
+        if let Value::Object(given) = inner {
+            for (field, text) in &empty {
+                given.entry(field).or_insert_with(|| text.clone());
+            }
+        }
+    }
+}
+
+fn unknown(key: &str, problems: &mut Vec<Problem>) -> bool {
+    problems.push(Problem::new(key, "there is no such setting"));
+    false
+}
+
+fn join(key: &str, name: &str) -> String {
+    if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }
+}
+
+fn kind(default: &Value) -> &'static str {
+    match default {
+        Value::Number(_) => "a whole number",
+        Value::Bool(_) => "true or false",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a table",
+        Value::String(_) | Value::Null => "a text",
+    }
+}
+
+/// Puts the default in the place of `section.key`; false if there is none or it stands there already.
+fn put_default(merged: &mut Value, defaults: &Value, key: &str) -> bool {
+    // serde names a list's element `key[0]`: the whole list is replaced.
+    let pointer: String =
+        key.split(['.', '[']).filter(|part| !part.ends_with(']')).map(|part| format!("/{part}")).collect();
+    match (merged.pointer_mut(&pointer), defaults.pointer(&pointer)) {
+        (Some(value), Some(default)) if value != default => {
+            *value = default.clone();
+            true
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,362 @@
+//! The sections of the settings. `default.toml` says what each key is for; the units are in its name there.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::values::{DatabaseUrl, HttpUrl, days, hours, milliseconds, optional_path, seconds};
+
+/// What this installation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// Codes and messages can be read at `/sandbox/`, payments are played.
+    Sandbox,
+    /// Real people, real money.
+    Production,
+}
+
+/// What a process does; the rules it needs follow from that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Applicants, officers, payments over HTTP.
+    Api,
+    /// Signs with the CA's key.
+    Signer,
+    /// Answers certificate status.
+    Ocsp,
+    /// Publishes revocation lists.
+    Crl,
+}
+
+impl Role {
+    /// Every role: what `muhr up` runs and `muhr check-config` checks.
+    pub const ALL: [Self; 4] = [Self::Api, Self::Signer, Self::Ocsp, Self::Crl];
+}
+
+/// Who carries messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageProvider {
+    /// Nobody: messages are kept to be read at `/sandbox/messages`.
+    Sandbox,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Threads that answer requests; 0 is one per core.
+    pub workers: usize,
+    /// Connections open at a time.
+    pub max_connections: usize,
+    /// How long an idle connection stays open.
+    #[serde(rename = "keep_alive_seconds", deserialize_with = "seconds")]
+    pub keep_alive: Duration,
+    /// How long a client may take to send the head of a request.
+    #[serde(rename = "request_timeout_seconds", deserialize_with = "seconds")]
+    pub request_timeout: Duration,
+    /// How long a client may take to close a connection.
+    #[serde(rename = "disconnect_timeout_seconds", deserialize_with = "seconds")]
+    pub disconnect_timeout: Duration,
+    /// How long requests under way may take after the signal to stop.
+    #[serde(rename = "shutdown_seconds", deserialize_with = "seconds")]
+    pub shutdown: Duration,
+    /// Largest JSON body.
+    pub max_json_bytes: usize,
+    /// Largest CSR.
+    pub max_csr_bytes: usize,
+    /// Largest picture or PDF.
+    pub max_document_bytes: usize,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// How long the answer to an `Idempotency-Key` is remembered.
+    #[serde(rename = "idempotency_hours", deserialize_with = "hours")]
+    pub idempotency: Duration,
+}
+
+/// `[operations]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operations {
+    /// Address and port of `/health/live`, `/health/ready` and `/metrics`.
+    pub listen: SocketAddr,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// Connections.
+    pub pool_size: u32,
+    /// How long to wait for a free connection.
+    #[serde(rename = "pool_timeout_milliseconds", deserialize_with = "milliseconds")]
+    pub pool_timeout: Duration,
+    /// How long to wait for a new connection.
+    #[serde(rename = "connect_timeout_seconds", deserialize_with = "seconds")]
+    pub connect_timeout: Duration,
+    /// SQLite: how long a writer waits for another; PostgreSQL: the longest a statement may take.
+    #[serde(rename = "statement_timeout_milliseconds", deserialize_with = "milliseconds")]
+    pub statement_timeout: Duration,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// What relative paths are relative to.
+    pub directory: PathBuf,
+    /// Instead of the built-in fee table.
+    #[serde(deserialize_with = "optional_path")]
+    pub fees_file: Option<PathBuf>,
+    /// Instead of the built-in regions.
+    #[serde(deserialize_with = "optional_path")]
+    pub regions_file: Option<PathBuf>,
+    /// Instead of the built-in certificate profiles.
+    #[serde(deserialize_with = "optional_path")]
+    pub profiles_directory: Option<PathBuf>,
+}
+
+/// `[documents]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    /// Where sealed documents are kept.
+    pub directory: PathBuf,
+    /// The 32 octets they are sealed with.
+    pub key_file: PathBuf,
+}
+
+/// `[keys]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// The CA's encrypted keys and certificates.
+    pub directory: PathBuf,
+    /// Their passphrase; `None` asks on the terminal.
+    #[serde(deserialize_with = "optional_path")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `[issuance]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuance {
+    /// Validity of a person's certificate, 1 to 24 months.
+    pub validity_months: u32,
+    /// Applications claimed at a time.
+    pub batch_size: u32,
+    /// How often the signer looks for work.
+    #[serde(rename = "poll_interval_milliseconds", deserialize_with = "milliseconds")]
+    pub poll_interval: Duration,
+    /// How long a claim keeps others away.
+    #[serde(rename = "lease_seconds", deserialize_with = "seconds")]
+    pub lease: Duration,
+    /// Authority information access: OCSP.
+    pub ocsp_url: HttpUrl,
+    /// Base of the CRL distribution point and of caIssuers.
+    pub repository_url: HttpUrl,
+    /// The certification practice statement.
+    pub cps_url: HttpUrl,
+}
+
+/// `[ocsp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ocsp {
+    /// nextUpdate - thisUpdate.
+    #[serde(rename = "validity_seconds", deserialize_with = "seconds")]
+    pub validity: Duration,
+    /// The delegated signer's encrypted key.
+    pub key_file: PathBuf,
+    /// Its certificate.
+    pub certificate_file: PathBuf,
+    /// Its passphrase; the CA keys' if not set.
+    #[serde(deserialize_with = "optional_path")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Largest request.
+    pub max_request_bytes: usize,
+    /// CertIDs in one request.
+    pub max_certificates_per_request: usize,
+    /// How soon a change is seen.
+    #[serde(rename = "feed_poll_milliseconds", deserialize_with = "milliseconds")]
+    pub feed_poll: Duration,
+    /// How often the whole index is compared with the database.
+    #[serde(rename = "reconcile_seconds", deserialize_with = "seconds")]
+    pub reconcile: Duration,
+}
+
+/// `[crl]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crl {
+    /// nextUpdate - thisUpdate.
+    #[serde(rename = "validity_hours", deserialize_with = "hours")]
+    pub validity: Duration,
+    /// How long before nextUpdate a new CRL is due.
+    #[serde(rename = "overlap_hours", deserialize_with = "hours")]
+    pub overlap: Duration,
+    /// How often the publisher looks whether one is due.
+    #[serde(rename = "due_check_milliseconds", deserialize_with = "milliseconds")]
+    pub due_check: Duration,
+    /// Where CRLs and CA certificates are placed.
+    pub repository_directory: PathBuf,
+}
+
+/// `[sms]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sms {
+    /// Who carries them.
+    pub provider: MessageProvider,
+    /// The name they come from, at most 11 characters.
+    pub sender: String,
+    /// Digits of a code.
+    pub code_digits: u32,
+    /// How long a code is good for.
+    #[serde(rename = "code_lifetime_seconds", deserialize_with = "seconds")]
+    pub code_lifetime: Duration,
+    /// Wrong codes before it is good no more.
+    pub code_tries: u32,
+    /// How long before another code may be asked for.
+    #[serde(rename = "resend_seconds", deserialize_with = "seconds")]
+    pub resend: Duration,
+    /// Codes to one phone in an hour.
+    pub per_phone_per_hour: u32,
+    /// Codes to one phone in a day.
+    pub per_phone_per_day: u32,
+    /// Codes asked for by one address in an hour.
+    pub per_address_per_hour: u32,
+}
+
+/// `[mail]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// Who carries it.
+    pub provider: MessageProvider,
+    /// The address it comes from.
+    pub sender: String,
+}
+
+/// `[captcha]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Captcha {
+    /// Characters in the picture, 4 to 6.
+    pub characters: u32,
+    /// How long it may be answered.
+    #[serde(rename = "lifetime_seconds", deserialize_with = "seconds")]
+    pub lifetime: Duration,
+}
+
+/// `[applications]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Applications {
+    /// How long a draft may wait for its submission.
+    #[serde(rename = "draft_lifetime_days", deserialize_with = "days")]
+    pub draft_lifetime: Duration,
+    /// Open applications of one phone.
+    pub open_per_phone: u32,
+}
+
+/// `[invoices]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invoices {
+    /// How long it may be paid.
+    #[serde(rename = "validity_days", deserialize_with = "days")]
+    pub validity: Duration,
+}
+
+/// `[sessions]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sessions {
+    /// An applicant's token.
+    #[serde(rename = "applicant_lifetime_seconds", deserialize_with = "seconds")]
+    pub applicant_lifetime: Duration,
+    /// An officer's token, whatever they do.
+    #[serde(rename = "officer_lifetime_seconds", deserialize_with = "seconds")]
+    pub officer_lifetime: Duration,
+    /// An officer's token since they last did something.
+    #[serde(rename = "officer_idle_seconds", deserialize_with = "seconds")]
+    pub officer_idle: Duration,
+}
+
+/// `[officers]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Officers {
+    /// Shortest password.
+    pub password_min_characters: usize,
+    /// Wrong sign-ins in a row before the account is locked.
+    pub lockout_failures: u32,
+    /// How long it stays locked.
+    #[serde(rename = "lockout_seconds", deserialize_with = "seconds")]
+    pub lockout: Duration,
+    /// Every officer signs in with a second factor.
+    pub totp_required: bool,
+    /// Argon2id memory.
+    pub password_memory_kibibytes: u32,
+    /// Argon2id passes.
+    pub password_iterations: u32,
+    /// Hashes computed at a time.
+    pub password_parallel_hashes: usize,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// All requests.
+    pub requests_per_address_per_minute: u32,
+    /// New captchas.
+    pub captchas_per_address_per_minute: u32,
+    /// Officers' sign-ins.
+    pub sign_ins_per_address_per_minute: u32,
+    /// New applications.
+    pub applications_per_address_per_hour: u32,
+}
+
+/// `[payments]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payments {
+    /// `[payments.webhook.NAME]`: providers that report payments in signed calls.
+    pub webhook: HashMap<String, Webhook>,
+}
+
+/// `[payments.webhook.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// The HMAC-SHA256 key, at least 32 octets.
+    pub secret_file: PathBuf,
+    /// Where the applicant pays; `{number}` stands for the invoice's.
+    pub pay_url: String,
+}
+
+/// `[partners.CHANNEL]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partner {
+    /// SHA-256 of the partner's bearer token, 64 hex digits.
+    pub token_sha256: String,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// `tracing`'s filter.
+    pub level: String,
+}

@@ -1,0 +1,164 @@
+use super::*;
+
+fn with(overrides: &[(&str, &str)]) -> Sources {
+    overrides.iter().fold(Sources::default(), |sources, (key, value)| sources.with(key, *value))
+}
+
+fn problems(sources: &Sources, roles: &[Role]) -> Vec<String> {
+    match Settings::load(sources, roles) {
+        Ok(_) => Vec::new(),
+        Err(SettingsError::Problems(problems)) => problems.into_iter().map(|problem| problem.key).collect(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn file(text: &str) -> (tempfile::NamedTempFile, Sources) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+    (file, sources)
+}
+
+#[test]
+fn the_defaults_alone_are_enough_for_the_sandbox() {
+    let settings = Settings::load(&Sources::default(), &Role::ALL).unwrap();
+    assert!(settings.is_sandbox());
+    assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8080");
+    assert_eq!(settings.issuance.ocsp_url.as_str(), "http://127.0.0.1:8080/ocsp");
+    assert_eq!(settings.sms.code_lifetime, std::time::Duration::from_secs(300));
+    assert_eq!(settings.invoices.validity, std::time::Duration::from_secs(3 * 86_400));
+    assert!(
+        matches!(&settings.database.url, DatabaseUrl::Sqlite(path) if path == Path::new("var/muhr.sqlite"))
+    );
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
+    let (_file, mut sources) = file("[http]\nlisten = \"127.0.0.1:1\"\nworkers = 3\n[sms]\ncode_tries = 3\n");
+    sources.environment = HashMap::from([
+        ("MUHR__HTTP__WORKERS".to_owned(), "4".to_owned()),
+        ("MUHR__HTTP__LISTEN".to_owned(), "127.0.0.1:2".to_owned()),
+        ("MUHR__HTTP__TRUSTED_PROXIES".to_owned(), "10.0.0.1, ::1".to_owned()),
+        ("MUHR__OFFICERS__TOTP_REQUIRED".to_owned(), "true".to_owned()),
+        ("HOME".to_owned(), "/".to_owned()),
+    ]);
+    let settings = Settings::load(&sources.with("http.listen", "[::]:3"), &Role::ALL).unwrap();
+    assert_eq!((settings.http.workers, settings.sms.code_tries), (4, 3));
+    assert_eq!(settings.http.listen.port(), 3);
+    assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:3");
+    assert_eq!(settings.http.trusted_proxies.len(), 2);
+    assert!(settings.officers.totp_required);
+}
+
+#[test]
+fn every_problem_is_named_by_its_key_at_once() {
+    let (_file, mut sources) = file(
+        "colour = 1\npublic_url = \"ftp://x\"\ndefault_language = \"de\"\n\
+         [http]\nlisten = \"nowhere\"\nworkers = \"many\"\nlimit = 5\ntrusted_proxies = [\"10.0.0.1\", \"x\"]\n\
+         [sms]\ncode_tries = 99\ncode_digits = -1\nsender = [1]\n\
+         [crl]\nvalidity_hours = 5\noverlap_hours = 5\n\
+         [payments.webhook.click]\nsecret = 1\n[partners.mygov]\ntoken_sha256 = \"12\"\n",
+    );
+    sources.environment.insert("MUHR__HTTP__WROKERS".to_owned(), "4".to_owned());
+    let expected = [
+        "colour",
+        "crl.overlap_hours",
+        "default_language",
+        "http.limit",
+        "http.listen",
+        "http.trusted_proxies[1]",
+        "http.workers",
+        "http.wrokers",
+        "partners.mygov.token_sha256",
+        "payments.webhook.click.secret",
+        "payments.webhook.click.secret_file",
+        "public_url",
+        "sms.code_digits",
+        "sms.code_tries",
+        "sms.sender",
+    ];
+    assert_eq!(problems(&sources, &Role::ALL), expected);
+    let text = Settings::load(&sources, &Role::ALL).unwrap_err().to_string();
+    assert!(text.starts_with("15 problems in the settings:\n  colour: there is no such setting\n"), "{text}");
+    assert!(text.contains("\n  sms.code_tries: 1 to 10 is expected, not 99\n"), "{text}");
+}
+
+#[test]
+fn a_database_url_that_cannot_be_read_is_not_repeated() {
+    let error =
+        Settings::load(&with(&[("database.url", "mysql://u:hidden@h/n")]), &[]).unwrap_err().to_string();
+    assert!(error.contains("database.url: sqlite:PATH or postgres://"), "{error}");
+    assert!(!error.contains("hidden"));
+    let settings = Settings::load(&with(&[("database.url", "postgres://u:hidden@h/n")]), &[]).unwrap();
+    assert!(!format!("{settings:?}").contains("hidden"));
+}
+
+#[test]
+fn named_tables_come_from_any_source() {
+    let (_file, mut sources) = file("[payments.webhook.click]\nsecret_file = \"click\"\n");
+    sources
+        .environment
+        .insert("MUHR__PAYMENTS__WEBHOOK__PAYNET__SECRET_FILE".to_owned(), "/run/paynet".to_owned());
+    sources.environment.insert("MUHR__PARTNERS__MY_GOV_UZ__TOKEN_SHA256".to_owned(), "0".repeat(64));
+    let settings = Settings::load(&sources, &Role::ALL).unwrap();
+    assert_eq!(settings.payments.webhook["click"].secret_file, Path::new("var/click"));
+    assert_eq!(settings.payments.webhook["paynet"].secret_file, Path::new("/run/paynet"));
+    assert_eq!(settings.partners["my_gov_uz"].token_sha256, "0".repeat(64));
+}
+
+#[test]
+fn production_refuses_what_only_the_sandbox_may_do() {
+    let sources = with(&[
+        ("environment", "production"),
+        ("clock_offset_seconds", "5"),
+        ("payments.webhook.sandbox.secret_file", "absent"),
+    ]);
+    let expected = [
+        "clock_offset_seconds",
+        "documents.key_file",
+        "issuance.ocsp_url",
+        "issuance.repository_url",
+        "keys.passphrase_file",
+        "mail.provider",
+        "ocsp.passphrase_file",
+        "officers.totp_required",
+        "payments.webhook.sandbox",
+        "payments.webhook.sandbox.secret_file",
+        "public_url",
+        "sms.provider",
+    ];
+    assert_eq!(problems(&sources, &Role::ALL), expected);
+}
+
+#[test]
+fn a_production_role_needs_only_its_own_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let passphrase = directory.path().join("passphrase");
+    std::fs::write(&passphrase, "a long enough passphrase").unwrap();
+    let private = |mode| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let sources = with(&[
+        ("environment", "production"),
+        ("public_url", "https://muhr.example"),
+        ("issuance.ocsp_url", "http://muhr.example/ocsp"),
+        ("issuance.repository_url", "http://muhr.example/repository"),
+        ("keys.passphrase_file", passphrase.to_str().unwrap()),
+    ]);
+    private(0o600);
+    assert_eq!(problems(&sources, &[Role::Signer, Role::Crl]), [""; 0]);
+    private(0o644);
+    assert_eq!(problems(&sources, &[Role::Signer]), ["keys.passphrase_file"]);
+    std::fs::write(&passphrase, "short").unwrap();
+    private(0o600);
+    assert_eq!(problems(&sources, &[Role::Ocsp]), ["ocsp.passphrase_file"]);
+}
+
+#[test]
+fn a_file_that_is_absent_or_not_toml_is_named() {
+    let absent = Sources { file: Some("/absent.toml".into()), ..Sources::default() };
+    assert!(Settings::load(&absent, &[]).unwrap_err().to_string().contains("/absent.toml"));
+    let (_file, broken) = file("[http\n");
+    assert!(matches!(Settings::load(&broken, &[]), Err(SettingsError::Syntax(_))));
+}
