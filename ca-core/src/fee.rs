@@ -92,8 +92,7 @@ struct Bhm {
     #[serde(with = "crate::calendar")]
     from: Date,
     tiyin: i64,
-    /// Where the figure comes from; read by people who check the table.
-    #[allow(dead_code)]
+    /// Where the figure comes from, for the people who check the table.
     source: String,
 }
 
@@ -104,7 +103,6 @@ struct Rate {
     #[serde(with = "crate::calendar")]
     from: Date,
     basis_points: i32,
-    #[allow(dead_code)]
     source: String,
 }
 
@@ -115,7 +113,6 @@ struct Discount {
     #[serde(with = "crate::calendar")]
     from: Date,
     basis_points: i32,
-    #[allow(dead_code)]
     source: String,
 }
 
@@ -134,8 +131,11 @@ pub enum FeeTableError {
     /// 0 to 10 000 basis points.
     #[error("a rate or discount of {0} is outside 0 to 10000 basis points")]
     BasisPoints(String),
+    /// A figure nobody can check is not charged.
+    #[error("an entry of {0} names no source")]
+    Source(String),
     /// On some day with a BHM there would be no price.
-    #[error("the rates of {0} start after the first BHM value")]
+    #[error("the rates of {0} are missing or start after the first BHM value")]
     Gap(SubjectType),
 }
 
@@ -174,40 +174,49 @@ impl TryFrom<FeeFile> for FeeTable {
 
     fn try_from(file: FeeFile) -> Result<Self, FeeTableError> {
         let first = file.bhm.first().ok_or(FeeTableError::NoBhm)?.from;
-        ascending("bhm", file.bhm.iter().map(|entry| entry.from))?;
+        check_series("bhm", file.bhm.iter().map(|entry| (entry.from, entry.source.as_str())))?;
         if let Some(entry) = file.bhm.iter().find(|entry| entry.tiyin <= 0) {
             return Err(FeeTableError::Amount(full_date(entry.from)));
         }
         for subject_type in SubjectType::ALL {
             let series = || file.rates.iter().filter(move |rate| rate.subject_type == subject_type);
-            ascending(subject_type.as_str(), series().map(|rate| rate.from))?;
-            within(subject_type.as_str(), series().map(|rate| rate.basis_points))?;
+            check_series(subject_type.as_str(), series().map(|rate| (rate.from, rate.source.as_str())))?;
+            check_shares(subject_type.as_str(), series().map(|rate| rate.basis_points))?;
             if series().next().is_none_or(|rate| rate.from > first) {
                 return Err(FeeTableError::Gap(subject_type));
             }
         }
         for channel in Channel::ALL {
             let series = || file.discounts.iter().filter(move |discount| discount.channel == channel);
-            ascending(channel.as_str(), series().map(|discount| discount.from))?;
-            within(channel.as_str(), series().map(|discount| discount.basis_points))?;
+            check_series(
+                channel.as_str(),
+                series().map(|discount| (discount.from, discount.source.as_str())),
+            )?;
+            check_shares(channel.as_str(), series().map(|discount| discount.basis_points))?;
         }
         Ok(Self { bhm: file.bhm, rates: file.rates, discounts: file.discounts })
     }
 }
 
-fn ascending(series: &str, dates: impl Iterator<Item = Date>) -> Result<(), FeeTableError> {
-    if dates.is_sorted_by(|earlier, later| earlier < later) {
-        Ok(())
-    } else {
-        Err(FeeTableError::Order(series.to_owned()))
+fn check_series<'a>(name: &str, entries: impl Iterator<Item = (Date, &'a str)>) -> Result<(), FeeTableError> {
+    let mut previous = None;
+    for (from, source) in entries {
+        if previous >= Some(from) {
+            return Err(FeeTableError::Order(name.to_owned()));
+        }
+        if source.trim().is_empty() {
+            return Err(FeeTableError::Source(name.to_owned()));
+        }
+        previous = Some(from);
     }
+    Ok(())
 }
 
-fn within(series: &str, mut basis_points: impl Iterator<Item = i32>) -> Result<(), FeeTableError> {
+fn check_shares(name: &str, mut basis_points: impl Iterator<Item = i32>) -> Result<(), FeeTableError> {
     if basis_points.all(|points| (0..=WHOLE).contains(&points)) {
         Ok(())
     } else {
-        Err(FeeTableError::BasisPoints(series.to_owned()))
+        Err(FeeTableError::BasisPoints(name.to_owned()))
     }
 }
 
@@ -250,4 +259,139 @@ fn amount(bhm: i64, rate: i32, discount: i32) -> i64 {
     let whole = i128::from(WHOLE) * i128::from(WHOLE);
     let exact = i128::from(bhm) * i128::from(rate) * i128::from(WHOLE - discount);
     i64::try_from((exact + whole / 2) / whole).unwrap_or(bhm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use time::macros::date;
+
+    const FEES: &str = include_str!("../../config/fees.toml");
+
+    fn table() -> FeeTable {
+        toml::from_str(FEES).unwrap()
+    }
+
+    fn amount_on(day: &str, subject_type: SubjectType, channel: Channel) -> i64 {
+        let at = format!("{day}T12:00:00+05:00").parse().unwrap();
+        table().quote(subject_type, channel, at).unwrap().amount_tiyin
+    }
+
+    #[test]
+    fn the_prices_are_those_of_the_published_guides() {
+        use Channel::{MyGov, Online, ServiceCenter};
+        use SubjectType::{LegalEntity, NaturalPerson, SoleProprietor};
+        for (day, subject_type, channel, som) in [
+            ("2025-01-15", NaturalPerson, Online, 26_250),
+            ("2025-01-15", LegalEntity, Online, 37_500),
+            ("2025-01-15", NaturalPerson, MyGov, 23_625),
+            ("2025-01-15", LegalEntity, MyGov, 33_750),
+            ("2025-09-06", NaturalPerson, Online, 28_840),
+            ("2025-09-06", NaturalPerson, ServiceCenter, 28_840),
+            ("2025-09-06", LegalEntity, ServiceCenter, 41_200),
+            ("2025-09-06", SoleProprietor, Online, 41_200),
+            ("2025-09-06", NaturalPerson, MyGov, 25_956),
+            ("2025-09-06", LegalEntity, MyGov, 37_080),
+        ] {
+            assert_eq!(amount_on(day, subject_type, channel), som * 100, "{day} {subject_type} {channel}");
+        }
+    }
+
+    #[test]
+    fn a_price_changes_at_midnight_in_tashkent() {
+        let quote =
+            |at: &str| table().quote(SubjectType::LegalEntity, Channel::Online, at.parse().unwrap()).unwrap();
+        assert_eq!(quote("2025-07-31T18:59:59.999Z").bhm_since, date!(2024 - 10 - 01));
+        assert_eq!(quote("2025-07-31T19:00:00Z").bhm_since, date!(2025 - 08 - 01));
+        let before =
+            table().quote(SubjectType::LegalEntity, Channel::Online, "2019-08-31T18:59:59Z".parse().unwrap());
+        assert_eq!(before, Err(FeeError::BeforeTable));
+    }
+
+    #[test]
+    fn a_quote_names_the_entries_it_used() {
+        let at = "2026-11-20T07:00:00Z".parse().unwrap();
+        let quote = table().quote(SubjectType::NaturalPerson, Channel::MyGov, at).unwrap();
+        assert_eq!(quote.rule, "bhm-2025-08-01/natural_person-2018-06-09/my.gov.uz-2019-09-01");
+        assert_eq!(
+            (quote.bhm_tiyin, quote.rate_basis_points, quote.discount_basis_points),
+            (41_200_000, 700, 1000)
+        );
+        let online = table().quote(SubjectType::SoleProprietor, Channel::Online, at).unwrap();
+        assert_eq!(online.rule, "bhm-2025-08-01/sole_proprietor-2018-06-09/online");
+        let json = serde_json::to_string(&quote).unwrap();
+        assert_eq!(serde_json::from_str::<Quote>(&json).unwrap(), quote);
+    }
+
+    #[test]
+    fn only_a_partner_speaks_for_my_gov_uz() {
+        let partners: Vec<&str> = Channel::ALL
+            .into_iter()
+            .filter(|channel| channel.requires_partner())
+            .map(Channel::as_str)
+            .collect();
+        assert_eq!(partners, ["my.gov.uz"]);
+        for channel in Channel::ALL {
+            assert_eq!(channel.as_str().parse(), Ok(channel));
+            assert_eq!(serde_json::to_value(channel).unwrap(), channel.as_str());
+        }
+        assert_eq!("mygov".parse::<Channel>(), Err(UnknownChannel));
+    }
+
+    #[test]
+    fn a_table_that_leaves_a_price_open_is_refused() {
+        let refusal = |from: &str, to: &str| {
+            assert!(FEES.contains(from), "{from}");
+            toml::from_str::<FeeTable>(&FEES.replacen(from, to, 1)).unwrap_err().to_string()
+        };
+        for (from, to, rule) in [
+            ("2021-09-01", "2021-02-01", "the start dates of bhm do not ascend"),
+            ("tiyin = 22_300_000", "tiyin = 0", "the BHM from 2019-09-01 is not positive"),
+            (
+                "basis_points = 700",
+                "basis_points = 10001",
+                "natural_person is outside 0 to 10000 basis points",
+            ),
+            ("basis_points = 700", "basis_points = -1", "natural_person is outside 0 to 10000 basis points"),
+            ("2018-06-09", "2019-09-02", "the rates of natural_person are missing or start after"),
+            (
+                "\"sole_proprietor\"",
+                "\"legal_entity\"",
+                "the rates of sole_proprietor are missing or start after",
+            ),
+            ("source = \"press, September 2025\"", "source = \" \"", "an entry of bhm names no source"),
+            ("from = \"2025-08-01\"", "from = \"2025-08-32\"", "not a date written as YYYY-MM-DD"),
+            ("tiyin = 22_300_000", "som = 223_000", "unknown field `som`"),
+        ] {
+            let message = refusal(from, to);
+            assert!(message.contains(rule), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_of_a_tiyin_is_rounded_half_up() {
+        // 7 % of 50 is 3.5; 7 % of 49 is 3.43; nine tenths of 7 % of 50 is 3.15.
+        assert_eq!(amount(50, 700, 0), 4);
+        assert_eq!(amount(49, 700, 0), 3);
+        assert_eq!(amount(50, 700, 1000), 3);
+        assert_eq!(amount(i64::MAX, WHOLE, 0), i64::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn a_price_is_never_negative_nor_above_the_bhm(bhm in 1i64.., rate in 0..=WHOLE, discount in 0..=WHOLE) {
+            let price = amount(bhm, rate, discount);
+            prop_assert!((0..=bhm).contains(&price));
+            prop_assert!(price <= amount(bhm, rate, 0));
+        }
+
+        #[test]
+        fn every_day_since_the_first_bhm_has_a_price(seconds in 1_567_278_000i64..4_000_000_000, which in 0usize..9) {
+            let (subject_type, channel) = (SubjectType::ALL[which / 3], Channel::ALL[which % 3]);
+            let quote = table().quote(subject_type, channel, Timestamp::from_unix_seconds(seconds)).unwrap();
+            prop_assert!(quote.amount_tiyin > 0 && quote.amount_tiyin <= quote.bhm_tiyin);
+            prop_assert!(quote.bhm_since <= tashkent_date(Timestamp::from_unix_seconds(seconds)));
+        }
+    }
 }

@@ -360,3 +360,213 @@ impl Checked {
 fn stated(field: &Option<String>) -> Option<&str> {
     field.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject::pinfl::tests::with_check_digit;
+    use proptest::prelude::*;
+
+    fn today() -> Timestamp {
+        "2026-11-20T07:00:00Z".parse().unwrap()
+    }
+
+    fn stated(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    fn natural() -> SubjectForm {
+        SubjectForm {
+            pinfl: Some(with_check_digit("3150680123456")),
+            passport: stated("AA1234567"),
+            surname: stated("Misolov"),
+            given_name: stated("O'tkir"),
+            patronymic: stated("Namuna o'g'li"),
+            birth_date: stated("1980-06-15"),
+            ..SubjectForm::default()
+        }
+    }
+
+    fn legal() -> SubjectForm {
+        SubjectForm {
+            stir: stated("300000005"),
+            organization: stated("\"MISOL\" MChJ"),
+            title: stated("Direktor"),
+            head_pinfl: natural().pinfl,
+            ..natural()
+        }
+    }
+
+    fn objections(form: &SubjectForm, subject_type: SubjectType) -> Vec<(&'static str, &'static str)> {
+        let errors = form.check(subject_type, today()).unwrap_err();
+        errors.into_iter().map(|error| (error.pointer, error.rule.name())).collect()
+    }
+
+    #[test]
+    fn a_complete_form_becomes_a_subject_of_each_type() {
+        let (person, warnings) = natural().check(SubjectType::NaturalPerson, today()).unwrap();
+        assert_eq!(person.common_name(), "Misolov Oʻtkir Namuna oʻgʻli");
+        assert_eq!(
+            (person.subject_type(), person.stir(), warnings),
+            (SubjectType::NaturalPerson, None, vec![])
+        );
+
+        let form = SubjectForm { stir: stated("400000001"), patronymic: None, ..natural() };
+        let (trader, _) = form.check(SubjectType::SoleProprietor, today()).unwrap();
+        assert_eq!((trader.common_name().as_str(), trader.representative()), ("Misolov Oʻtkir", false));
+
+        let (head, _) = legal().check(SubjectType::LegalEntity, today()).unwrap();
+        assert_eq!(head.organization().map(OrganizationName::as_str), Some("\"MISOL\" MChJ"));
+        assert!(!head.representative());
+        let form = SubjectForm { head_pinfl: Some(with_check_digit("4010170123456")), ..legal() };
+        assert!(form.check(SubjectType::LegalEntity, today()).unwrap().0.representative());
+    }
+
+    #[test]
+    fn a_subject_survives_its_stored_json_and_nothing_else_does() {
+        let (subject, _) = legal().check(SubjectType::LegalEntity, today()).unwrap();
+        let json = serde_json::to_string(&subject).unwrap();
+        assert!(
+            json.contains("\"subject_type\":\"legal_entity\"")
+                && json.contains("\"birth_date\":\"1980-06-15\"")
+        );
+        assert_eq!(serde_json::from_str::<Subject>(&json).unwrap(), subject);
+        let broken = json.replace("\"stir\":\"300000005\"", "\"stir\":\"30000000\"");
+        assert_eq!(
+            serde_json::from_str::<Subject>(&broken).unwrap_err().to_string(),
+            "a STIR has exactly 9 digits"
+        );
+    }
+
+    #[test]
+    fn every_objection_is_reported_at_once() {
+        let empty = SubjectForm { patronymic: stated("  "), surname: stated(""), ..SubjectForm::default() };
+        let required: Vec<_> = ["/pinfl", "/passport", "/surname", "/given_name", "/birth_date"]
+            .into_iter()
+            .chain(["/stir", "/organization", "/title", "/head_pinfl"])
+            .map(|pointer| (pointer, "required"))
+            .collect();
+        assert_eq!(objections(&empty, SubjectType::LegalEntity), required);
+        let wrong = SubjectForm {
+            pinfl: stated("12345678901234"),
+            passport: stated("A1234567"),
+            surname: stated("Misоlov"),
+            given_name: stated("O'tkir1"),
+            patronymic: stated(&"a".repeat(41)),
+            birth_date: stated("15.06.1980"),
+            stir: stated("30000"),
+            ..legal()
+        };
+        assert_eq!(
+            objections(&wrong, SubjectType::SoleProprietor),
+            [
+                ("/pinfl", "pinfl-check-digit"),
+                ("/passport", "document-form"),
+                ("/surname", "mixed-scripts"),
+                ("/given_name", "name-characters"),
+                ("/patronymic", "too-long"),
+                ("/birth_date", "date-form"),
+                ("/stir", "stir-form"),
+                ("/organization", "not-expected"),
+                ("/title", "not-expected"),
+                ("/head_pinfl", "not-expected"),
+            ]
+        );
+        let foreign = SubjectForm { stir: stated("300000005"), ..natural() };
+        assert_eq!(objections(&foreign, SubjectType::NaturalPerson), [("/stir", "not-expected")]);
+    }
+
+    #[test]
+    fn the_birth_date_is_the_one_in_the_pinfl() {
+        let form = SubjectForm { birth_date: stated("1980-06-16"), ..natural() };
+        assert_eq!(objections(&form, SubjectType::NaturalPerson), [("/birth_date", "birth-date-differs")]);
+        // The same digits in another century.
+        let form = SubjectForm { pinfl: Some(with_check_digit("1150680123456")), ..natural() };
+        assert_eq!(objections(&form, SubjectType::NaturalPerson), [("/birth_date", "birth-date-differs")]);
+    }
+
+    #[test]
+    fn a_holder_is_eighteen_from_their_birthday_in_tashkent() {
+        let born = |thirteen: &str, date: &str| SubjectForm {
+            pinfl: Some(with_check_digit(thirteen)),
+            birth_date: stated(date),
+            ..natural()
+        };
+        let adult = |form: &SubjectForm, at: &str| {
+            form.check(SubjectType::NaturalPerson, at.parse().unwrap()).is_ok()
+        };
+        let form = born("5211108123456", "2008-11-21");
+        assert!(!adult(&form, "2026-11-20T18:59:59Z"));
+        assert!(adult(&form, "2026-11-20T19:00:00Z"));
+        assert_eq!(objections(&form, SubjectType::NaturalPerson), [("/birth_date", "under-age")]);
+        let leap = born("6290208123456", "2008-02-29");
+        assert!(!adult(&leap, "2026-02-28T12:00:00Z"));
+        assert!(adult(&leap, "2026-03-01T12:00:00Z"));
+        let unborn = born("5010170123456", "2070-01-01");
+        assert!(!adult(&unborn, "2026-11-20T12:00:00Z"));
+    }
+
+    #[test]
+    fn the_parts_of_a_name_fit_one_common_name_in_one_script() {
+        let form = SubjectForm { surname: stated(&"a".repeat(40)), patronymic: None, ..natural() };
+        let fitting = SubjectForm { given_name: stated(&"b".repeat(23)), ..form.clone() };
+        let (subject, _) = fitting.check(SubjectType::NaturalPerson, today()).unwrap();
+        assert_eq!(subject.common_name().len(), Subject::COMMON_NAME_MAX);
+        let longer = SubjectForm { given_name: stated(&"b".repeat(24)), ..form };
+        assert_eq!(objections(&longer, SubjectType::NaturalPerson), [("/surname", "common-name-too-long")]);
+        let mixed = SubjectForm { given_name: stated("Ўткир"), ..natural() };
+        assert_eq!(objections(&mixed, SubjectType::NaturalPerson), [("/given_name", "mixed-scripts")]);
+    }
+
+    #[test]
+    fn a_doubtful_stir_is_a_warning_and_not_a_refusal() {
+        let warned = |stir: &str, subject_type| {
+            let organization = if subject_type == SubjectType::LegalEntity { legal() } else { natural() };
+            let form = SubjectForm { stir: stated(stir), ..organization };
+            form.check(subject_type, today()).unwrap().1.into_iter().map(Warning::name).collect::<Vec<_>>()
+        };
+        // 3 x 37 = 111 = 1 modulo 11, so the check digit is 8.
+        assert_eq!(warned("300000008", SubjectType::LegalEntity), [""; 0]);
+        assert_eq!(warned("300000005", SubjectType::LegalEntity), ["stir-check-digit"]);
+        assert_eq!(warned("300000008", SubjectType::SoleProprietor), ["stir-kind"]);
+        assert_eq!(warned("900000000", SubjectType::LegalEntity), ["stir-check-digit", "stir-kind"]);
+    }
+
+    #[test]
+    fn a_form_is_read_strictly_and_never_printed() {
+        let unknown =
+            serde_json::from_str::<SubjectForm>(r#"{"pinfl":"1","inn":"2"}"#).unwrap_err().to_string();
+        assert!(unknown.contains("unknown field `inn`"), "{unknown}");
+        assert!(serde_json::from_str::<SubjectForm>(r#"{"pinfl":30101900000000}"#).is_err());
+        assert_eq!(format!("{:?}", natural()), "SubjectForm { .. }");
+        let (subject, _) = legal().check(SubjectType::LegalEntity, today()).unwrap();
+        let printed = format!("{subject:?}");
+        for number in [natural().pinfl.unwrap(), "1234567".to_owned(), "300000005".to_owned()] {
+            assert!(!printed.contains(&number), "{printed}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_fits_a_certificate(
+            surname in "[A-Zʻ' -]{1,20}|\\PC{0,45}", given_name in "[A-Zʻ' -]{1,45}",
+            organization in "[A-Zʻ'«» -]{1,70}|\\PC{0,70}", title in "[а-я ]{1,70}|.{0,70}",
+        ) {
+            let form = SubjectForm {
+                surname: Some(surname), given_name: Some(given_name), organization: Some(organization),
+                title: Some(title), ..legal()
+            };
+            if let Ok((subject, _)) = form.check(SubjectType::LegalEntity, today()) {
+                let texts = [
+                    subject.common_name(),
+                    subject.organization().map_or("", OrganizationName::as_str).to_owned(),
+                    subject.title().map_or("", JobTitle::as_str).to_owned(),
+                ];
+                for text in texts {
+                    prop_assert!((1..=64).contains(&text.chars().count()));
+                    prop_assert!(!text.chars().any(char::is_control));
+                }
+            }
+        }
+    }
+}

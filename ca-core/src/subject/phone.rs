@@ -72,6 +72,7 @@ impl fmt::Debug for Phone {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_number_is_read_in_every_usual_form() {
@@ -116,5 +117,15 @@ mod tests {
     #[test]
     fn a_number_is_masked_when_printed() {
         assert_eq!(format!("{:?}", Phone::parse("+998901234567").unwrap()), "Phone(+99890*****67)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_library_panic(text in "[+0-9() .;=#*x/-]{0,33}|\\PC{0,33}") {
+            if let Ok(phone) = Phone::parse(&text) {
+                prop_assert_eq!(Phone::parse(phone.as_e164()), Ok(phone.clone()));
+                prop_assert_eq!(phone.as_e164().len(), 13);
+            }
+        }
     }
 }

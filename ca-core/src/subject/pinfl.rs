@@ -10,7 +10,7 @@ use time::{Date, Month};
 /// The check digit is the sum of the first thirteen digits weighted 7, 3, 1, 7, 3, 1, … modulo 10.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Pinfl(String);
+pub struct Pinfl(String, Date);
 
 /// Why a text is no PINFL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,8 +55,8 @@ impl Pinfl {
         if !(1..=6).contains(&digits[0]) {
             return Err(PinflError::Century);
         }
-        encoded_date(text.as_bytes()).ok_or(PinflError::Date)?;
-        Ok(Self(text.to_owned()))
+        let birth_date = encoded_date(&digits).ok_or(PinflError::Date)?;
+        Ok(Self(text.to_owned(), birth_date))
     }
 
     /// The fourteen digits.
@@ -66,8 +66,7 @@ impl Pinfl {
 
     /// The birth date inside, with its century.
     pub fn birth_date(&self) -> Date {
-        // Parsing has found a date; the fallback is unreachable and harmless.
-        encoded_date(self.0.as_bytes()).unwrap_or(Date::MIN)
+        self.1
     }
 
     /// The sex inside.
@@ -95,12 +94,12 @@ fn check_digit(digits: &[u8; 14]) -> u8 {
     (weighted.map(|(digit, weight)| u32::from(*digit) * weight).sum::<u32>() % 10) as u8
 }
 
-/// The date in digits 2 to 7 in the century of digit 1; `text` is fourteen ASCII digits.
-fn encoded_date(text: &[u8]) -> Option<Date> {
-    let number = |at: usize| (text[at] - b'0') * 10 + (text[at + 1] - b'0');
-    let century = i32::from((text[0] - b'0').checked_sub(1)? / 2);
-    let year = 1800 + century * 100 + i32::from(number(5));
-    Date::from_calendar_date(year, Month::try_from(number(3)).ok()?, number(1)).ok()
+/// The date in digits 2 to 7 in the century of digit 1, which is at least 1.
+fn encoded_date(digits: &[u8; 14]) -> Option<Date> {
+    let [first, day10, day1, month10, month1, year10, year1, ..] = digits.map(i32::from);
+    let year = 1800 + (first - 1) / 2 * 100 + year10 * 10 + year1;
+    let month = Month::try_from(u8::try_from(month10 * 10 + month1).ok()?).ok()?;
+    Date::from_calendar_date(year, month, u8::try_from(day10 * 10 + day1).ok()?).ok()
 }
 
 #[cfg(test)]
