@@ -1,1 +1,36 @@
-//! The end-to-end judges.
+//! The end-to-end judges: the product as one black box behind its HTTP and command contract, real databases,
+//! and software that others wrote as the judge of every byte that leaves it.
+//!
+//! A story is an ordinary function named as the rule it keeps; `on_both_databases!` makes it a test on
+//! SQLite and one on PostgreSQL. Stories share one running stack per database unless they break it.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what it expected by failing")]
+
+/// Runs each story, a `fn(Database)`, on SQLite and on PostgreSQL.
+macro_rules! on_both_databases {
+    ($($story:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[test] fn $story() { super::$story(crate::stack::Database::Sqlite) })+
+        }
+        mod on_postgresql {
+            $(#[test] fn $story() { super::$story(crate::stack::Database::Postgres) })+
+        }
+    };
+}
+
+// The stage.
+mod command;
+mod http;
+mod janitor;
+mod postgres;
+mod stack;
+
+// Who is on it.
+mod applicant;
+mod key;
+mod officer;
+mod person;
+mod picture;
+mod relying_party;
+
+// What happens.
+mod stories;

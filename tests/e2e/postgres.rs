@@ -1,0 +1,157 @@
+//! A private PostgreSQL server: its own folder, its own port, nothing left behind.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::{command, janitor};
+
+pub(crate) struct Server {
+    folder: PathBuf,
+    port: u16,
+    process: Mutex<Option<Child>>,
+}
+
+impl Server {
+    /// The one that stories share, started when the first of them asks.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// One of its own, for a story that stops it.
+    pub(crate) fn start() -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("muhr-postgres-").tempdir().expect("a temporary folder").keep();
+        janitor::will_remove(&folder);
+        if let Some((user, group)) = unprivileged() {
+            chown(&folder, Some(user), Some(group)).expect("root may give a folder away");
+        }
+        let mut initdb = as_unprivileged("initdb");
+        initdb.args([
+            "--auth=trust",
+            "--username=muhr",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+            "-D",
+        ]);
+        command::finish(initdb.arg(folder.join("data")), b"").well();
+        let server = Self { port: free_port(), folder, process: Mutex::new(None) };
+        server.resume();
+        server
+    }
+
+    /// An empty database of its own; the address is what `muhr --database` takes.
+    pub(crate) fn fresh_database(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("muhr_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        psql(&self.address("postgres"), &format!("CREATE DATABASE {name}")).well();
+        self.address(&name)
+    }
+
+    /// Stops as an administrator would who does not wait for anybody: open transactions are rolled back.
+    pub(crate) fn stop(&self) {
+        let Some(mut process) = self.process.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        command::run("kill", ["-INT", &process.id().to_string()]).well();
+        process.wait().expect("our child");
+        janitor::has_ended(process.id());
+    }
+
+    /// Starts on the same data and the same port, and is ready for connections afterwards.
+    pub(crate) fn resume(&self) {
+        let log =
+            fs::File::options().create(true).append(true).open(self.folder.join("log")).expect("a log file");
+        let process = as_unprivileged("postgres")
+            .arg("-D")
+            .arg(self.folder.join("data"))
+            .arg("-k")
+            .arg(&self.folder)
+            .args([
+                "-p",
+                &self.port.to_string(),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "max_connections=300",
+            ])
+            .args(["-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("postgres starts");
+        janitor::will_end(process.id(), "INT");
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
+        let started = Instant::now();
+        while !psql(&self.address("postgres"), "SELECT 1").success {
+            let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "PostgreSQL is not ready after 30 s:\n{log}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn address(&self, database: &str) -> String {
+        format!("postgres://muhr@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// One statement; rows as lines, columns parted by `|`.
+pub(crate) fn psql(address: &str, statement: &str) -> command::Said {
+    command::run("psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", address, "-c", statement])
+}
+
+/// A port that nobody listens on at this moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+fn as_unprivileged(program: &str) -> Command {
+    let mut command = Command::new(command::find(program));
+    command.current_dir("/");
+    if let Some((user, group)) = unprivileged() {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+/// PostgreSQL refuses to run as root: then Debian's `postgres` user runs it, or `nobody`.
+fn unprivileged() -> Option<(u32, u32)> {
+    static USER: OnceLock<Option<(u32, u32)>> = OnceLock::new();
+    *USER.get_or_init(|| {
+        if !is_root() {
+            return None;
+        }
+        let accounts = fs::read_to_string(Path::new("/etc/passwd")).expect("a list of accounts");
+        let numbers = |name: &str| {
+            let line = accounts.lines().find(|line| line.starts_with(&format!("{name}:")))?;
+            let mut fields = line.split(':').skip(2);
+            Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+        };
+        Some(numbers("postgres").or_else(|| numbers("nobody")).expect("an account without privileges"))
+    })
+}
+
+/// Whether this test runs as root.
+pub(crate) fn is_root() -> bool {
+    command::run("id", ["-u"]).out.trim() == "0"
+}

@@ -1,0 +1,406 @@
+//! A running Muhr: its own folder, its own port, its own database, one process or one per role.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::command::{self, Said};
+use crate::http::{Client, try_send};
+use crate::postgres::{Server, free_port, psql};
+use crate::{janitor, person};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// The stack that stories share on one database. Prints the story's part of the log when the story fails.
+pub(crate) struct Shared {
+    stack: &'static Stack,
+    log_start: usize,
+}
+
+pub(crate) struct Stack {
+    pub(crate) database: Database,
+    /// Everything Muhr writes.
+    pub(crate) folder: PathBuf,
+    /// `http://127.0.0.1:PORT`
+    pub(crate) base: String,
+    settings: Vec<(String, String)>,
+    processes: Mutex<HashMap<Role, Process>>,
+    /// Tokens by login: passwords are for one sign-in.
+    sessions: Mutex<HashMap<String, String>>,
+}
+
+/// What one process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    /// `muhr up`: every role.
+    All,
+    Api,
+    Signer,
+    Ocsp,
+    Crl,
+}
+
+struct Process {
+    child: Child,
+    ready: String,
+}
+
+impl Database {
+    /// The stack for stories that leave it as usable as they found it.
+    pub(crate) fn shared(self) -> Shared {
+        static SQLITE: OnceLock<Stack> = OnceLock::new();
+        static POSTGRES: OnceLock<Stack> = OnceLock::new();
+        let place = match self {
+            Self::Sqlite => &SQLITE,
+            Self::Postgres => &POSTGRES,
+        };
+        let stack = place.get_or_init(|| self.start());
+        Shared { stack, log_start: stack.log().len() }
+    }
+
+    /// A stack of its own.
+    pub(crate) fn start(self) -> Stack {
+        self.start_with(&[])
+    }
+
+    /// A stack of its own, with `SECTION__KEY` settings that differ from the default.
+    pub(crate) fn start_with(self, settings: &[(&str, &str)]) -> Stack {
+        let address = match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(Server::shared().fresh_database()),
+        };
+        let stack = Stack::prepare(self, fresh_folder(), address, settings);
+        stack.run(Role::All);
+        stack
+    }
+
+    /// A process per role, as in production, on keys and officers that a first `muhr up` made.
+    pub(crate) fn start_roles(self) -> Stack {
+        let stack = self.start();
+        stack.terminate(Role::All);
+        for role in [Role::Api, Role::Signer, Role::Ocsp, Role::Crl] {
+            stack.run(role);
+        }
+        stack
+    }
+}
+
+impl Stack {
+    /// Everything but the processes.
+    pub(crate) fn prepare(
+        database: Database,
+        folder: PathBuf,
+        address: Option<String>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let base = format!("http://{listen}");
+        let mut all: Vec<(String, String)> = vec![
+            ("HTTP__LISTEN".to_owned(), listen),
+            ("HTTP__WORKERS".to_owned(), "2".to_owned()),
+            ("DATA__DIRECTORY".to_owned(), folder.display().to_string()),
+            ("LOG__LEVEL".to_owned(), "info".to_owned()),
+        ];
+        all.extend(address.map(|address| ("DATABASE__URL".to_owned(), address)));
+        all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let (processes, sessions) = Default::default();
+        Self { database, folder, base, settings: all, processes, sessions }
+    }
+
+    /// Starts the role and waits until it says that it is ready.
+    pub(crate) fn run(&self, role: Role) {
+        self.spawn(role);
+        let started = Instant::now();
+        while !self.is_ready(role) {
+            let ended = self.with_process(role, |process| process.child.try_wait().expect("our child"));
+            assert!(ended.is_none(), "{role:?} ended with {ended:?}\n{}", self.log_tail(0));
+            let waited = started.elapsed();
+            assert!(
+                waited < Duration::from_secs(60),
+                "{role:?} is not ready after 60 s\n{}",
+                self.log_tail(0)
+            );
+            std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    /// Starts the role without waiting.
+    pub(crate) fn spawn(&self, role: Role) {
+        let operations = format!("127.0.0.1:{}", free_port());
+        let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
+        let mut command = self.command();
+        command.env("MUHR__OPERATIONS__LISTEN", &operations);
+        match role {
+            Role::All => {
+                let listen = self.base.trim_start_matches("http://");
+                command.arg("up").arg("--data").arg(&self.folder).args(["--listen", listen]);
+                if let Some(address) = self.setting("DATABASE__URL") {
+                    command.args(["--database", address]);
+                }
+            }
+            Role::Api | Role::Signer | Role::Ocsp | Role::Crl => {
+                if role != Role::Api {
+                    command.env("MUHR__HTTP__LISTEN", format!("127.0.0.1:{}", free_port()));
+                }
+                command.arg(role.name()).arg("--config").arg(self.empty_config());
+            }
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        janitor::will_end(child.id(), "TERM");
+        let process = Process { child, ready: format!("http://{operations}/health/ready") };
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).insert(role, process);
+    }
+
+    pub(crate) fn is_ready(&self, role: Role) -> bool {
+        let address = self.with_process(role, |process| process.ready.clone());
+        try_send(self.anybody().request(reqwest::Method::GET, &address))
+            .is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self, role: Role) {
+        let mut process = self.take_process(role);
+        process.child.kill().expect("our child can be killed");
+        process.child.wait().expect("our child");
+        janitor::has_ended(process.child.id());
+    }
+
+    /// `SIGTERM`, and the exit status once it has obeyed.
+    pub(crate) fn terminate(&self, role: Role) -> ExitStatus {
+        self.begin_to_terminate(role);
+        self.wait_for_end(role, Duration::from_secs(30))
+    }
+
+    /// Only the signal.
+    pub(crate) fn begin_to_terminate(&self, role: Role) {
+        let id = self.with_process(role, |process| process.child.id());
+        command::run("kill", ["-TERM", &id.to_string()]).well();
+    }
+
+    pub(crate) fn wait_for_end(&self, role: Role, patience: Duration) -> ExitStatus {
+        let mut process = self.take_process(role);
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = process.child.try_wait().expect("our child") {
+                break status;
+            }
+            if started.elapsed() > patience {
+                let _ = process.child.kill();
+                panic!("{role:?} still runs {patience:?} after SIGTERM\n{}", self.log_tail(0));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        janitor::has_ended(process.child.id());
+        status
+    }
+
+    /// A `muhr` command on this stack's data and database.
+    pub(crate) fn muhr(&self, arguments: &[&str]) -> Said {
+        command::finish(self.command().args(arguments), b"")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(program());
+        command.current_dir(&self.folder);
+        for (key, value) in &self.settings {
+            command.env(format!("MUHR__{key}"), value);
+        }
+        command
+    }
+
+    /// An address of its own and no token.
+    pub(crate) fn anybody(&self) -> Client {
+        static ANYBODY: OnceLock<Client> = OnceLock::new();
+        ANYBODY.get_or_init(|| Client::new("", person::next_number())).at(&self.base)
+    }
+
+    /// The signed-in officer with that login, one of those the sandbox made.
+    pub(crate) fn signed_in(&self, login: &str) -> Client {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = Client::new(&self.base, person::next_number());
+        let token = sessions.entry(login.to_owned()).or_insert_with(|| {
+            let password = self.secrets("sandbox-officers.json")[login].clone();
+            let sign_in = serde_json::json!({"login": login, "password": password});
+            let session = client.post("/api/v1/officer/sessions", &sign_in).json();
+            session["token"].as_str().expect("a token").to_owned()
+        });
+        client.with_token(token)
+    }
+
+    /// A file of names and secrets that `muhr up` wrote for the sandbox, for its owner's eyes only.
+    pub(crate) fn secrets(&self, name: &str) -> Value {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.folder.join(name);
+        let mode = fs::metadata(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{} is readable by others", file.display());
+        serde_json::from_slice(&fs::read(&file).expect("readable by us")).expect("JSON")
+    }
+
+    /// Rows of a query straight from the database, columns parted by `|`.
+    pub(crate) fn rows(&self, query: &str) -> Vec<String> {
+        let said = match self.setting("DATABASE__URL") {
+            Some(address) => psql(address, query),
+            None => {
+                let file = sqlite_file(&self.folder);
+                command::run("sqlite3", ["-cmd", ".timeout 10000", &file.display().to_string(), query])
+            }
+        };
+        said.well().out.lines().map(str::to_owned).collect()
+    }
+
+    fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// What separate roles read; everything comes from the environment.
+    fn empty_config(&self) -> PathBuf {
+        let file = self.folder.join("muhr.toml");
+        fs::write(&file, "environment = \"sandbox\"\n").expect("the folder is ours");
+        file
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.with_extension("log")
+    }
+
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log_file()).unwrap_or_default()).into_owned()
+    }
+
+    fn log_tail(&self, from: usize) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.get(from..).unwrap_or(&log).lines().collect();
+        let tail = &lines[lines.len().saturating_sub(60)..];
+        format!("--- the end of {}'s log ---\n{}\n---", self.base, tail.join("\n"))
+    }
+
+    fn with_process<T>(&self, role: Role, work: impl FnOnce(&mut Process) -> T) -> T {
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        work(processes.get_mut(&role).unwrap_or_else(|| panic!("{role:?} does not run")))
+    }
+
+    fn take_process(&self, role: Role) -> Process {
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.remove(&role).unwrap_or_else(|| panic!("{role:?} does not run"))
+    }
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "up",
+            Self::Api => "api",
+            Self::Signer => "signer",
+            Self::Ocsp => "ocsp",
+            Self::Crl => "crl",
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log_tail(0));
+        }
+        let roles: Vec<Role> =
+            self.processes.get_mut().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        for role in roles {
+            let mut process = self.take_process(role);
+            let _ = command::run("kill", ["-TERM", &process.child.id().to_string()]);
+            for _ in 0..100 {
+                if process.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+            janitor::has_ended(process.child.id());
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_file(self.log_file());
+    }
+}
+
+impl Deref for Shared {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        self.stack
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.stack.log_tail(self.log_start));
+        }
+    }
+}
+
+/// A folder inside one that the janitor removes, so that logs beside it go with it.
+pub(crate) fn fresh_folder() -> PathBuf {
+    static PARENT: OnceLock<PathBuf> = OnceLock::new();
+    let parent = PARENT.get_or_init(|| {
+        let folder =
+            tempfile::Builder::new().prefix("muhr-e2e-").tempdir().expect("a temporary folder").keep();
+        janitor::will_remove(&folder);
+        folder
+    });
+    tempfile::Builder::new().prefix("stack-").tempdir_in(parent).expect("a temporary folder").keep()
+}
+
+/// The `muhr` of this very source, built first if need be and linked aside, so that a build elsewhere
+/// cannot replace it in the middle of a run.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = std::env::current_exe().expect("we are a file");
+        let profile = test.ancestors().nth(2).expect("TARGET/PROFILE/deps/e2e-HASH");
+        let target = profile.parent().expect("PROFILE lies in TARGET");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "--package", "muhr", "--target-dir"]).arg(target);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        command::finish(cargo.current_dir(env!("CARGO_MANIFEST_DIR")), b"").well();
+        let (built, ours) = (profile.join("muhr"), fresh_folder().join("muhr"));
+        fs::hard_link(&built, &ours).or_else(|_| fs::copy(&built, &ours).map(drop)).expect("muhr was built");
+        ours
+    })
+}
+
+/// The file that starts as SQLite's do.
+fn sqlite_file(folder: &Path) -> PathBuf {
+    let files = fs::read_dir(folder).expect("the stack's folder").flatten().map(|entry| entry.path());
+    let is_database =
+        |file: &PathBuf| fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0"));
+    files.filter(|file| file.is_file()).find(is_database).expect("a SQLite database in the data folder")
+}
+
+/// Asks again until there is an answer, and fails when patience ends first.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(started.elapsed() < patience, "not within {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

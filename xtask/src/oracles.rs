@@ -1,0 +1,36 @@
+//! The Python judges (pkilint and what else reads our bytes), in a virtual environment of their own.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::steps;
+use crate::workspace::Workspace;
+
+/// Names the folder of the virtual environment; `tests/e2e` looks there.
+pub(crate) const VARIABLE: &str = "MUHR_ORACLES";
+
+const REQUIREMENTS: &[&str] = &["asn1crypto>=1.5", "badkeys", "cryptography>=42", "pkilint>=0.13"];
+const PROOF: &str = "import asn1crypto, badkeys, cryptography, pkilint";
+
+/// The folder, made and filled when it is not yet: `$MUHR_ORACLES`, else `oracles` in the build output.
+pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf, String> {
+    let folder = env::var_os(VARIABLE).map_or_else(|| workspace.target.join("oracles"), PathBuf::from);
+    if complete(&folder) {
+        return Ok(folder);
+    }
+    println!("xtask: installing {} into {}", REQUIREMENTS.join(" "), folder.display());
+    steps::succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    steps::succeed(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(REQUIREMENTS))?;
+    if complete(&folder) {
+        Ok(folder)
+    } else {
+        Err(format!("{} cannot import what was installed", folder.display()))
+    }
+}
+
+fn complete(folder: &Path) -> bool {
+    let mut python = Command::new(folder.join("bin/python"));
+    let quiet = python.args(["-c", PROOF]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
