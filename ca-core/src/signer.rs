@@ -2,6 +2,10 @@
 
 use crate::algorithm::SignatureAlgorithm;
 
+mod file;
+
+pub use file::{FileKey, KeyAlgorithm, KeyFileError, UnknownKeyAlgorithm};
+
 /// A private key that signs and never leaves. Two real things stand behind it: [`FileKey`] and PKCS#11 tokens.
 pub trait Signer: Send + Sync {
     /// The algorithm of every signature this key makes.
