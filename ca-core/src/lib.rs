@@ -17,6 +17,7 @@ pub mod signer;
 pub mod statement;
 pub mod subject;
 pub mod timestamp;
+mod tlv;
 
 pub use serial::SerialNumber;
 pub use timestamp::Timestamp;
