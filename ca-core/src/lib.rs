@@ -18,6 +18,7 @@ pub mod signer;
 pub mod statement;
 pub mod subject;
 pub mod timestamp;
+mod tlv;
 
 pub use serial::SerialNumber;
 pub use timestamp::Timestamp;
