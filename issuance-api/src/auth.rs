@@ -1,0 +1,202 @@
+//! Who asks: an applicant by a confirmed phone, an officer by a signed-in session, a channel partner by its token.
+
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, dev, web};
+use aws_lc_rs::digest;
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ca_core::application::{Officer, Role};
+use futures_util::future::LocalBoxFuture;
+use store::sessions::{self, SessionKind};
+use store::{StoreError, officers};
+
+use crate::context::Context;
+use crate::problem::{Kind, Problem};
+
+/// A token a client must show again: 256 random bits. Only its SHA-256 is kept.
+pub struct Token(String);
+
+impl Token {
+    /// A new one.
+    ///
+    /// # Errors
+    /// The system's random generator failed.
+    pub fn random() -> Result<Self, Problem> {
+        let mut bytes = [0_u8; 32];
+        SystemRandom::new().fill(&mut bytes).map_err(|_| Problem::internal("no random bytes"))?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// What the client is told, once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept.
+    pub fn sha256(&self) -> [u8; 32] {
+        sha256(self.0.as_bytes())
+    }
+}
+
+/// SHA-256.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    let mut out = [0_u8; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
+    out
+}
+
+/// An applicant, known by a confirmed phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applicant {
+    /// E.164.
+    pub phone: String,
+}
+
+/// A signed-in officer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Login and role.
+    pub officer: Officer,
+    /// SHA-256 of the session's token, to close it.
+    pub token_sha256: [u8; 32],
+    /// The password was made by somebody else and must be replaced before anything else in production.
+    pub must_change_password: bool,
+}
+
+impl SignedIn {
+    /// Lets the officer go on if their role is one of these.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require(&self, roles: &[Role]) -> Result<(), Problem> {
+        if roles.contains(&self.officer.role) { Ok(()) } else { Err(Problem::new(Kind::Forbidden)) }
+    }
+
+    /// The name in events and audit entries.
+    pub fn actor(&self) -> String {
+        format!("officer:{}", self.officer.login)
+    }
+}
+
+/// Either of them, where both may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Anybody {
+    /// An applicant.
+    Applicant(Applicant),
+    /// An officer.
+    Officer(SignedIn),
+    /// Nobody who showed a token.
+    Public,
+}
+
+/// The SHA-256 of the bearer token (RFC 6750 section 2.1).
+fn bearer(request: &HttpRequest) -> Option<[u8; 32]> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && token.len() <= 128).then(|| sha256(token.trim().as_bytes()))
+}
+
+async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody, Problem> {
+    let Some(token_sha256) = token else { return Ok(Anybody::Public) };
+    let now = context.now();
+    let applicant_idle = context.settings.sessions.applicant_lifetime;
+    let officer_idle = context.settings.sessions.officer_idle;
+    // `write` only for the once-a-minute note of use; it must not ring the doorbell for every request.
+    let database = context.database.clone();
+    let found = web::block(move || {
+        database.write(|connection| -> Result<Anybody, StoreError> {
+            let kind = SessionKind::Applicant;
+            if let Some(phone) = sessions::principal(connection, &token_sha256, kind, applicant_idle, now)? {
+                return Ok(Anybody::Applicant(Applicant { phone }));
+            }
+            let kind = SessionKind::Officer;
+            let Some(login) = sessions::principal(connection, &token_sha256, kind, officer_idle, now)? else {
+                return Ok(Anybody::Public);
+            };
+            let account = officers::find(connection, &login)?;
+            Ok(match account.disabled_at {
+                Some(_) => Anybody::Public,
+                None => Anybody::Officer(SignedIn {
+                    officer: account.officer,
+                    token_sha256,
+                    must_change_password: account.must_change_password,
+                }),
+            })
+        })
+    })
+    .await?;
+    Ok(found?)
+}
+
+fn from_request(request: &HttpRequest) -> LocalBoxFuture<'static, Result<Anybody, Problem>> {
+    let context = request.app_data::<web::Data<Context>>().cloned();
+    let token = bearer(request);
+    Box::pin(async move {
+        let context = context.ok_or_else(|| Problem::internal("no context"))?;
+        let found = identify(&context, token).await?;
+        // A token that is shown and not known is a mistake, not an anonymous request.
+        if token.is_some() && found == Anybody::Public {
+            return Err(Problem::new(Kind::Unauthenticated));
+        }
+        Ok(found)
+    })
+}
+
+impl FromRequest for Anybody {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        from_request(request)
+    }
+}
+
+impl FromRequest for Applicant {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let found = from_request(request);
+        Box::pin(async move {
+            match found.await? {
+                Anybody::Applicant(applicant) => Ok(applicant),
+                Anybody::Officer(_) => Err(Problem::new(Kind::Forbidden)),
+                Anybody::Public => Err(Problem::new(Kind::Unauthenticated)),
+            }
+        })
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let found = from_request(request);
+        Box::pin(async move {
+            match found.await? {
+                Anybody::Officer(officer) => Ok(officer),
+                Anybody::Applicant(_) => Err(Problem::new(Kind::Forbidden)),
+                Anybody::Public => Err(Problem::new(Kind::Unauthenticated)),
+            }
+        })
+    }
+}
+
+/// Does this request come from the authenticated partner of a channel? `Authorization: Partner <channel> <token>`; the
+/// token's SHA-256 is in the settings.
+pub fn is_partner(request: &HttpRequest, context: &Context, channel: &str) -> bool {
+    let shown = request
+        .headers()
+        .get_all(header::AUTHORIZATION)
+        .chain(request.headers().get_all("muhr-partner"))
+        .filter_map(|value| value.to_str().ok())
+        .filter_map(|value| value.strip_prefix("Partner ").or(Some(value)))
+        .filter_map(|value| value.split_once(' '))
+        .find(|(named, _)| *named == channel);
+    let Some((_, token)) = shown else { return false };
+    let Some(partner) = context.settings.partners.get(channel) else { return false };
+    let Ok(expected) = hex::decode(&partner.token_sha256) else { return false };
+    aws_lc_rs::constant_time::verify_slices_are_equal(&sha256(token.trim().as_bytes()), &expected).is_ok()
+}
