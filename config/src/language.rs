@@ -87,7 +87,7 @@ fn read_range(range: &str, default: Language) -> Option<(Language, u16)> {
 
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.tag())
+        f.pad(self.tag())
     }
 }
 

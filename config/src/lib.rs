@@ -5,6 +5,8 @@
 pub mod clock;
 pub mod language;
 pub mod settings;
+pub mod sms;
+pub mod texts;
 
 pub use language::Language;
 pub use settings::Settings;

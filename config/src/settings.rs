@@ -69,7 +69,7 @@ pub struct Settings {
     pub limits: Limits,
     /// Payment providers.
     pub payments: Payments,
-    /// Channel partners by channel.
+    /// Channel partners by name.
     pub partners: HashMap<String, Partner>,
     /// Logging.
     pub log: Log,

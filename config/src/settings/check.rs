@@ -186,9 +186,10 @@ impl Settings {
             problems.unless(named, &format!("{key}.secret_file"), "a file is expected");
         }
         let mut tokens = HashSet::new();
-        for (channel, partner) in &self.partners {
-            let key = format!("partners.{channel}");
-            problems.unless(is_slug(channel), &key, "the channel is made of a-z, 0-9, - and _");
+        for (name, partner) in &self.partners {
+            let key = format!("partners.{name}");
+            problems.unless(is_slug(name), &key, "the name is made of a-z, 0-9, - and _");
+            problems.unless(!partner.channel.is_empty(), &format!("{key}.channel"), "a channel is expected");
             let token = &partner.token_sha256;
             let hex = token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
             problems.unless(hex, &format!("{key}.token_sha256"), "64 hex digits are expected");

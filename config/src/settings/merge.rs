@@ -8,8 +8,10 @@ use serde_json::{Map, Value};
 use super::{DEFAULT, Problem, Settings, SettingsError, Sources};
 
 /// Tables whose keys are names the operator chooses, with what each entry looks like.
-const NAMED: [(&str, &[(&str, &str)]); 2] =
-    [("payments.webhook", &[("secret_file", ""), ("pay_url", "")]), ("partners", &[("token_sha256", "")])];
+const NAMED: [(&str, &[(&str, &str)]); 2] = [
+    ("payments.webhook", &[("secret_file", ""), ("pay_url", "")]),
+    ("partners", &[("channel", ""), ("token_sha256", "")]),
+];
 
 /// The settings as far as they can be read, and what cannot: a default stands in for it.
 pub(super) fn read(sources: &Sources) -> Result<(Settings, Vec<Problem>), SettingsError> {

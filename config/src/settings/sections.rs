@@ -345,10 +345,12 @@ pub struct Webhook {
     pub pay_url: String,
 }
 
-/// `[partners.CHANNEL]`
+/// `[partners.NAME]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partner {
+    /// The channel that this partner alone may name.
+    pub channel: String,
     /// SHA-256 of the partner's bearer token, 64 hex digits.
     pub token_sha256: String,
 }

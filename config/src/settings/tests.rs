@@ -69,6 +69,7 @@ fn every_problem_is_named_by_its_key_at_once() {
         "http.trusted_proxies[1]",
         "http.workers",
         "http.wrokers",
+        "partners.mygov.channel",
         "partners.mygov.token_sha256",
         "payments.webhook.click.secret",
         "payments.webhook.click.secret_file",
@@ -79,7 +80,7 @@ fn every_problem_is_named_by_its_key_at_once() {
     ];
     assert_eq!(problems(&sources, &Role::ALL), expected);
     let text = Settings::load(&sources, &Role::ALL).unwrap_err().to_string();
-    assert!(text.starts_with("15 problems in the settings:\n  colour: there is no such setting\n"), "{text}");
+    assert!(text.starts_with("16 problems in the settings:\n  colour: there is no such setting\n"), "{text}");
     assert!(text.contains("\n  sms.code_tries: 1 to 10 is expected, not 99\n"), "{text}");
 }
 
@@ -99,11 +100,12 @@ fn named_tables_come_from_any_source() {
     sources
         .environment
         .insert("MUHR__PAYMENTS__WEBHOOK__PAYNET__SECRET_FILE".to_owned(), "/run/paynet".to_owned());
-    sources.environment.insert("MUHR__PARTNERS__MY_GOV_UZ__TOKEN_SHA256".to_owned(), "0".repeat(64));
+    sources.environment.insert("MUHR__PARTNERS__PORTAL__TOKEN_SHA256".to_owned(), "0".repeat(64));
+    sources.environment.insert("MUHR__PARTNERS__PORTAL__CHANNEL".to_owned(), "my.gov.uz".to_owned());
     let settings = Settings::load(&sources, &Role::ALL).unwrap();
     assert_eq!(settings.payments.webhook["click"].secret_file, Path::new("var/click"));
     assert_eq!(settings.payments.webhook["paynet"].secret_file, Path::new("/run/paynet"));
-    assert_eq!(settings.partners["my_gov_uz"].token_sha256, "0".repeat(64));
+    assert_eq!(settings.partners["portal"].token_sha256, "0".repeat(64));
 }
 
 #[test]

@@ -1,0 +1,47 @@
+# Why a certificate request (PKCS#10) was refused.
+csr-too-large = The request is larger than any key needs.
+csr-not-pem-or-der = This is not a certificate request: neither PEM nor DER.
+csr-trailing-bytes = There is something after the end of the request. Send only the request.
+csr-not-der = The request is not encoded in DER.
+csr-not-a-certification-request = This is another kind of file, not a certificate request (PKCS#10).
+csr-version = The request has an unknown version.
+csr-duplicate-attribute = The request carries the same attribute twice.
+csr-empty-attribute = The request carries an attribute without a value.
+csr-oversized-part = A part of the request is too long.
+csr-unsupported-key = This kind of key is not supported. Make an RSA, P-256, P-384, P-521 or Ed25519 key.
+csr-rsassa-pss-key = The RSA key is limited to PSS. Make an ordinary RSA key.
+csr-malformed-key = The public key is damaged.
+csr-curve-not-named = The curve must be given by its name. Make a key on P-256, P-384 or P-521.
+csr-unsupported-curve = This curve is not supported. Make a key on P-256, P-384 or P-521.
+csr-point-at-infinity = The public key is not a key: its point is at infinity.
+csr-point-not-on-curve = The public key is not a key: its point is not on the curve.
+csr-small-order-point = The public key is not a key: its point has a small order.
+csr-modulus-too-small = The RSA key is too short. It needs at least 2048 bits.
+csr-modulus-too-large = The RSA key is too long. It may have at most 4096 bits.
+csr-modulus-size = The length of the RSA key is unusual. Use 2048, 3072 or 4096 bits.
+csr-even-modulus = The RSA key is broken: its modulus is even.
+csr-even-exponent = The RSA key is broken: its exponent is even.
+csr-exponent-too-small = The RSA exponent is too small. Use 65537.
+csr-exponent-too-large = The RSA exponent is too large. Use 65537.
+csr-small-factor = The RSA key is broken: its modulus has a small factor.
+csr-prime-modulus = The RSA key is broken: its modulus is a prime.
+csr-square-modulus = The RSA key is broken: its modulus is a square.
+csr-close-primes = The RSA key can be broken: its primes are too close. Make a key with another program.
+csr-roca = The RSA key can be broken (ROCA). Make a key with another program or device.
+csr-unsupported-signature = This signature algorithm is not supported.
+csr-weak-digest = The request is signed with MD5 or SHA-1. Use SHA-256 or stronger.
+csr-key-signature-mismatch = The signature algorithm does not belong to this kind of key.
+csr-wrong-proof-of-possession = The request's signature is wrong: it was not made with this key, or the request was changed.
+csr-compromised-key = This key was reported as compromised. Make a new one.
+csr-key-of-another-person = This key belongs to another person's certificate. Make a new one.
+
+# Why a picture or paper was refused.
+document-too-large = The file is larger than 5 MB.
+document-too-many-pixels = The picture has more than 40 megapixels. Make it smaller.
+document-too-small = The picture is too small to recognise anybody: it needs at least 300 by 300 pixels.
+document-not-a-picture = This is not a JPEG or PNG picture.
+document-not-a-pdf = This is not a PDF file.
+document-wrong-type = The content is of another type than the one stated.
+document-damaged = The file is damaged or incomplete. Save it anew and send it again.
+document-encrypted = The PDF is protected by a password. Save it without one.
+document-active-content = The PDF carries scripts or embedded files. Print it into a plain PDF and send that.

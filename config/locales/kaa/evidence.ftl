@@ -1,0 +1,47 @@
+# Sertifikat sorawı (PKCS#10) ne ushın qaytarıldı.
+csr-too-large = Soraw hár qanday gilt ushın kereginen úlken.
+csr-not-pem-or-der = Bul sertifikat sorawı emes: PEM de, DER de emes.
+csr-trailing-bytes = Sorawdan keyin artıqsha maǵlıwmat bar. Tek sorawdıń ózin jiberiń.
+csr-not-der = Soraw DER qaǵıydaları boyınsha kodlanbaǵan.
+csr-not-a-certification-request = Bul basqa túrdegi fayl, sertifikat sorawı (PKCS#10) emes.
+csr-version = Soraw versiyası belgisiz.
+csr-duplicate-attribute = Sorawda bir atribut eki ret berilgen.
+csr-empty-attribute = Sorawda mánissiz atribut bar.
+csr-oversized-part = Sorawdıń bir bólegi júdá uzın.
+csr-unsupported-key = Bunday túrdegi gilt qabıl etilmeydi. RSA, P-256, P-384, P-521 yamasa Ed25519 giltin jaratıń.
+csr-rsassa-pss-key = RSA gilti tek PSS penen sheklengen. Ápiwayı RSA giltin jaratıń.
+csr-malformed-key = Ashıq gilt buzılǵan.
+csr-curve-not-named = Iymek sızıq atı menen beriliwi kerek. P-256, P-384 yamasa P-521 de gilt jaratıń.
+csr-unsupported-curve = Bul iymek sızıq qabıl etilmeydi. P-256, P-384 yamasa P-521 de gilt jaratıń.
+csr-point-at-infinity = Ashıq gilt jaramsız: onıń noqatı sheksizlikte.
+csr-point-not-on-curve = Ashıq gilt jaramsız: onıń noqatı iymek sızıqta jatpaydı.
+csr-small-order-point = Ashıq gilt jaramsız: onıń noqatı kishi tártipli.
+csr-modulus-too-small = RSA gilti júdá qısqa. Keminde 2048 bit kerek.
+csr-modulus-too-large = RSA gilti júdá uzın. Kóbi menen 4096 bit múmkin.
+csr-modulus-size = RSA giltiniń uzınlıǵı ádettegidey emes. 2048, 3072 yamasa 4096 bit tańlań.
+csr-even-modulus = RSA gilti jaramsız: onıń moduli jup.
+csr-even-exponent = RSA gilti jaramsız: onıń eksponentası jup.
+csr-exponent-too-small = RSA eksponentası júdá kishi. 65537 ni qollanıń.
+csr-exponent-too-large = RSA eksponentası júdá úlken. 65537 ni qollanıń.
+csr-small-factor = RSA gilti jaramsız: moduli kishi sanǵa bólinedi.
+csr-prime-modulus = RSA gilti jaramsız: onıń moduli ápiwayı san.
+csr-square-modulus = RSA gilti jaramsız: onıń moduli tolıq kvadrat.
+csr-close-primes = RSA giltin buzıw múmkin: ápiwayı sanları bir-birine júdá jaqın. Giltti basqa baǵdarlamada jaratıń.
+csr-roca = RSA giltin buzıw múmkin (ROCA). Giltti basqa baǵdarlama yamasa qurılmada jaratıń.
+csr-unsupported-signature = Bul imza algoritmi qabıl etilmeydi.
+csr-weak-digest = Soraw MD5 yamasa SHA-1 menen imzalanǵan. SHA-256 yamasa onnan kúshlisi kerek.
+csr-key-signature-mismatch = Imza algoritmi bunday giltke sáykes emes.
+csr-wrong-proof-of-possession = Soraw imzası nadurıs: ol basqa gilt penen qoyılǵan yamasa soraw ózgertilgen.
+csr-compromised-key = Bul gilt ashkara bolǵan dep járiyalanǵan. Jańasın jaratıń.
+csr-key-of-another-person = Bul gilt basqa adamnıń sertifikatına tiyisli. Jańasın jaratıń.
+
+# Súwret yamasa hújjet ne ushın qabıl etilmedi.
+document-too-large = Fayl kólemi 5 MB tan úlken.
+document-too-many-pixels = Súwret 40 megapikselden úlken. Onı kishireytiń.
+document-too-small = Súwret adamdı tanıp bolmaytuǵın dárejede kishi: keminde 300 x 300 piksel kerek.
+document-not-a-picture = Bul JPEG yamasa PNG formatındaǵı súwret emes.
+document-not-a-pdf = Bul PDF faylı emes.
+document-wrong-type = Fayl mazmunı kórsetilgen túrge sáykes emes.
+document-damaged = Fayl buzılǵan yamasa tolıq emes. Onı qaytadan saqlap, jáne jiberiń.
+document-encrypted = PDF parol menen qorǵalǵan. Onı parolsiz saqlań.
+document-active-content = PDF ishinde skript yamasa birikken fayllar bar. Onı ápiwayı PDF etip basıp shıǵarıp, sonı jiberiń.

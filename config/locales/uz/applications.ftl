@@ -1,0 +1,43 @@
+# Qoralamani topshirish uchun yana nima kerak.
+missing-phone = tasdiqlangan telefon
+missing-offer = ofertaga rozilik
+missing-identity = toʻliq va oʻzaro mos shaxsiy maʼlumotlar
+missing-csr = kalit dasturidan olingan sertifikat soʻrovi
+missing-payment = hisob toʻlovi
+missing-photo = yuz surati
+missing-selfie = ochiq pasport bilan selfi
+missing-power-of-attorney = tashkilot rahbarining ishonchnomasi
+missing-statement = yangi kalit bilan imzolangan ariza matni
+
+# Xodim arizani nima uchun qaytaradi yoki rad etadi.
+reason-photo-unclear = Surat yetarlicha aniq emas.
+reason-selfie-unclear = Selfida yuz yoki pasport sahifasini ajratib boʻlmaydi.
+reason-document-mismatch = Selfidagi hujjat arizada koʻrsatilgan hujjat emas.
+reason-identity-mismatch = Surat va selfida boshqa-boshqa odamlar.
+reason-data-incomplete = Ariza maʼlumotlari toʻliq emas yoki notoʻgʻri.
+reason-power-of-attorney-missing = Ishonchnoma yoʻq.
+reason-power-of-attorney-invalid = Ishonchnoma muddati oʻtgan, imzolanmagan yoki boshqa shaxsga berilgan.
+reason-suspected-fraud = Firibgarlik belgilari bor.
+reason-duplicate-application = Xuddi shunday ariza avval berilgan.
+reason-other = Boshqa sabab, izohga qarang.
+
+# Ariza qaysi holatda va navbat kimda.
+state-draft = Qoralama
+state-under-review = Koʻrib chiqilmoqda
+state-approved = Tasdiqlandi, sertifikat tayyorlanmoqda
+state-issued = Sertifikat berildi
+state-rejected = Rad etildi
+state-withdrawn = Arizachi qaytarib oldi
+state-expired = Muddati tugadi
+next-applicant = Navbat sizda: arizani toʻldirib, topshiring.
+next-reviewer = Arizani roʻyxatga olish xodimi koʻrib chiqmoqda.
+next-registrar = Arizani arizachini roʻyxatga olayotgan xodim toʻldiradi.
+next-ca = Sertifikatlash markazi sertifikatni tayyorlamoqda.
+next-nobody = Bu ariza boʻyicha boshqa hech narsa qilinmaydi.
+
+subject-type-natural-person = jismoniy shaxs
+subject-type-sole-proprietor = yakka tartibdagi tadbirkor
+subject-type-legal-entity = yuridik shaxs
+channel-online = onlayn
+channel-my-gov-uz = my.gov.uz orqali
+channel-service-center = davlat xizmatlari markazida

@@ -1,0 +1,47 @@
+# Sertifikat soʻrovi (PKCS#10) nima uchun rad etildi.
+csr-too-large = Soʻrov har qanday kalit uchun keragidan katta.
+csr-not-pem-or-der = Bu sertifikat soʻrovi emas: PEM ham, DER ham emas.
+csr-trailing-bytes = Soʻrovdan keyin ortiqcha maʼlumot bor. Faqat soʻrovning oʻzini yuboring.
+csr-not-der = Soʻrov DER qoidalari boʻyicha kodlanmagan.
+csr-not-a-certification-request = Bu boshqa turdagi fayl, sertifikat soʻrovi (PKCS#10) emas.
+csr-version = Soʻrov versiyasi nomaʼlum.
+csr-duplicate-attribute = Soʻrovda bitta atribut ikki marta berilgan.
+csr-empty-attribute = Soʻrovda qiymatsiz atribut bor.
+csr-oversized-part = Soʻrovning bir qismi juda uzun.
+csr-unsupported-key = Bunday turdagi kalit qabul qilinmaydi. RSA, P-256, P-384, P-521 yoki Ed25519 kalitini yarating.
+csr-rsassa-pss-key = RSA kaliti faqat PSS bilan cheklangan. Oddiy RSA kalitini yarating.
+csr-malformed-key = Ochiq kalit buzilgan.
+csr-curve-not-named = Egri chiziq nomi bilan berilishi kerak. P-256, P-384 yoki P-521 da kalit yarating.
+csr-unsupported-curve = Bu egri chiziq qabul qilinmaydi. P-256, P-384 yoki P-521 da kalit yarating.
+csr-point-at-infinity = Ochiq kalit yaroqsiz: uning nuqtasi cheksizlikda.
+csr-point-not-on-curve = Ochiq kalit yaroqsiz: uning nuqtasi egri chiziqda yotmaydi.
+csr-small-order-point = Ochiq kalit yaroqsiz: uning nuqtasi kichik tartibli.
+csr-modulus-too-small = RSA kaliti juda qisqa. Kamida 2048 bit kerak.
+csr-modulus-too-large = RSA kaliti juda uzun. Koʻpi bilan 4096 bit mumkin.
+csr-modulus-size = RSA kalitining uzunligi odatdagidek emas. 2048, 3072 yoki 4096 bit tanlang.
+csr-even-modulus = RSA kaliti yaroqsiz: uning moduli juft.
+csr-even-exponent = RSA kaliti yaroqsiz: uning eksponentasi juft.
+csr-exponent-too-small = RSA eksponentasi juda kichik. 65537 ni qoʻllang.
+csr-exponent-too-large = RSA eksponentasi juda katta. 65537 ni qoʻllang.
+csr-small-factor = RSA kaliti yaroqsiz: moduli kichik songa boʻlinadi.
+csr-prime-modulus = RSA kaliti yaroqsiz: uning moduli tub son.
+csr-square-modulus = RSA kaliti yaroqsiz: uning moduli toʻla kvadrat.
+csr-close-primes = RSA kalitini buzish mumkin: tub sonlari bir-biriga juda yaqin. Kalitni boshqa dasturda yarating.
+csr-roca = RSA kalitini buzish mumkin (ROCA). Kalitni boshqa dastur yoki qurilmada yarating.
+csr-unsupported-signature = Bu imzo algoritmi qabul qilinmaydi.
+csr-weak-digest = Soʻrov MD5 yoki SHA-1 bilan imzolangan. SHA-256 yoki undan kuchlisi kerak.
+csr-key-signature-mismatch = Imzo algoritmi bunday kalitga mos emas.
+csr-wrong-proof-of-possession = Soʻrov imzosi notoʻgʻri: u boshqa kalit bilan qoʻyilgan yoki soʻrov oʻzgartirilgan.
+csr-compromised-key = Bu kalit oshkor boʻlgan deb eʼlon qilingan. Yangisini yarating.
+csr-key-of-another-person = Bu kalit boshqa shaxsning sertifikatiga tegishli. Yangisini yarating.
+
+# Rasm yoki hujjat nima uchun qabul qilinmadi.
+document-too-large = Fayl hajmi 5 MB dan katta.
+document-too-many-pixels = Rasm 40 megapikseldan katta. Uni kichraytiring.
+document-too-small = Rasm odamni tanib boʻlmaydigan darajada kichik: kamida 300 x 300 piksel kerak.
+document-not-a-picture = Bu JPEG yoki PNG formatidagi rasm emas.
+document-not-a-pdf = Bu PDF fayli emas.
+document-wrong-type = Fayl mazmuni koʻrsatilgan turga mos emas.
+document-damaged = Fayl buzilgan yoki toʻliq emas. Uni qaytadan saqlab, yana yuboring.
+document-encrypted = PDF parol bilan himoyalangan. Uni parolsiz saqlang.
+document-active-content = PDF ichida skript yoki biriktirilgan fayllar bor. Uni oddiy PDF qilib chop etib, shuni yuboring.
