@@ -14,6 +14,7 @@ use x509_parser::prelude::{
 };
 
 use super::{Issuer, UnfitIssuer};
+use crate::tlv::{NotDer, Reader, SEQUENCE};
 use crate::{SerialNumber, Timestamp};
 
 /// A CRL that may be published, and what it changes.
@@ -208,13 +209,25 @@ fn check_issuer(crl: &CertificateRevocationList<'_>, issuer: &Issuer) -> Result<
 }
 
 fn check_signature(crl: &CertificateRevocationList<'_>, key: &SubjectPublicKeyInfo<'_>) -> Result<(), Fault> {
-    if crl.signature_algorithm != crl.tbs_cert_list.signature {
+    if !states_one_algorithm(crl.as_raw()).unwrap_or(false) {
         return Err(Fault::Algorithm);
+    }
+    if crl.signature_value.unused_bits != 0 {
+        return Err(Fault::Signature);
     }
     let algorithm = verification_algorithm(crl, key).ok_or(Fault::Algorithm)?;
     UnparsedPublicKey::new(algorithm, &key.subject_public_key.data)
         .verify(crl.tbs_cert_list.as_ref(), &crl.signature_value.data)
         .map_err(|_| Fault::Signature)
+}
+
+/// RFC 5280 section 5.1.1.2: the same algorithm inside and outside of what is signed. Compared octet by octet, because
+/// the outside is not signed and x509-parser overlooks a changed tag there.
+fn states_one_algorithm(crl: &[u8]) -> Result<bool, NotDer> {
+    let mut outer = Reader::new(crl).sequence()?;
+    let mut tbs = outer.sequence()?;
+    tbs.integer()?;
+    Ok(tbs.expect(SEQUENCE)?.encoded == outer.expect(SEQUENCE)?.encoded)
 }
 
 /// The algorithm that the CRL states, if it is one for the issuer's key.
