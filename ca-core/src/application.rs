@@ -154,7 +154,8 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 5] = [Self::Registrar, Self::Reviewer, Self::Revocation, Self::Auditor, Self::Admin];
+    pub const ALL: [Self; 5] =
+        [Self::Registrar, Self::Reviewer, Self::Revocation, Self::Auditor, Self::Admin];
 
     /// The name in the API, on the command line and in the database.
     pub fn as_str(self) -> &'static str {
@@ -552,13 +553,24 @@ impl Application {
     fn review(&self, officer: &Officer) -> Result<(), Refusal> {
         match self.state {
             _ if officer.role != Role::Reviewer => Err(Refusal::RoleNotAllowed),
-            State::UnderReview if self.registered_by.as_deref() == Some(&officer.login) => Err(Refusal::OwnApplication),
+            State::UnderReview if self.registered_by.as_deref() == Some(&officer.login) => {
+                Err(Refusal::OwnApplication)
+            }
             State::UnderReview => Ok(()),
             other => Err(Refusal::WrongState(other)),
         }
     }
 
     fn moves_to(&self, to: State, command: &'static str, actor: Actor, at: Timestamp) -> Transition {
-        Transition { application: self.id, command, from: self.state, to, actor, reason: None, note: None, at }
+        Transition {
+            application: self.id,
+            command,
+            from: self.state,
+            to,
+            actor,
+            reason: None,
+            note: None,
+            at,
+        }
     }
 }

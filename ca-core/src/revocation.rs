@@ -229,7 +229,11 @@ pub fn decide(
                 Status::Suspended { since } => since,
                 _ => now.whole_seconds(),
             };
-            Ok(Status::Revoked { since, reason, invalidity_date: invalidity_date.map(Timestamp::whole_seconds) })
+            Ok(Status::Revoked {
+                since,
+                reason,
+                invalidity_date: invalidity_date.map(Timestamp::whole_seconds),
+            })
         }
     }
 }
@@ -263,7 +267,11 @@ mod tests {
     #[test]
     fn only_the_ca_speaks_of_its_own_compromise_and_no_holder_of_privileges() {
         let refused = |requester: Requester| {
-            Reason::ALL.into_iter().filter(|r| !requester.may_give(*r)).map(Reason::as_str).collect::<Vec<_>>()
+            Reason::ALL
+                .into_iter()
+                .filter(|r| !requester.may_give(*r))
+                .map(Reason::as_str)
+                .collect::<Vec<_>>()
         };
         assert_eq!(refused(Requester::Holder), ["cACompromise", "privilegeWithdrawn", "aACompromise"]);
         assert_eq!(refused(Requester::RevocationOfficer), ["cACompromise", "aACompromise"]);
@@ -289,8 +297,12 @@ mod tests {
     #[test]
     fn a_revocation_out_of_suspension_keeps_the_date_of_the_hold() {
         let since = Timestamp::from_unix_seconds(1_780_000_000);
-        let revoked = change(Status::Suspended { since }, revoke(Reason::KeyCompromise), Requester::RevocationOfficer);
-        assert_eq!(revoked, Ok(Status::Revoked { since, reason: Reason::KeyCompromise, invalidity_date: None }));
+        let revoked =
+            change(Status::Suspended { since }, revoke(Reason::KeyCompromise), Requester::RevocationOfficer);
+        assert_eq!(
+            revoked,
+            Ok(Status::Revoked { since, reason: Reason::KeyCompromise, invalidity_date: None })
+        );
     }
 
     #[test]
@@ -298,7 +310,8 @@ mod tests {
         let now = Timestamp::from_unix_millis(NOW);
         let late = decide(Status::Good, Timestamp::from_unix_seconds(1), Change::Suspend, Requester::Ca, now);
         assert_eq!(late, Err(Refusal::Expired));
-        let future = Change::Revoke { reason: Reason::KeyCompromise, invalidity_date: Some(now.plus_months(1)) };
+        let future =
+            Change::Revoke { reason: Reason::KeyCompromise, invalidity_date: Some(now.plus_months(1)) };
         assert_eq!(change(Status::Good, future, Requester::Ca), Err(Refusal::InvalidityInFuture));
     }
 }

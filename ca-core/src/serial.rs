@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_random_serial_has_16_octets_and_does_not_repeat() {
-        let serials: std::collections::HashSet<_> = (0..1000).map(|_| SerialNumber::random().unwrap()).collect();
+        let serials: std::collections::HashSet<_> =
+            (0..1000).map(|_| SerialNumber::random().unwrap()).collect();
         assert_eq!(serials.len(), 1000);
         assert!(serials.iter().all(|s| s.as_bytes().len() == 16 && s.as_bytes()[0] & 0xc0 == 0x40));
     }

@@ -4,7 +4,7 @@ use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpMessage, HttpResponse, web};
 use store::idempotency::{self, Answer, Known};
 
 use crate::auth::sha256;
@@ -24,17 +24,16 @@ pub async fn remember(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let key = request.headers().get("idempotency-key").map(|value| value.to_str().unwrap_or_default().to_owned());
+    let key =
+        request.headers().get("idempotency-key").map(|value| value.to_str().unwrap_or_default().to_owned());
     let (Some(key), &Method::POST) = (key, request.method()) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     if !(1..=128).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Problem::new(Kind::MalformedRequest).into());
     }
-    let context = request
-        .app_data::<web::Data<Context>>()
-        .cloned()
-        .ok_or_else(|| Problem::internal("no context"))?;
+    let context =
+        request.app_data::<web::Data<Context>>().cloned().ok_or_else(|| Problem::internal("no context"))?;
     let body = collect(
         request.take_payload(),
         declared_length(request.request()),
@@ -83,14 +82,16 @@ async fn keep(
     let body = to_bytes(body).await.map_err(|_| Problem::internal("an answer without end"))?;
     let content_type =
         head.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-    let sealed = context.sealer.seal(seal_context(&owner, &key).as_bytes(), &body).map_err(Problem::internal)?;
+    let sealed =
+        context.sealer.seal(seal_context(&owner, &key).as_bytes(), &body).map_err(Problem::internal)?;
     let answer = Answer { status: i32::from(status.as_u16()), content_type, body: sealed };
     context.write(move |connection| Ok(idempotency::answer(connection, &owner, &key, &answer)?)).await?;
     Ok(ServiceResponse::new(http_request, head.set_body(body).map_into_boxed_body()))
 }
 
 fn replay(context: &Context, owner: &str, key: &str, answer: &Answer) -> Result<HttpResponse, Problem> {
-    let body = context.sealer.open(seal_context(owner, key).as_bytes(), &answer.body).map_err(Problem::internal)?;
+    let body =
+        context.sealer.open(seal_context(owner, key).as_bytes(), &answer.body).map_err(Problem::internal)?;
     let status = u16::try_from(answer.status).ok().and_then(|s| StatusCode::from_u16(s).ok());
     Ok(HttpResponse::build(status.unwrap_or(StatusCode::OK))
         .insert_header((header::CONTENT_TYPE, answer.content_type.as_str()))

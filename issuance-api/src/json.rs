@@ -35,7 +35,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 }
 
 fn is_json(content_type: &str) -> bool {
-    content_type.eq_ignore_ascii_case("application/json") || content_type.to_ascii_lowercase().ends_with("+json")
+    content_type.eq_ignore_ascii_case("application/json")
+        || content_type.to_ascii_lowercase().ends_with("+json")
 }
 
 /// A limit from the settings; without settings nothing is let in.
@@ -158,10 +159,19 @@ mod tests {
     #[test]
     fn an_objection_points_at_the_part_it_is_about() {
         for (body, expected) in [
-            (r#"{"inner":{"count":"1"}}"#, serde_json::json!(["invalid-fields", ["/inner/count wrong-type"]])),
-            (r#"{"inner":{"count":300}}"#, serde_json::json!(["invalid-fields", ["/inner/count wrong-type"]])),
+            (
+                r#"{"inner":{"count":"1"}}"#,
+                serde_json::json!(["invalid-fields", ["/inner/count wrong-type"]]),
+            ),
+            (
+                r#"{"inner":{"count":300}}"#,
+                serde_json::json!(["invalid-fields", ["/inner/count wrong-type"]]),
+            ),
             (r#"{"inner":{}}"#, serde_json::json!(["invalid-fields", ["/inner/count required"]])),
-            (r#"{"inner":{"count":1,"a/b":2}}"#, serde_json::json!(["invalid-fields", ["/inner/a~1b unknown-field"]])),
+            (
+                r#"{"inner":{"count":1,"a/b":2}}"#,
+                serde_json::json!(["invalid-fields", ["/inner/a~1b unknown-field"]]),
+            ),
             (r#"{"inner":{"count":1}"#, serde_json::json!(["malformed-request", [" not-json"]])),
             (r#"{"inner":{"count":1}} x"#, serde_json::json!(["malformed-request", [" not-json"]])),
         ] {

@@ -95,12 +95,12 @@ impl Kind {
     ];
 
     fn entry(self) -> (&'static str, StatusCode) {
-        Self::ALL
-            .iter()
-            .find(|(kind, ..)| *kind == self)
-            .map_or(("internal-error", StatusCode::INTERNAL_SERVER_ERROR), |(_, slug, status)| {
+        Self::ALL.iter().find(|(kind, ..)| *kind == self).map_or(
+            ("internal-error", StatusCode::INTERNAL_SERVER_ERROR),
+            |(_, slug, status)| {
                 (*slug, StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-            })
+            },
+        )
     }
 
     /// The last part of `type`, and of the names of the texts.
@@ -205,9 +205,7 @@ impl Problem {
     /// The document in a language.
     pub(crate) fn document(&self, language: Language, instance: &str) -> Document {
         let slug = self.kind.slug();
-        let said = |text: &str, fallback: &str| {
-            config::texts::find(language, text).unwrap_or_else(|| fallback.to_owned())
-        };
+        let said = |text: &str, fallback: &str| config::texts::text_or(language, text, &[], fallback);
         Document {
             r#type: format!("urn:muhr:problem:{slug}"),
             title: said(&format!("problem-{slug}-title"), slug),
@@ -342,7 +340,9 @@ impl From<revocation::Refusal> for Problem {
             revocation::Refusal::InvalidityInFuture => "invalidity-in-future",
         };
         let kind = match refusal {
-            revocation::Refusal::ReasonNotAllowed | revocation::Refusal::RestorationNotAllowed => Kind::Forbidden,
+            revocation::Refusal::ReasonNotAllowed | revocation::Refusal::RestorationNotAllowed => {
+                Kind::Forbidden
+            }
             revocation::Refusal::InvalidityInFuture => Kind::InvalidFields,
             _ => Kind::StatusChangeRefused,
         };

@@ -94,11 +94,11 @@ fn given_id(request: &HttpRequest) -> Option<String> {
     (plain && (1..=64).contains(&given.len())).then(|| given.to_owned())
 }
 
-/// The language the reader asks for: `?lang=` wins over `Accept-Language` (RFC 9110 section 12.5.4).
+/// The language the reader asks for in `Accept-Language` (RFC 9110 section 12.5.4).
 pub fn language(request: &HttpRequest) -> Language {
     let default = request
         .app_data::<web::Data<Context>>()
-        .map_or(Language::UzLatn, |context| context.settings.default_language);
+        .map_or_else(Language::default, |context| context.settings.default_language);
     request
         .headers()
         .get(header::ACCEPT_LANGUAGE)

@@ -1,9 +1,7 @@
 //! Applications, their events, and the one place where a decision becomes durable.
 
 use ca_core::Timestamp;
-use ca_core::application::{
-    Application, ApplicationId, DocumentKind, Facts, Reason, State, Transition,
-};
+use ca_core::application::{Application, ApplicationId, DocumentKind, Facts, Reason, State, Transition};
 use ca_core::fee::Channel;
 use ca_core::subject::Subject;
 use diesel::prelude::*;
@@ -295,9 +293,9 @@ fn with_facts(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<StoredA
 }
 
 fn stored(row: Row, facts: Facts) -> Result<StoredApplication, StoreError> {
-    let reason = row.refusal_reason.map(|name| {
-        Reason::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Reason::Other)
-    });
+    let reason = row
+        .refusal_reason
+        .map(|name| Reason::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Reason::Other));
     Ok(StoredApplication {
         application: Application {
             id: row.id.parse().map_err(StoreError::corrupt)?,

@@ -55,5 +55,6 @@ pub fn answer(connection: &mut Connection, id: &str) -> Result<String, StoreErro
 /// # Errors
 /// The database's.
 pub fn sweep(connection: &mut Connection, now: Timestamp) -> Result<usize, StoreError> {
-    Ok(diesel::delete(captchas::table.filter(captchas::expires_at.le(now.unix_millis()))).execute(connection)?)
+    Ok(diesel::delete(captchas::table.filter(captchas::expires_at.le(now.unix_millis())))
+        .execute(connection)?)
 }

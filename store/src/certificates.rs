@@ -112,7 +112,9 @@ impl From<Status> for StatusColumns {
         let (since, reason, invalidity) = match status {
             Status::Good => (None, None, None),
             Status::Suspended { since } => (Some(since), None, None),
-            Status::Revoked { since, reason, invalidity_date } => (Some(since), Some(reason), invalidity_date),
+            Status::Revoked { since, reason, invalidity_date } => {
+                (Some(since), Some(reason), invalidity_date)
+            }
         };
         Self {
             status: status.as_str().to_owned(),
@@ -159,7 +161,11 @@ impl TryFrom<Row> for StoredCertificate {
             certificate: NewCertificate {
                 issuer: row.issuer_id,
                 serial: SerialNumber::try_from(row.serial.as_slice()).map_err(StoreError::corrupt)?,
-                application: row.application_id.map(|id| id.parse()).transpose().map_err(StoreError::corrupt)?,
+                application: row
+                    .application_id
+                    .map(|id| id.parse())
+                    .transpose()
+                    .map_err(StoreError::corrupt)?,
                 profile: row.profile,
                 subject: row.subject,
                 common_name: row.common_name,
@@ -263,7 +269,10 @@ pub fn of_applications(
 ///
 /// # Errors
 /// The database's.
-pub fn holder_phone(connection: &mut Connection, serial: &SerialNumber) -> Result<Option<String>, StoreError> {
+pub fn holder_phone(
+    connection: &mut Connection,
+    serial: &SerialNumber,
+) -> Result<Option<String>, StoreError> {
     Ok(certificates::table
         .inner_join(applications::table)
         .filter(certificates::serial.eq(serial.as_bytes()))

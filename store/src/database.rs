@@ -34,7 +34,11 @@ impl FromStr for Target {
             return Ok(Self::Postgres(text.to_owned()));
         }
         let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).unwrap_or(text);
-        if path.is_empty() || path.contains("://") { Err(InvalidTarget) } else { Ok(Self::Sqlite(path.into())) }
+        if path.is_empty() || path.contains("://") {
+            Err(InvalidTarget)
+        } else {
+            Ok(Self::Sqlite(path.into()))
+        }
     }
 }
 
@@ -105,7 +109,10 @@ impl Database {
     ///
     /// # Errors
     /// Whatever `f` says; [`StoreError::Unavailable`] if there is no connection in time.
-    pub fn read<T, E: From<StoreError>>(&self, f: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        f: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.transaction("BEGIN", f)
     }
 
@@ -179,7 +186,8 @@ impl ManageConnection for Manager {
     fn connect(&self) -> Result<Connection, ConnectError> {
         match &self.target {
             Target::Postgres(url) => {
-                let mut connection: PgConnection = diesel::Connection::establish(url).map_err(|e| ConnectError(e.to_string()))?;
+                let mut connection: PgConnection =
+                    diesel::Connection::establish(url).map_err(|e| ConnectError(e.to_string()))?;
                 let millis = self.patience.as_millis();
                 connection
                     .batch_execute(&format!(
@@ -190,7 +198,8 @@ impl ManageConnection for Manager {
             }
             Target::Sqlite(path) => {
                 let path = path.to_string_lossy();
-                let mut connection: SqliteConnection = diesel::Connection::establish(&path).map_err(|e| ConnectError(e.to_string()))?;
+                let mut connection: SqliteConnection =
+                    diesel::Connection::establish(&path).map_err(|e| ConnectError(e.to_string()))?;
                 let millis = self.patience.as_millis();
                 // synchronous=FULL: a commit that was answered survives the loss of power.
                 connection

@@ -40,7 +40,10 @@ impl From<Error> for StoreError {
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
                 return Self::Conflict(info.constraint_name().unwrap_or(info.message()).to_owned());
             }
-            Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::SerializationFailure, _)
+            Error::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::SerializationFailure,
+                _,
+            )
             | Error::BrokenTransactionManager => return Self::Unavailable(text),
             _ => {}
         }

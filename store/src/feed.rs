@@ -100,7 +100,8 @@ pub(crate) fn record(
 /// # Errors
 /// The database's.
 pub fn latest(connection: &mut Connection) -> Result<i64, StoreError> {
-    let latest: Option<i64> = status_changes::table.select(diesel::dsl::max(status_changes::seq)).first(connection)?;
+    let latest: Option<i64> =
+        status_changes::table.select(diesel::dsl::max(status_changes::seq)).first(connection)?;
     Ok(latest.unwrap_or(0))
 }
 
@@ -109,7 +110,11 @@ pub fn latest(connection: &mut Connection) -> Result<i64, StoreError> {
 ///
 /// # Errors
 /// The database's.
-pub fn latest_for_crl(connection: &mut Connection, issuer: &str, after: i64) -> Result<Option<i64>, StoreError> {
+pub fn latest_for_crl(
+    connection: &mut Connection,
+    issuer: &str,
+    after: i64,
+) -> Result<Option<i64>, StoreError> {
     Ok(status_changes::table
         .filter(status_changes::issuer_id.eq(issuer))
         .filter(status_changes::kind.eq("changed"))
@@ -150,7 +155,11 @@ pub fn since(connection: &mut Connection, after: i64, limit: i64) -> Result<Vec<
 ///
 /// # Errors
 /// The database's.
-pub fn snapshot(connection: &mut Connection, after: i64, limit: i64) -> Result<Vec<(i64, Change)>, StoreError> {
+pub fn snapshot(
+    connection: &mut Connection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, Change)>, StoreError> {
     let rows: Vec<(i64, Columns)> = certificates::table
         .filter(certificates::id.gt(after))
         .order(certificates::id)

@@ -62,7 +62,9 @@ pub fn reserve(
         Some((_, Some(status), Some(content_type), Some(body), _)) => {
             return Ok(Known::Answered(Answer { status, content_type, body }));
         }
-        Some((.., created_at)) if created_at + patience_millis > now.unix_millis() => return Ok(Known::InProgress),
+        Some((.., created_at)) if created_at + patience_millis > now.unix_millis() => {
+            return Ok(Known::InProgress);
+        }
         Some(_) => release(connection, owner, key)?,
         None => {}
     }
@@ -86,7 +88,12 @@ pub fn reserve(
 ///
 /// # Errors
 /// The database's.
-pub fn answer(connection: &mut Connection, owner: &str, key: &str, answer: &Answer) -> Result<(), StoreError> {
+pub fn answer(
+    connection: &mut Connection,
+    owner: &str,
+    key: &str,
+    answer: &Answer,
+) -> Result<(), StoreError> {
     diesel::update(idempotency_keys::table.find((owner, key)))
         .set((
             idempotency_keys::status.eq(answer.status),

@@ -100,7 +100,10 @@ fn next_number(connection: &mut Connection, now: Timestamp) -> Result<String, St
 ///
 /// # Errors
 /// The database's.
-pub fn newest(connection: &mut Connection, application: ApplicationId) -> Result<Option<Invoice>, StoreError> {
+pub fn newest(
+    connection: &mut Connection,
+    application: ApplicationId,
+) -> Result<Option<Invoice>, StoreError> {
     Ok(invoices::table
         .filter(invoices::application_id.eq(application.to_string()))
         .order(invoices::created_at.desc())

@@ -81,7 +81,13 @@ pub fn pending_intents(
     let rows: Vec<Row> = intents::table
         .filter(intents::application_id.eq_any(ids))
         .filter(intents::state.eq("pending"))
-        .select((intents::issuer_id, intents::serial, intents::application_id, intents::profile, intents::tbs))
+        .select((
+            intents::issuer_id,
+            intents::serial,
+            intents::application_id,
+            intents::profile,
+            intents::tbs,
+        ))
         .load(connection)?;
     let mut found = HashMap::with_capacity(rows.len());
     for (issuer, serial, application, profile, tbs) in rows {

@@ -168,7 +168,12 @@ pub fn complete(connection: &mut Connection, ids: &[i64]) -> Result<(), StoreErr
 ///
 /// # Errors
 /// The database's.
-pub fn retry(connection: &mut Connection, job: &Job, error: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub fn retry(
+    connection: &mut Connection,
+    job: &Job,
+    error: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let max_attempts: i32 =
         match jobs::table.find(job.id).select(jobs::max_attempts).first(connection).optional()? {
             Some(max_attempts) => max_attempts,

@@ -111,7 +111,11 @@ pub fn deliver(connection: &mut Connection, delivered: &Delivered) -> Result<(),
 ///
 /// # Errors
 /// The database's.
-pub fn delivered(connection: &mut Connection, to: Option<&str>, limit: i64) -> Result<Vec<Delivered>, StoreError> {
+pub fn delivered(
+    connection: &mut Connection,
+    to: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Delivered>, StoreError> {
     let mut query = sandbox_messages::table.into_boxed();
     if let Some(to) = to {
         query = query.filter(sandbox_messages::recipient.eq(to.to_owned()));

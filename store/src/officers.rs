@@ -94,7 +94,12 @@ pub fn add(
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub fn disable(connection: &mut Connection, login: &str, actor: &str, now: Timestamp) -> Result<(), StoreError> {
+pub fn disable(
+    connection: &mut Connection,
+    login: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let changed = diesel::update(officers::table.find(login))
         .filter(officers::disabled_at.is_null())
         .set(officers::disabled_at.eq(now.unix_millis()))
@@ -102,8 +107,10 @@ pub fn disable(connection: &mut Connection, login: &str, actor: &str, now: Times
     if changed == 0 {
         return Err(StoreError::NotFound);
     }
-    diesel::delete(sessions::table.filter(sessions::kind.eq("officer")).filter(sessions::principal.eq(login)))
-        .execute(connection)?;
+    diesel::delete(
+        sessions::table.filter(sessions::kind.eq("officer")).filter(sessions::principal.eq(login)),
+    )
+    .execute(connection)?;
     record(connection, login, "officer.disable", serde_json::json!({}), actor, now)
 }
 

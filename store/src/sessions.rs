@@ -96,5 +96,6 @@ pub fn close(connection: &mut Connection, token_sha256: &[u8; 32]) -> Result<(),
 /// # Errors
 /// The database's.
 pub fn sweep(connection: &mut Connection, now: Timestamp) -> Result<usize, StoreError> {
-    Ok(diesel::delete(sessions::table.filter(sessions::expires_at.le(now.unix_millis()))).execute(connection)?)
+    Ok(diesel::delete(sessions::table.filter(sessions::expires_at.le(now.unix_millis())))
+        .execute(connection)?)
 }

@@ -59,7 +59,8 @@ fn ask_and_answer(authority: &Authority, responder: &Responder, options: &str) -
 fn openssl_reads(authority: &Authority, options: &str) -> String {
     let ids: String = NAMES.iter().map(|name| format!(" -cert {name}.pem")).collect();
     let beside = authority.openssl("ocsp -reqin q.der -respin r.der -CAfile ca.pem -issuer ca.pem").1;
-    let each = authority.openssl(&format!("ocsp -no_nonce -respin r.der -CAfile ca.pem -issuer ca.pem {options}{ids}"));
+    let each = authority
+        .openssl(&format!("ocsp -no_nonce -respin r.der -CAfile ca.pem -issuer ca.pem {options}{ids}"));
     assert_eq!(each.1.matches("Response verify OK").count(), 1, "{}", each.1);
     beside + &each.1
 }
@@ -72,7 +73,10 @@ fn openssl_believes_every_status_under_every_algorithm() {
         let responder = Responder::new(key, &certificate).unwrap();
         for options in ["-no_nonce", "-nonce", "-nonce -sha256", "-no_nonce -sha512"] {
             ask_and_answer(&authority, &responder, options);
-            let said = openssl_reads(&authority, options.trim_start_matches("-no_nonce").trim_start_matches("-nonce"));
+            let said = openssl_reads(
+                &authority,
+                options.trim_start_matches("-no_nonce").trim_start_matches("-nonce"),
+            );
             assert_eq!(said.matches("Response verify OK").count(), 2, "{algorithm:?} {options}: {said}");
             assert!(!said.to_lowercase().contains("nonce"), "{algorithm:?} {options}: {said}");
             let status = |name: &str| {

@@ -1,0 +1,3 @@
+//! (in work)
+#![allow(missing_docs)]
+pub struct Webhooks;
