@@ -37,6 +37,7 @@ macro_rules! text_type {
 
 mod document;
 mod email;
+mod fields;
 mod form;
 mod name;
 mod organization;
