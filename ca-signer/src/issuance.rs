@@ -65,13 +65,23 @@ impl SigningService {
         let mut refused = Vec::new();
         let mut settled = Vec::new();
         for verdict in self.judge(&batch, now)? {
+            let verdict = match verdict {
+                Verdict::Ready(ready) => {
+                    let application = &ready.stored.application;
+                    match self.prepare(&ready, batch.intents.get(&application.id)) {
+                        Ok(certificate) => {
+                            prepared.push((ready, certificate));
+                            continue;
+                        }
+                        Err(finding) => refusal(&batch, ready.job, application, finding, now),
+                    }
+                }
+                other => other,
+            };
             match verdict {
-                Verdict::Ready(ready) => match self.prepare(&ready, batch.intents.get(&ready.stored.application.id)) {
-                    Ok(prepared_one) => prepared.push((ready, prepared_one)),
-                    Err(finding) => refused.push(refusal(&batch, ready.job, &ready.stored.application, finding, now)),
-                },
                 Verdict::Refused(refusal) => refused.push(refusal),
                 Verdict::Settled(job) => settled.push(job),
+                Verdict::Ready(_) => {}
             }
         }
         let prepared = self.intend(&batch, prepared, now)?;
@@ -105,11 +115,11 @@ impl SigningService {
             match stored.csr.as_deref().map(CertificationRequest::parse) {
                 Some(Ok(csr)) => candidates.push((job.id, stored, transition, csr)),
                 Some(Err(error)) => {
-                    verdicts.push(Verdict::Refused(refusal(batch, job.id, &stored.application, error.to_string(), now)));
+                    verdicts.push(refusal(batch, job.id, &stored.application, error.to_string(), now));
                 }
                 None => {
                     let finding = "there is no certification request".to_owned();
-                    verdicts.push(Verdict::Refused(refusal(batch, job.id, &stored.application, finding, now)));
+                    verdicts.push(refusal(batch, job.id, &stored.application, finding, now));
                 }
             }
         }
@@ -131,7 +141,7 @@ impl SigningService {
                     verdicts.push(Verdict::Ready(Box::new(Ready { job, stored, transition, spki_sha256: key, request })));
                 }
                 Err(finding) => {
-                    verdicts.push(Verdict::Refused(refusal(batch, job, &stored.application, finding, now)));
+                    verdicts.push(refusal(batch, job, &stored.application, finding, now));
                 }
             }
         }
@@ -263,18 +273,12 @@ fn load(connection: &mut Connection, jobs: Vec<Job>) -> Result<Batch, StoreError
     })
 }
 
-/// The application is in the approved state, which [`SigningService::judge`] has looked at: the refusal cannot itself be
-/// refused, and if it were, the state alone would decide again.
-fn refusal(batch: &Batch, job: i64, application: &Application, finding: String, now: Timestamp) -> Refused {
-    let transition = application.refuse_issuance(finding.clone(), now).unwrap_or_else(|_| Transition {
-        application: application.id,
-        command: "refuse-issuance",
-        from: ca_core::application::State::Approved,
-        to: ca_core::application::State::UnderReview,
-        actor: ca_core::application::Actor::Ca,
-        reason: None,
-        note: Some(finding),
-        at: now,
-    });
-    Refused { job, transition, intent: batch.intents.get(&application.id).cloned() }
+/// Back to review with the finding; nothing to do if the application is no longer the CA's to move.
+fn refusal<'a>(batch: &Batch, job: i64, application: &Application, finding: String, now: Timestamp) -> Verdict<'a> {
+    match application.refuse_issuance(finding, now) {
+        Ok(transition) => {
+            Verdict::Refused(Refused { job, transition, intent: batch.intents.get(&application.id).cloned() })
+        }
+        Err(_) => Verdict::Settled(job),
+    }
 }

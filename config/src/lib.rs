@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod language;
 pub mod settings;
+pub mod tables;
 pub mod sms;
 pub mod texts;
 

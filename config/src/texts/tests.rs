@@ -86,7 +86,7 @@ fn names_of_the_api_are_keys() {
 fn an_amount_is_written_in_so_m_with_its_thousands_apart() {
     assert_eq!(amount(2_625_000), "26\u{a0}250");
     assert_eq!(amount(100), "1");
-    assert_eq!(amount(123_456_789_05), "123\u{a0}456\u{a0}789,05");
+    assert_eq!(amount(12_345_678_905), "123\u{a0}456\u{a0}789,05");
     assert_eq!(amount(0), "0");
-    assert_eq!(amount(-37_500_00), "−37\u{a0}500");
+    assert_eq!(amount(-3_750_000), "−37\u{a0}500");
 }
