@@ -19,6 +19,7 @@ pub mod statement;
 pub mod subject;
 pub mod timestamp;
 mod tlv;
+mod verification;
 
 pub use serial::SerialNumber;
 pub use timestamp::Timestamp;
