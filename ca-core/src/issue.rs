@@ -277,8 +277,8 @@ impl Issuer {
         let signature = self.signer.sign(&prepared.tbs)?;
         let der = build::certificate(&prepared.tbs, &self.algorithm, &signature)
             .map_err(|error| SignError(format!("the signature cannot be encoded: {error}")))?;
-        let Prepared { serial, not_before, not_after, .. } = prepared;
-        Ok(Certificate { der, serial, not_before, not_after })
+        let Prepared { tbs, serial, not_before, not_after, .. } = prepared;
+        Ok(Certificate { der, tbs, serial, not_before, not_after })
     }
 
     fn lint(&self, profile: &Profile, content: &Content<'_>, tbs: &[u8]) -> Result<(), Violation> {
@@ -372,10 +372,19 @@ impl Prepared<'_> {
 pub struct Certificate {
     /// The DER Certificate.
     pub der: Vec<u8>,
+    /// The DER TBSCertificate in it, as it was recorded before it was signed.
+    pub tbs: Vec<u8>,
     /// Its serial number.
     pub serial: SerialNumber,
     /// Its first second.
     pub not_before: Timestamp,
     /// Its last second.
     pub not_after: Timestamp,
+}
+
+impl Certificate {
+    /// Its subject on one line, in the order of the certificate.
+    pub fn subject_text(&self) -> String {
+        render::subject(&self.tbs).unwrap_or_else(|error| error.to_string())
+    }
 }

@@ -132,13 +132,20 @@ impl SigningService {
             let key = csr.public_key().sha256();
             let holder = stored.application.subject.person().pinfl.as_str();
             let history = uses.entry(key).or_default();
-            match check_history(history, holder).map_err(|error| error.to_string()).and_then(|()| {
-                self.request(stored, csr.public_key().spki_der(), now)
-            }) {
+            match check_history(history, holder)
+                .map_err(|error| error.to_string())
+                .and_then(|()| self.request(stored, csr.public_key().spki_der(), now))
+            {
                 Ok(request) => {
                     // What this batch is about to certify counts for the rest of it.
                     history.push(KeyUse { holder: holder.to_owned(), revoked_for_compromise: false });
-                    verdicts.push(Verdict::Ready(Box::new(Ready { job, stored, transition, spki_sha256: key, request })));
+                    verdicts.push(Verdict::Ready(Box::new(Ready {
+                        job,
+                        stored,
+                        transition,
+                        spki_sha256: key,
+                        request,
+                    })));
                 }
                 Err(finding) => {
                     verdicts.push(refusal(batch, job, &stored.application, finding, now));
@@ -156,7 +163,8 @@ impl SigningService {
             Some((region, self.regions.district(region.code, code).ok()?))
         };
         let (region, district) = place().ok_or("the region or the district is unknown")?;
-        let subject = stored.application.subject.certificate_fields(region, district, stored.email.as_deref());
+        let subject =
+            stored.application.subject.certificate_fields(region, district, stored.email.as_deref());
         Ok(Request {
             subject,
             public_key: spki.to_vec(),
@@ -170,7 +178,8 @@ impl SigningService {
     /// Prepares a new certificate, or the one a signer that died has recorded.
     fn prepare(&self, ready: &Ready<'_>, intent: Option<&Intent>) -> Result<Prepared<'_>, String> {
         let subject_type = ready.stored.application.subject_type();
-        let profile = self.profiles.get(&subject_type).ok_or("there is no profile for this kind of subject")?;
+        let profile =
+            self.profiles.get(&subject_type).ok_or("there is no profile for this kind of subject")?;
         match intent {
             Some(intent) => {
                 let request = Request { serial: intent.serial, ..ready.request.clone() };
@@ -274,7 +283,13 @@ fn load(connection: &mut Connection, jobs: Vec<Job>) -> Result<Batch, StoreError
 }
 
 /// Back to review with the finding; nothing to do if the application is no longer the CA's to move.
-fn refusal<'a>(batch: &Batch, job: i64, application: &Application, finding: String, now: Timestamp) -> Verdict<'a> {
+fn refusal<'a>(
+    batch: &Batch,
+    job: i64,
+    application: &Application,
+    finding: String,
+    now: Timestamp,
+) -> Verdict<'a> {
     match application.refuse_issuance(finding, now) {
         Ok(transition) => {
             Verdict::Refused(Refused { job, transition, intent: batch.intents.get(&application.id).cloned() })

@@ -51,9 +51,8 @@ pub fn load(path: &Path, passphrase: &[u8]) -> Result<FileKey, KeyError> {
 /// # Errors
 /// [`KeyError`]; a file that exists stays as it is.
 pub fn store(path: &Path, key: &FileKey, passphrase: &[u8]) -> Result<(), KeyError> {
-    let pem = key
-        .to_encrypted_pem(passphrase)
-        .map_err(|reason| KeyError::Key { path: path.to_owned(), reason })?;
+    let pem =
+        key.to_encrypted_pem(passphrase).map_err(|reason| KeyError::Key { path: path.to_owned(), reason })?;
     write_new(path, pem.as_bytes())
 }
 

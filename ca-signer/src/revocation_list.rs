@@ -103,7 +103,8 @@ impl CrlSigner {
         let told = previous.as_ref().map_or(0, |previous| previous.last_change);
         let last_change = feed::latest_for_crl(connection, &self.issuer_id, told)?.unwrap_or(told);
         // RFC 5280 section 3.3: an entry stays until one CRL after the certificate's end has told it.
-        let expired_before = previous.as_ref().map_or(Timestamp::EPOCH, |previous| previous.this_update).min(now);
+        let expired_before =
+            previous.as_ref().map_or(Timestamp::EPOCH, |previous| previous.this_update).min(now);
         let mut entries = Vec::new();
         let mut after: Option<SerialNumber> = None;
         loop {
@@ -111,9 +112,11 @@ impl CrlSigner {
                 certificates::not_good(connection, &self.issuer_id, expired_before, after.as_ref(), PAGE)?;
             after = page.last().map(|(serial, _)| *serial);
             let complete = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
-            entries.extend(page.into_iter().filter_map(|(serial, status)| {
-                Some(Entry { serial, revocation: Revocation::of(status)? })
-            }));
+            entries.extend(
+                page.into_iter().filter_map(|(serial, status)| {
+                    Some(Entry { serial, revocation: Revocation::of(status)? })
+                }),
+            );
             if complete {
                 return Ok((previous, last_change, entries));
             }

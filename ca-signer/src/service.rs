@@ -123,8 +123,7 @@ impl SigningService {
     fn sign_crls(&self, owner: &str) -> Result<usize, StoreError> {
         let now = self.clock.now();
         let lease = self.settings.issuance.lease;
-        let claimed =
-            self.database.write(|c| jobs::claim(c, JobKind::SignCrl, owner, now, lease, 4))?;
+        let claimed = self.database.write(|c| jobs::claim(c, JobKind::SignCrl, owner, now, lease, 4))?;
         for job in &claimed {
             self.sign_crl(job)?;
         }

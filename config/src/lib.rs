@@ -5,8 +5,8 @@
 pub mod clock;
 pub mod language;
 pub mod settings;
-pub mod tables;
 pub mod sms;
+pub mod tables;
 pub mod texts;
 
 pub use language::Language;

@@ -56,7 +56,11 @@ pub fn profiles(settings: &Settings) -> Result<BTreeMap<String, Profile>, TableE
     PROFILES
         .iter()
         .map(|(name, built_in)| {
-            let given = settings.data.profiles_directory.as_ref().map(|directory| directory.join(format!("{name}.toml")));
+            let given = settings
+                .data
+                .profiles_directory
+                .as_ref()
+                .map(|directory| directory.join(format!("{name}.toml")));
             let given: Option<PathBuf> = given.filter(|path| path.exists());
             let document: ProfileDocument = load(name, built_in, given.as_deref())?;
             let profile = Profile::try_from(document)

@@ -6,7 +6,12 @@ use crate::subject::{District, Region, Subject};
 impl Subject {
     /// What a certificate profile may pick from. Places are named in Uzbek in Latin script, the script of the state
     /// language's official alphabet.
-    pub fn certificate_fields(&self, region: &Region, district: &District, email: Option<&str>) -> SubjectFields {
+    pub fn certificate_fields(
+        &self,
+        region: &Region,
+        district: &District,
+        email: Option<&str>,
+    ) -> SubjectFields {
         let person = self.person();
         let (uid, organization_stir) = match self {
             Self::NaturalPerson { .. } => (None, None),
