@@ -16,7 +16,7 @@ pub(crate) const CONTEXT_0: u8 = 0xa0;
 
 const CONSTRUCTED: u8 = 0x20;
 const CLASS: u8 = 0xc0;
-/// Deeper than any real request (extensionRequest with a directory name in a subjectAltName needs 13).
+/// Far deeper than any real request: an extensionRequest needs eight levels.
 const MAX_DEPTH: u8 = 32;
 
 const MAX_OID: usize = 128;
