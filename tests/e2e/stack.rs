@@ -28,7 +28,6 @@ pub(crate) struct Shared {
 }
 
 pub(crate) struct Stack {
-    pub(crate) database: Database,
     /// Everything Muhr writes.
     pub(crate) folder: PathBuf,
     /// `http://127.0.0.1:PORT`
@@ -79,14 +78,18 @@ impl Database {
             Self::Sqlite => None,
             Self::Postgres => Some(Server::shared().fresh_database()),
         };
-        let stack = Stack::prepare(self, fresh_folder(), address, settings);
+        let stack = Stack::prepare(fresh_folder(), address, settings);
         stack.run(Role::All);
         stack
     }
 
     /// A process per role, as in production, on keys and officers that a first `muhr up` made.
     pub(crate) fn start_roles(self) -> Stack {
-        let stack = self.start();
+        self.start_roles_with(&[])
+    }
+
+    pub(crate) fn start_roles_with(self, settings: &[(&str, &str)]) -> Stack {
+        let stack = self.start_with(settings);
         stack.terminate(Role::All);
         for role in [Role::Api, Role::Signer, Role::Ocsp, Role::Crl] {
             stack.run(role);
@@ -97,12 +100,7 @@ impl Database {
 
 impl Stack {
     /// Everything but the processes.
-    pub(crate) fn prepare(
-        database: Database,
-        folder: PathBuf,
-        address: Option<String>,
-        settings: &[(&str, &str)],
-    ) -> Self {
+    pub(crate) fn prepare(folder: PathBuf, address: Option<String>, settings: &[(&str, &str)]) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
         let base = format!("http://{listen}");
         let mut all: Vec<(String, String)> = vec![
@@ -114,7 +112,7 @@ impl Stack {
         all.extend(address.map(|address| ("DATABASE__URL".to_owned(), address)));
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let (processes, sessions) = Default::default();
-        Self { database, folder, base, settings: all, processes, sessions }
+        Self { folder, base, settings: all, processes, sessions }
     }
 
     /// Starts the role and waits until it says that it is ready.
