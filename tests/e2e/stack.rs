@@ -250,14 +250,10 @@ impl Stack {
 
     /// Rows of a query straight from the database, columns parted by `|`.
     pub(crate) fn rows(&self, query: &str) -> Vec<String> {
-        let said = match self.setting("DATABASE__URL") {
-            Some(address) => psql(address, query),
-            None => {
-                let file = sqlite_file(&self.folder);
-                command::run("sqlite3", ["-cmd", ".timeout 10000", &file.display().to_string(), query])
-            }
-        };
-        said.well().out.lines().map(str::to_owned).collect()
+        match self.setting("DATABASE__URL") {
+            Some(address) => rows(address, query),
+            None => rows(&sqlite_file(&self.folder).display().to_string(), query),
+        }
     }
 
     fn setting(&self, key: &str) -> Option<&str> {
@@ -390,15 +386,26 @@ fn sqlite_file(folder: &Path) -> PathBuf {
     files.filter(|file| file.is_file()).find(is_database).expect("a SQLite database in the data folder")
 }
 
+/// Rows of a query, columns parted by `|`, from a `postgres://` address or a SQLite file.
+pub(crate) fn rows(database: &str, query: &str) -> Vec<String> {
+    let said = match database.starts_with("postgres://") {
+        true => psql(database, query),
+        false => command::run("sqlite3", ["-cmd", ".timeout 10000", database, query]),
+    };
+    said.well().out.lines().map(str::to_owned).collect()
+}
+
 /// Asks again until there is an answer, and fails when patience ends first.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
+    let mut pause = Duration::from_millis(10);
     loop {
         if let Some(found) = ask() {
             return found;
         }
         assert!(started.elapsed() < patience, "not within {patience:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(pause);
+        pause = (pause * 5 / 4).min(Duration::from_millis(250));
     }
 }

@@ -99,7 +99,7 @@ fn a_key_certified_for_one_person_is_refused_for_another(database: Database) {
     let stack = database.shared();
     let holder = Application::issued(&stack, SubjectType::NaturalPerson);
     let answer = draft(&stack).put_csr(&holder.key.csr());
-    let problem = answer.problem(422, "csr-refused");
+    let problem = answer.problem(409, "key-already-used");
     assert!(
         !problem.to_string().contains(&holder.person.pinfl),
         "whose it is, is nobody's business: {problem}"
@@ -110,7 +110,7 @@ fn a_key_revoked_for_compromise_is_refused_for_everybody(database: Database) {
     let stack = database.shared();
     let holder = Application::issued(&stack, SubjectType::NaturalPerson);
     Officer::revocation(&stack).revoke(&holder.serial(), "keyCompromise").json_or_empty();
-    draft(&stack).put_csr(&holder.key.csr()).problem(422, "csr-refused");
+    draft(&stack).put_csr(&holder.key.csr()).problem(409, "key-already-used");
 }
 
 fn a_picture_that_is_not_one_is_refused(database: Database) {

@@ -19,7 +19,11 @@ use crate::stories::signer_kills::many_under_review;
 #[test]
 fn while_postgresql_is_down_requests_get_503_and_afterwards_everything_goes_on() {
     let server = Server::start();
-    let stack = Stack::prepare(fresh_folder(), Some(server.fresh_database()), &[]);
+    let stack = Stack::prepare(
+        fresh_folder(),
+        Some(server.fresh_database()),
+        &[("LIMITS__REQUESTS_PER_ADDRESS_PER_MINUTE", "10000000")],
+    );
     stack.run(Role::All);
     let issued = Application::issued(&stack, SubjectType::NaturalPerson);
     let relying_party = RelyingParty::receiving(&stack, &issued.certificate());

@@ -1,14 +1,18 @@
 //! Both databases carry the same schema: the migrations are two texts of one thing.
 
-use crate::stack::{Database, Stack};
+use store::{Options, Target, migrations};
+
+use crate::postgres::Server;
+use crate::stack::{fresh_folder, rows};
 
 #[test]
 fn both_databases_have_the_same_tables_columns_keys_and_constraints() {
-    let (sqlite, postgres) = (Database::Sqlite.shared(), Database::Postgres.shared());
+    let [(sqlite, _), (postgres, _)] = migrated();
     for (what, on_sqlite, on_postgres) in [
         ("columns", SQLITE_COLUMNS, POSTGRES_COLUMNS),
         ("unique sets of columns", SQLITE_UNIQUE, POSTGRES_UNIQUE),
         ("foreign keys", SQLITE_REFERENCES, POSTGRES_REFERENCES),
+        ("indexes", SQLITE_INDEXES, POSTGRES_INDEXES),
     ] {
         let (left, right) = (sorted(&sqlite, on_sqlite), sorted(&postgres, on_postgres));
         assert!(left.len() > 5, "the database has {what}: {left:?}");
@@ -23,8 +27,36 @@ fn both_databases_have_the_same_tables_columns_keys_and_constraints() {
     }
 }
 
-fn sorted(stack: &Stack, query: &str) -> Vec<String> {
-    let mut rows = stack.rows(query);
+#[test]
+fn undoing_every_migration_leaves_nothing_and_they_run_again() {
+    let [(sqlite, on_sqlite), (postgres, on_postgres)] = migrated();
+    migrations::down(&on_sqlite).expect("down");
+    migrations::down(&on_postgres).expect("down");
+    let left = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND tbl_name NOT LIKE '\\_\\_%' ESCAPE '\\'";
+    assert_eq!(rows(&sqlite, left), Vec::<String>::new());
+    let left = "SELECT relkind, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE '\\_\\_%'
+        UNION SELECT 'f', proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace";
+    assert_eq!(rows(&postgres, left), Vec::<String>::new());
+    for database in [on_sqlite, on_postgres] {
+        assert!(migrations::pending(&database).expect("a database"));
+        migrations::up(&database).expect("up again");
+        assert!(!migrations::pending(&database).expect("a database"));
+    }
+}
+
+/// An empty SQLite file and an empty PostgreSQL database, both migrated.
+fn migrated() -> [(String, store::Database); 2] {
+    let file = fresh_folder().join("schema.sqlite");
+    [file.display().to_string(), Server::shared().fresh_database()].map(|address| {
+        let target: Target = address.parse().expect("an address");
+        let database = store::Database::open(target, &Options::default()).expect("a pool");
+        migrations::up(&database).expect("up");
+        (address, database)
+    })
+}
+
+fn sorted(database: &str, query: &str) -> Vec<String> {
+    let mut rows = rows(database, query);
     rows.sort();
     rows
 }
@@ -76,3 +108,17 @@ const POSTGRES_REFERENCES: &str = "
     JOIN unnest(c.conkey) AS k(column_number) ON true
     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.column_number
     WHERE c.contype = 'f' AND n.nspname = 'public'";
+
+/// Names of the indexes that we named, and the columns they are over.
+const SQLITE_INDEXES: &str = "
+    SELECT m.tbl_name, m.name, (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(m.name) ORDER BY seqno))
+    FROM sqlite_master m WHERE m.type = 'index' AND m.sql IS NOT NULL";
+const POSTGRES_INDEXES: &str = "
+    SELECT t.relname, x.relname,
+        (SELECT string_agg(a.attname, ',' ORDER BY k.place)
+         FROM unnest(i.indkey) WITH ORDINALITY AS k(column_number, place)
+         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.column_number)
+    FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+    JOIN pg_namespace n ON n.oid = t.relnamespace
+    WHERE n.nspname = 'public' AND t.relname NOT LIKE '\\_\\_%'
+        AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))";

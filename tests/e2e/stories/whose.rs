@@ -54,9 +54,9 @@ fn without_a_token_nothing_is_shown(database: Database) {
         client.post("/api/v1/applications", &json!({})).problem(401, "unauthenticated");
     }
     let wrong = json!({"login": "reviewer", "password": "wrong password"});
-    Applicant::new(&stack).client.post("/api/v1/officer/sessions", &wrong).problem(401, "unauthenticated");
+    Applicant::new(&stack).client.post("/api/v1/officer/sessions", &wrong).problem(401, "sign-in-failed");
     let unknown = json!({"login": "nobody", "password": "wrong password"});
-    Applicant::new(&stack).client.post("/api/v1/officer/sessions", &unknown).problem(401, "unauthenticated");
+    Applicant::new(&stack).client.post("/api/v1/officer/sessions", &unknown).problem(401, "sign-in-failed");
 }
 
 fn an_applicants_token_opens_no_officers_door(database: Database) {
