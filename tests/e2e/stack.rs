@@ -223,12 +223,15 @@ impl Stack {
         ANYBODY.get_or_init(|| Client::new("", person::next_number())).at(&self.base)
     }
 
-    /// The signed-in officer with that login, one of those the sandbox made.
+    /// The signed-in officer with that login: one of those the sandbox made, or a new one named `second-ROLE`.
     pub(crate) fn signed_in(&self, login: &str) -> Client {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let client = Client::new(&self.base, person::next_number());
         let token = sessions.entry(login.to_owned()).or_insert_with(|| {
-            let password = self.secrets("sandbox-officers.json")[login].clone();
+            let password = match &self.secrets("sandbox-officers.json")[login] {
+                Value::String(password) => password.clone(),
+                _ => self.add_officer(login, login.trim_start_matches("second-")),
+            };
             let sign_in = serde_json::json!({"login": login, "password": password});
             let session = client.post("/api/v1/officer/sessions", &sign_in).json();
             session["token"].as_str().expect("a token").to_owned()
@@ -250,10 +253,23 @@ impl Stack {
 
     /// Rows of a query straight from the database, columns parted by `|`.
     pub(crate) fn rows(&self, query: &str) -> Vec<String> {
+        lines(self.try_rows(query))
+    }
+
+    /// A statement that the database may refuse.
+    pub(crate) fn try_rows(&self, query: &str) -> Said {
         match self.setting("DATABASE__URL") {
-            Some(address) => rows(address, query),
-            None => rows(&sqlite_file(&self.folder).display().to_string(), query),
+            Some(address) => try_rows(address, query),
+            None => try_rows(&sqlite_file(&self.folder).display().to_string(), query),
         }
+    }
+
+    /// Adds an officer with `muhr officer add`; the one-time password it prints.
+    pub(crate) fn add_officer(&self, login: &str, role: &str) -> String {
+        let said = self.muhr(&["officer", "add", login, "--role", role]).well();
+        let password = said.out.split_whitespace().last().unwrap_or_default();
+        assert!(password.len() >= 12, "no one-time password in {}", said.out);
+        password.to_owned()
     }
 
     fn setting(&self, key: &str) -> Option<&str> {
@@ -388,10 +404,17 @@ fn sqlite_file(folder: &Path) -> PathBuf {
 
 /// Rows of a query, columns parted by `|`, from a `postgres://` address or a SQLite file.
 pub(crate) fn rows(database: &str, query: &str) -> Vec<String> {
-    let said = match database.starts_with("postgres://") {
+    lines(try_rows(database, query))
+}
+
+fn try_rows(database: &str, query: &str) -> Said {
+    match database.starts_with("postgres://") {
         true => psql(database, query),
-        false => command::run("sqlite3", ["-cmd", ".timeout 10000", database, query]),
-    };
+        false => command::run("sqlite3", ["-bail", "-cmd", ".timeout 10000", database, query]),
+    }
+}
+
+fn lines(said: Said) -> Vec<String> {
     said.well().out.lines().map(str::to_owned).collect()
 }
 

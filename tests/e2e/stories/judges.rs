@@ -53,6 +53,7 @@ fn gnutls_accepts_the_chain_and_the_status(database: Database) {
         );
         let said = relying_party.ocsptool().well();
         assert!(said.all().contains("Certificate Status: good"), "{}", said.all());
+        assert!(said.all().contains("Verifying OCSP Response: Success."), "{}", said.all());
     }
 }
 

@@ -3,6 +3,7 @@
 mod bad_codes;
 mod bad_fields;
 mod bad_files;
+mod commands;
 mod database_outage;
 mod full_disk;
 mod judges;

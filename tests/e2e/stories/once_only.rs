@@ -20,7 +20,7 @@ on_both_databases!(
 
 fn of_two_officers_who_approve_at_once_one_wins(database: Database) {
     let stack = database.shared();
-    let officers = [Officer::reviewer(&stack), Officer::named(&stack, "admin")];
+    let officers = [Officer::reviewer(&stack), Officer::named(&stack, "second-reviewer")];
     for _ in 0..5 {
         let application = Application::under_review(&stack, SubjectType::NaturalPerson);
         let start = Barrier::new(officers.len());

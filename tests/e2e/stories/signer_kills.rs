@@ -60,6 +60,13 @@ fn each_was_issued_once(stack: &Stack, applications: &[Application]) {
         serials.iter().map(String::as_str).collect(),
         "no certificate without its application"
     );
+    let count = |query: &str| stack.rows(&format!("SELECT count(*) FROM {query}")).remove(0);
+    let expected = applications.len().to_string();
+    assert_eq!(count("certificates WHERE application_id IS NOT NULL"), expected);
+    assert_eq!(count("intents WHERE application_id IS NOT NULL AND state = 'issued'"), expected);
+    assert_eq!(count("intents WHERE state = 'pending'"), "0");
+    assert_eq!(count("application_events WHERE command = 'issue'"), expected);
+    eprintln!("intents given up: {}", count("intents WHERE state = 'abandoned'"));
     stack.muhr(&["audit", "verify"]).well();
     let last = applications.last().expect("there are some");
     RelyingParty::receiving(stack, &last.certificate()).openssl_verify().well();
