@@ -2,7 +2,6 @@
 //!
 //! Keys are generated here and leave this process only as encrypted files. What already exists is never overwritten.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
 use ca_core::profile::{Profile, SubjectFields};
 use ca_core::signer::{FileKey, KeyAlgorithm, KeyFileError, SignError, Signer};
 use ca_core::{SerialNumber, Timestamp};
+use config::tables::{Profiles, Tables, TablesError};
 use config::Settings;
 use store::certificates::NewCertificate;
 use store::issuance::Intent;
@@ -91,7 +91,7 @@ pub enum CeremonyError {
     Crl(#[from] SignCrlError),
     /// A table of the configuration is broken.
     #[error(transparent)]
-    Tables(#[from] config::tables::TableError),
+    Tables(#[from] TablesError),
     /// A certificate file cannot be written.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
@@ -111,7 +111,7 @@ struct Made {
 
 struct Ceremony<'a> {
     settings: &'a Settings,
-    profiles: BTreeMap<String, Profile>,
+    profiles: Profiles,
     names: &'a Names,
     now: Timestamp,
 }
@@ -135,7 +135,7 @@ pub fn init(
     if let Some(existing) = files.iter().find(|path| path.exists()) {
         return Err(CeremonyError::FileExists(existing.clone()));
     }
-    let ceremony = Ceremony { settings, profiles: config::tables::profiles(settings)?, names, now };
+    let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
     let root_key = Arc::new(FileKey::generate(KeyAlgorithm::P384)?);
     let issuing_key = Arc::new(FileKey::generate(KeyAlgorithm::P256)?);
     let ocsp_key = FileKey::generate(KeyAlgorithm::P256)?;
@@ -200,7 +200,7 @@ pub fn renew_ocsp(
         keys::store(&settings.ocsp.key_file, &FileKey::generate(KeyAlgorithm::P256)?, passphrase)?;
     }
     let key = keys::load(&settings.ocsp.key_file, passphrase)?;
-    let ceremony = Ceremony { settings, profiles: config::tables::profiles(settings)?, names, now };
+    let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
     let made = ceremony.below(&issuing, issuers::ISSUING, "ocsp_signer", &names.ocsp, key.public_key())?;
     database.write(|connection| store_made(connection, &made, now))?;
     replace(&settings.ocsp.certificate_file, &made.certificate.der)?;

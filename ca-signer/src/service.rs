@@ -10,6 +10,7 @@ use ca_core::issue::{Issuer, IssuerError, Urls};
 use ca_core::profile::Profile;
 use ca_core::signer::Signer;
 use ca_core::subject::{Regions, SubjectType};
+use config::tables::Tables;
 use config::Settings;
 use config::clock::SystemClock;
 use store::jobs::{self, Job, JobKind};
@@ -47,7 +48,7 @@ pub enum ServiceError {
     Crl(#[from] SignCrlError),
     /// A table of the configuration is broken.
     #[error(transparent)]
-    Tables(#[from] config::tables::TableError),
+    Tables(#[from] config::tables::TablesError),
     /// The memory failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,12 +83,12 @@ impl SigningService {
         key: Arc<dyn Signer>,
     ) -> Result<Self, ServiceError> {
         let crl_signer = CrlSigner::new(issuers::ISSUING, certificate, Arc::clone(&key), &settings)?;
-        let profiles = config::tables::profiles(&settings)?;
-        let of = |kind: SubjectType| profiles.get(kind.as_str()).cloned().map(|profile| (kind, profile));
+        let tables = Tables::load(&settings.data)?;
+        let of = |kind: SubjectType| tables.profiles.get(kind.as_str()).cloned().map(|profile| (kind, profile));
         let kinds = [SubjectType::NaturalPerson, SubjectType::SoleProprietor, SubjectType::LegalEntity];
         Ok(Self {
             clock: settings.clock(),
-            regions: Arc::new(config::tables::regions(&settings)?),
+            regions: Arc::new(tables.regions.clone()),
             issuer: Issuer::new(certificate, key)?,
             urls: urls(&settings, issuers::ISSUING),
             profiles: kinds.into_iter().filter_map(of).collect(),

@@ -11,3 +11,4 @@ pub mod texts;
 
 pub use language::Language;
 pub use settings::Settings;
+pub use tables::Tables;
