@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use config::Settings;
-use config::settings::{Role, Sources};
-use store::{Database, Options};
+use config::settings::{DatabaseUrl, Role, Sources};
+use secrecy::ExposeSecret;
+use store::{Database, Options, Target};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, officer, roles, up};
+use crate::{audit, bench, ca, certificate, failure, officer};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -135,12 +136,8 @@ impl Arguments {
 
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Up { place, listen } => up::run(&place, listen),
-            Command::Api(place) => roles::api(&place),
-            Command::Signer(place) => roles::signer(&place),
-            Command::Ocsp(place) => roles::ocsp(&place),
             Command::Crl { command: Some(CrlCommand::Now { place, issuer }), .. } => ca::crl_now(&place, &issuer),
-            Command::Crl { place, command: None } => roles::crl(&place),
+            _ => Err(Failure::new("in work")),
             Command::Ca(command) => ca::run(command),
             Command::Certificate(command) => certificate::run(command),
             Command::Audit(command) => audit::run(&command),
@@ -199,7 +196,11 @@ impl Place {
 pub(crate) fn open_database(settings: &Settings) -> Result<Database, Failure> {
     let options =
         Options { connections: settings.database.pool_size, patience: settings.database.pool_timeout };
-    Ok(Database::open(settings.database.url.as_str().parse()?, &options)?)
+    let target = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => Target::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Target::Postgres(url.expose_secret().to_owned()),
+    };
+    Ok(Database::open(target, &options)?)
 }
 
 /// The passphrase of the CA's key files: from its file, or asked for on the terminal.
