@@ -11,11 +11,13 @@ use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
 use ca_core::profile::{Profile, SubjectFields};
 use ca_core::signer::{FileKey, KeyAlgorithm, KeyFileError, SignError, Signer};
 use ca_core::{SerialNumber, Timestamp};
-use config::tables::{Profiles, Tables, TablesError};
 use config::Settings;
+use config::tables::{Profiles, Tables, TablesError};
 use store::certificates::NewCertificate;
 use store::issuance::Intent;
 use store::{Database, StoreError, audit, issuance, issuers};
+
+use der::Decode;
 
 use crate::keys::{self, KeyError};
 use crate::revocation_list::{CrlSigner, SignCrlError};
@@ -205,6 +207,14 @@ pub fn renew_ocsp(
     database.write(|connection| store_made(connection, &made, now))?;
     replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
     Ok(made.certificate)
+}
+
+/// When the OCSP signer's certificate ends; `None` if the file holds none.
+pub fn ocsp_signer_end(settings: &Settings) -> Option<Timestamp> {
+    let der = fs::read(&settings.ocsp.certificate_file).ok()?;
+    let certificate = x509_cert::Certificate::from_der(&der).ok()?;
+    let end = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+    Some(Timestamp::from_unix_seconds(i64::try_from(end.as_secs()).ok()?))
 }
 
 /// Signs the next CRL of an issuer whose key file is here.

@@ -65,7 +65,8 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
     let (settings, database) = place.open(&[])?;
     let now = settings.clock().now();
     let tables = Tables::load(&settings.data)?;
-    let chosen = tables.profiles.get(profile).ok_or_else(|| Failure::new(format!("no profile `{profile}`")))?;
+    let chosen =
+        tables.profiles.get(profile).ok_or_else(|| Failure::new(format!("no profile `{profile}`")))?;
     let subject: SubjectFields = serde_json::from_slice(&fs::read(subject_json)?)?;
     let request = CertificationRequest::parse(&fs::read(csr)?)?;
     let key = request.public_key();
@@ -133,11 +134,8 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
 fn pem(der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap_or_default())
-        .collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----", lines.join("\n"))
 }
 

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, officer};
+use crate::{audit, bench, ca, certificate, failure, officer, roles, up};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -136,8 +136,14 @@ impl Arguments {
 
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Crl { command: Some(CrlCommand::Now { place, issuer }), .. } => ca::crl_now(&place, &issuer),
-            _ => Err(Failure::new("in work")),
+            Command::Up { place, listen } => up::run(&place, listen),
+            Command::Api(place) => roles::api(&place),
+            Command::Signer(place) => roles::signer(&place),
+            Command::Ocsp(place) => roles::ocsp(&place),
+            Command::Crl { command: Some(CrlCommand::Now { place, issuer }), .. } => {
+                ca::crl_now(&place, &issuer)
+            }
+            Command::Crl { place, command: None } => roles::crl(&place),
             Command::Ca(command) => ca::run(command),
             Command::Certificate(command) => certificate::run(command),
             Command::Audit(command) => audit::run(&command),

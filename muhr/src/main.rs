@@ -7,6 +7,9 @@ mod certificate;
 mod commands;
 mod failure;
 mod officer;
+mod roles;
+mod sandbox;
+mod up;
 
 use std::process::ExitCode;
 

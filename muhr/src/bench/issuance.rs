@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ca_core::Timestamp;
-use ca_core::application::{
-    Actor, ApplicationId, DocumentKind, Officer, Role,
-};
+use ca_core::application::{Actor, ApplicationId, DocumentKind, Officer, Role};
 use ca_core::csr::CertificationRequest;
 use ca_core::fee::{Channel, FeeTable};
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
@@ -103,7 +101,9 @@ fn measure(arguments: &Arguments, folder: &Path) -> Result<(), Failure> {
     figure("issuance.rate", count / wall.as_secs_f64(), "certificates/s");
     figure("issuance.cpu", cpu.as_secs_f64() * 1e6 / count, "us CPU/certificate");
     figure("issuance.cpu.ratio", cpu.as_secs_f64() * 1e6 / count / bare, "x one signature");
-    say(serde_json::json!({ "figure": "issuance.verified", "value": report.certificates, "unit": "certificates" }));
+    say(
+        serde_json::json!({ "figure": "issuance.verified", "value": report.certificates, "unit": "certificates" }),
+    );
     Ok(())
 }
 
@@ -195,7 +195,8 @@ fn apply(
 fn person(n: usize, now: Timestamp) -> Result<(Subject, CertificationRequest), Failure> {
     let first_13 = format!("3010190{:06}", n % 1_000_000);
     let weights = [7, 3, 1].into_iter().cycle();
-    let sum: u32 = first_13.bytes().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let sum: u32 =
+        first_13.bytes().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
     let form: SubjectForm = serde_json::from_value(serde_json::json!({
         "pinfl": format!("{first_13}{}", sum % 10),
         "passport": "AA1234567",
@@ -203,9 +204,8 @@ fn person(n: usize, now: Timestamp) -> Result<(Subject, CertificationRequest), F
         "given_name": "Namuna",
         "birth_date": "1990-01-01",
     }))?;
-    let (subject, _) = form
-        .check(SubjectType::NaturalPerson, now)
-        .map_err(|errors| Failure::new(format!("{errors:?}")))?;
+    let (subject, _) =
+        form.check(SubjectType::NaturalPerson, now).map_err(|errors| Failure::new(format!("{errors:?}")))?;
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let csr = rcgen::CertificateParams::default().serialize_request(&key)?;
     Ok((subject, CertificationRequest::parse(csr.der())?))
