@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn no_two_puzzles_have_the_same_answer() {
-        let answers: HashSet<_> = (0..50).map(|_| draw(6).unwrap().answer).collect();
-        assert!(answers.len() > 48);
+        let answers: HashSet<_> = (0..12).map(|_| draw(6).unwrap().answer).collect();
+        assert!(answers.len() == 12);
     }
 
     #[test]
