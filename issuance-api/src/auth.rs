@@ -6,10 +6,11 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ca_core::application::{Officer, Role};
+use ca_core::application::{Actor, ApplicationId, Officer, Role};
 use futures_util::future::LocalBoxFuture;
+use store::applications::{self, StoredApplication};
 use store::sessions::{self, SessionKind};
-use store::{StoreError, officers};
+use store::{Connection, StoreError, officers};
 
 use crate::context::Context;
 use crate::problem::{Kind, Problem};
@@ -180,6 +181,78 @@ impl FromRequest for SignedIn {
                 Anybody::Applicant(_) => Err(Problem::new(Kind::Forbidden)),
                 Anybody::Public => Err(Problem::new(Kind::Unauthenticated)),
             }
+        })
+    }
+}
+
+/// Who moves an application on the applicant's side: the applicant, or the officer who registered them at a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acting {
+    /// For themselves.
+    Applicant(Applicant),
+    /// For somebody who stands in front of them.
+    Officer(SignedIn),
+}
+
+impl Acting {
+    /// The name in decisions, events and audit entries.
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Applicant(_) => Actor::Applicant,
+            Self::Officer(officer) => Actor::Officer(officer.officer.login.clone()),
+        }
+    }
+
+    /// The application, if it is theirs. Somebody else's does not exist for them.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn find(&self, connection: &mut Connection, id: ApplicationId) -> Result<StoredApplication, Problem> {
+        let stored = applications::find(connection, id)?;
+        let theirs = match self {
+            Self::Applicant(applicant) => stored.phone == applicant.phone,
+            Self::Officer(officer) => {
+                stored.application.registered_by.as_deref() == Some(&officer.officer.login)
+            }
+        };
+        if theirs { Ok(stored) } else { Err(Problem::new(Kind::NotFound)) }
+    }
+}
+
+impl FromRequest for Acting {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let found = from_request(request);
+        Box::pin(async move {
+            match found.await? {
+                Anybody::Applicant(applicant) => Ok(Self::Applicant(applicant)),
+                Anybody::Officer(officer) => Ok(Self::Officer(officer)),
+                Anybody::Public => Err(Problem::new(Kind::Unauthenticated)),
+            }
+        })
+    }
+}
+
+/// First who asks, then what they say: a stranger's body is not even read, and hears nothing but 401.
+pub struct Then<A, B>(pub A, pub B);
+
+impl<A, B> FromRequest for Then<A, B>
+where
+    A: FromRequest<Error = Problem> + 'static,
+    B: FromRequest<Error = Problem> + 'static,
+{
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let first = A::from_request(&request, &mut dev::Payload::None).await?;
+            let then = B::from_request(&request, &mut payload).await?;
+            Ok(Self(first, then))
         })
     }
 }
