@@ -2,11 +2,13 @@
 
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca_core::application::{Actor, ApplicationId, Officer, Role};
+use ca_core::fee::Channel;
 use futures_util::future::LocalBoxFuture;
 use store::applications::{self, StoredApplication};
 use store::sessions::{self, SessionKind};
@@ -93,9 +95,12 @@ pub enum Anybody {
 
 /// The SHA-256 of the bearer token (RFC 6750 section 2.1).
 fn bearer(request: &HttpRequest) -> Option<[u8; 32]> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && token.len() <= 128).then(|| sha256(token.trim().as_bytes()))
+    let mut shown = request
+        .headers()
+        .get_all(header::AUTHORIZATION)
+        .filter_map(|value| value.to_str().ok()?.split_once(' '));
+    let (_, token) = shown.find(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?;
+    (token.len() <= 128).then(|| sha256(token.trim().as_bytes()))
 }
 
 async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody, Problem> {
@@ -257,9 +262,10 @@ where
     }
 }
 
-/// Does this request come from the authenticated partner of a channel? `Authorization: Partner <channel> <token>`; the
-/// token's SHA-256 is in the settings.
-pub fn is_partner(request: &HttpRequest, context: &Context, channel: &str) -> bool {
+/// Does this request come from the authenticated partner of a channel? `Authorization: Partner <channel> <token>`, or
+/// `Muhr-Partner: <channel> <token>` where only one Authorization header can be sent; the token's SHA-256 is in the
+/// settings.
+pub fn is_partner(request: &HttpRequest, context: &Context, channel: Channel) -> bool {
     let shown = request
         .headers()
         .get_all(header::AUTHORIZATION)
@@ -267,9 +273,11 @@ pub fn is_partner(request: &HttpRequest, context: &Context, channel: &str) -> bo
         .filter_map(|value| value.to_str().ok())
         .filter_map(|value| value.strip_prefix("Partner ").or(Some(value)))
         .filter_map(|value| value.split_once(' '))
-        .find(|(named, _)| *named == channel);
+        .find(|(named, _)| *named == channel.as_str());
     let Some((_, token)) = shown else { return false };
-    let Some(partner) = context.settings.partners.get(channel) else { return false };
-    let Ok(expected) = hex::decode(&partner.token_sha256) else { return false };
-    aws_lc_rs::constant_time::verify_slices_are_equal(&sha256(token.trim().as_bytes()), &expected).is_ok()
+    let shown = sha256(token.trim().as_bytes());
+    context.settings.partners.values().filter(|partner| partner.channel == channel).any(|partner| {
+        hex::decode(&partner.token_sha256)
+            .is_ok_and(|expected| verify_slices_are_equal(&shown, &expected).is_ok())
+    })
 }

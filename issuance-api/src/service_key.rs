@@ -27,7 +27,7 @@ impl ServiceKey {
     /// # Errors
     /// The library refuses to work.
     pub fn sealer(&self) -> Result<Sealer, NotAServiceKey> {
-        Sealer::new(self.derive("muhr/sealing/1")?.as_slice()).map_err(|_| NotAServiceKey)
+        Sealer::new(*self.derive("muhr/sealing/1")?).map_err(|_| NotAServiceKey)
     }
 
     /// Hashes, with a key of its own.
@@ -94,7 +94,7 @@ mod tests {
     fn each_use_has_its_own_key() {
         let key = ServiceKey::new(&[7; 32]).unwrap();
         let sealed = key.sealer().unwrap().seal(b"x", b"y").unwrap();
-        assert!(Sealer::new(&[7; 32]).unwrap().open(b"x", &sealed).is_err());
+        assert!(Sealer::new([7; 32]).unwrap().open(b"x", &sealed).is_err());
         assert_eq!(key.sealer().unwrap().open(b"x", &sealed).unwrap().as_slice(), b"y");
     }
 

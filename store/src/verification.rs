@@ -155,9 +155,13 @@ fn check_applications(
             Some((_, registered_by)) => match approved_by.get(id) {
                 None => row.breaks("the application of a certificate was approved", report),
                 Some(actor) => {
-                    let own = registered_by.as_ref().is_some_and(|login| *actor == format!("officer:{login}"));
+                    let own =
+                        registered_by.as_ref().is_some_and(|login| *actor == format!("officer:{login}"));
                     if own || !actor.starts_with("officer:") {
-                        row.breaks("an application is approved by an officer who did not register it", report);
+                        row.breaks(
+                            "an application is approved by an officer who did not register it",
+                            report,
+                        );
                     }
                 }
             },
@@ -175,7 +179,8 @@ fn check_audit(
     page: &[CertificateRow],
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let objects: Vec<String> = page.iter().map(|row| format!("certificate:{}/{}", row.issuer, shown(row))).collect();
+    let objects: Vec<String> =
+        page.iter().map(|row| format!("certificate:{}/{}", row.issuer, shown(row))).collect();
     let told: HashSet<String> = audit_entries::table
         .filter(audit_entries::object.eq_any(&objects))
         .filter(audit_entries::action.eq("certificate.issue"))
