@@ -7,8 +7,10 @@ use actix_web::{HttpResponse, web};
 
 pub mod auth;
 pub mod captcha_picture;
+mod captchas;
 pub mod context;
 pub mod evidence;
+mod fees;
 #[cfg(test)]
 mod harness;
 mod idempotency;
@@ -18,7 +20,9 @@ pub mod limits;
 mod list;
 pub mod passwords;
 pub mod payments;
+mod phone_verifications;
 pub mod problem;
+mod regions;
 pub mod request;
 pub mod sealed;
 pub mod service_key;
@@ -41,7 +45,12 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
 }
 
 /// What applicants and the public use.
-fn applicants(_cfg: &mut web::ServiceConfig) {}
+fn applicants(cfg: &mut web::ServiceConfig) {
+    cfg.configure(regions::configure)
+        .configure(fees::configure)
+        .configure(captchas::configure)
+        .configure(phone_verifications::configure);
+}
 
 async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::new(Kind::NotFound))
