@@ -5,6 +5,7 @@
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, web};
 
+mod applications;
 pub mod auth;
 pub mod captcha_picture;
 mod captchas;
@@ -18,6 +19,7 @@ pub mod invoice_pdf;
 mod json;
 pub mod limits;
 mod list;
+mod negotiation;
 pub mod passwords;
 pub mod payments;
 mod phone_verifications;
@@ -49,7 +51,8 @@ fn applicants(cfg: &mut web::ServiceConfig) {
     cfg.configure(regions::configure)
         .configure(fees::configure)
         .configure(captchas::configure)
-        .configure(phone_verifications::configure);
+        .configure(phone_verifications::configure)
+        .configure(applications::configure);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
