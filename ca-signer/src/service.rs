@@ -10,9 +10,9 @@ use ca_core::issue::{Issuer, IssuerError, Urls};
 use ca_core::profile::Profile;
 use ca_core::signer::Signer;
 use ca_core::subject::{Regions, SubjectType};
-use config::tables::Tables;
 use config::Settings;
 use config::clock::SystemClock;
+use config::tables::Tables;
 use store::jobs::{self, Job, JobKind};
 use store::{Database, StoreError, issuers};
 
@@ -84,7 +84,8 @@ impl SigningService {
     ) -> Result<Self, ServiceError> {
         let crl_signer = CrlSigner::new(issuers::ISSUING, certificate, Arc::clone(&key), &settings)?;
         let tables = Tables::load(&settings.data)?;
-        let of = |kind: SubjectType| tables.profiles.get(kind.as_str()).cloned().map(|profile| (kind, profile));
+        let of =
+            |kind: SubjectType| tables.profiles.get(kind.as_str()).cloned().map(|profile| (kind, profile));
         let kinds = [SubjectType::NaturalPerson, SubjectType::SoleProprietor, SubjectType::LegalEntity];
         Ok(Self {
             clock: settings.clock(),

@@ -20,6 +20,7 @@ mod json;
 pub mod limits;
 mod list;
 mod negotiation;
+pub mod openapi;
 pub mod passwords;
 pub mod payments;
 mod phone_verifications;
@@ -38,6 +39,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .app_data(web::QueryConfig::default().error_handler(|_, _| malformed()))
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::new(Kind::NotFound).into()));
     let api = web::scope("/api")
+        .configure(openapi::configure)
         .configure(applicants)
         .default_service(web::to(not_found))
         .wrap(from_fn(idempotency::remember))
