@@ -45,7 +45,11 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .wrap(from_fn(idempotency::remember))
         .wrap(from_fn(limits::count_requests))
         .wrap(from_fn(request::frame));
-    cfg.service(api);
+    let payments = web::scope("/payments")
+        .configure(payments::configure)
+        .default_service(web::to(not_found))
+        .wrap(from_fn(request::frame));
+    cfg.service(api).service(payments);
 }
 
 /// What applicants and the public use.
