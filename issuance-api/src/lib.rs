@@ -7,6 +7,7 @@ pub mod context;
 mod idempotency;
 mod json;
 pub mod limits;
+mod list;
 pub mod passwords;
 pub mod payments;
 pub mod problem;

@@ -4,7 +4,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError, Route, web};
 use ca_core::application::{self, State};
 use ca_core::revocation;
 use config::Language;
@@ -225,6 +225,11 @@ impl Problem {
             next_actor: self.state.map(|state| state.next_actor().as_str()),
         }
     }
+}
+
+/// The default route of a resource: its methods are these (RFC 9110 section 15.5.6).
+pub(crate) fn only(allow: &'static str) -> Route {
+    web::to(move || async move { Err::<HttpResponse, Problem>(Problem::method_not_allowed(allow)) })
 }
 
 /// What a client reads (RFC 9457 section 3).
