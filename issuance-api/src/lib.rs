@@ -8,6 +8,7 @@ mod idempotency;
 mod json;
 pub mod limits;
 mod list;
+mod officer;
 pub mod passwords;
 pub mod payments;
 pub mod problem;
