@@ -5,6 +5,7 @@
 
 pub mod algorithm;
 pub mod application;
+pub mod bundle;
 pub mod calendar;
 pub mod crl;
 pub mod csr;
@@ -19,6 +20,7 @@ pub mod statement;
 pub mod subject;
 pub mod timestamp;
 mod tlv;
+mod verification;
 
 pub use serial::SerialNumber;
 pub use timestamp::Timestamp;

@@ -37,6 +37,7 @@ macro_rules! text_type {
 
 mod document;
 mod email;
+mod fields;
 mod form;
 mod name;
 mod organization;
@@ -208,6 +209,11 @@ impl Subject {
             name.push_str(patronymic.as_str());
         }
         name
+    }
+
+    /// What a reviewer should look at, though nothing forbids it.
+    pub fn warnings(&self) -> Vec<Warning> {
+        form::warnings(self)
     }
 
     /// True if the holder acts for an organization without being its head: a power of attorney is needed (law

@@ -6,7 +6,9 @@ pub mod clock;
 pub mod language;
 pub mod settings;
 pub mod sms;
+pub mod tables;
 pub mod texts;
 
 pub use language::Language;
 pub use settings::Settings;
+pub use tables::Tables;

@@ -120,7 +120,7 @@ impl Limits {
 }
 
 /// A household has a /64 of IPv6 addresses; counting single ones would count nothing.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let mut octets = v6.octets();

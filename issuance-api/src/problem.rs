@@ -44,6 +44,7 @@ pub enum Kind {
     OwnApplication,
     StatusChangeRefused,
     ChannelNotAuthenticated,
+    TooManyOpenApplications,
     InvoiceNotPayable,
     SignInFailed,
     AccountLocked,
@@ -55,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its slug and status.
-    pub const ALL: [(Self, &'static str, u16); 36] = [
+    pub const ALL: [(Self, &'static str, u16); 37] = [
         (Self::MalformedRequest, "malformed-request", 400),
         (Self::InvalidFields, "invalid-fields", 422),
         (Self::UnsupportedMediaType, "unsupported-media-type", 415),
@@ -85,6 +86,7 @@ impl Kind {
         (Self::OwnApplication, "own-application", 403),
         (Self::StatusChangeRefused, "status-change-refused", 409),
         (Self::ChannelNotAuthenticated, "channel-not-authenticated", 403),
+        (Self::TooManyOpenApplications, "too-many-open-applications", 409),
         (Self::InvoiceNotPayable, "invoice-not-payable", 409),
         (Self::SignInFailed, "sign-in-failed", 401),
         (Self::AccountLocked, "account-locked", 429),
@@ -184,6 +186,13 @@ impl Problem {
     #[must_use]
     pub fn after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds.max(1));
+        self
+    }
+
+    /// The same with the state the application is in, and so whose move it is.
+    #[must_use]
+    pub fn in_state(mut self, state: State) -> Self {
+        self.state = Some(state);
         self
     }
 

@@ -1,6 +1,7 @@
 //! Every certificate ever signed. One row is the truth about its status.
 
 use ca_core::application::ApplicationId;
+use ca_core::csr::KeyUse;
 use ca_core::revocation::{Reason, Status};
 use ca_core::{SerialNumber, Timestamp};
 use diesel::prelude::*;
@@ -285,22 +286,31 @@ pub fn holder_phone(
 ///
 /// # Errors
 /// The database's.
-pub fn uses_of_key(
+pub fn uses_of_key(connection: &mut Connection, spki_sha256: &[u8; 32]) -> Result<Vec<KeyUse>, StoreError> {
+    Ok(uses_of_keys(connection, &[*spki_sha256])?.into_iter().map(|(_, used)| used).collect())
+}
+
+/// Who has been certified with each of these keys.
+///
+/// # Errors
+/// The database's.
+pub fn uses_of_keys(
     connection: &mut Connection,
-    spki_sha256: &[u8; 32],
-) -> Result<Vec<ca_core::csr::KeyUse>, StoreError> {
-    let rows: Vec<(Option<String>, Option<i16>)> = certificates::table
-        .filter(certificates::spki_sha256.eq(spki_sha256.to_vec()))
-        .select((certificates::pinfl, certificates::reason))
+    spki_sha256: &[[u8; 32]],
+) -> Result<Vec<([u8; 32], KeyUse)>, StoreError> {
+    let keys: Vec<Vec<u8>> = spki_sha256.iter().map(|key| key.to_vec()).collect();
+    let rows: Vec<(Vec<u8>, Option<String>, Option<i16>)> = certificates::table
+        .filter(certificates::spki_sha256.eq_any(keys))
+        .select((certificates::spki_sha256, certificates::pinfl, certificates::reason))
         .load(connection)?;
     let compromise = i16::from(Reason::KeyCompromise.code());
-    Ok(rows
-        .into_iter()
-        .map(|(pinfl, reason)| ca_core::csr::KeyUse {
-            holder: pinfl.unwrap_or_default(),
-            revoked_for_compromise: reason == Some(compromise),
+    rows.into_iter()
+        .map(|(key, pinfl, reason)| {
+            let key = key.try_into().map_err(|_| StoreError::corrupt("a SHA-256"))?;
+            let revoked_for_compromise = reason == Some(compromise);
+            Ok((key, KeyUse { holder: pinfl.unwrap_or_default(), revoked_for_compromise }))
         })
-        .collect())
+        .collect()
 }
 
 /// What the register is searched by.
@@ -412,8 +422,8 @@ pub fn change_status(
     feed::record(connection, feed::Kind::Changed, &[change], now)
 }
 
-/// Certificates of an issuer that are not good, in the order they were issued: what its CRL lists. Those that expired
-/// before `expired_before` are left out (RFC 5280 section 3.3: one CRL after expiry still lists them).
+/// Certificates of an issuer that are not good, ascending by serial, after serial `after`: what its CRL lists. Those
+/// that expired before `expired_before` are left out (RFC 5280 section 3.3: one CRL after expiry still lists them).
 ///
 /// # Errors
 /// The database's.
@@ -421,18 +431,17 @@ pub fn not_good(
     connection: &mut Connection,
     issuer: &str,
     expired_before: Timestamp,
-    after: i64,
+    after: Option<&SerialNumber>,
     limit: i64,
-) -> Result<Vec<(i64, SerialNumber, Status)>, StoreError> {
-    let rows: Vec<(i64, Vec<u8>, StatusColumns)> = certificates::table
+) -> Result<Vec<(SerialNumber, Status)>, StoreError> {
+    let rows: Vec<(Vec<u8>, StatusColumns)> = certificates::table
         .filter(certificates::issuer_id.eq(issuer))
         .filter(certificates::status.ne("good"))
         .filter(certificates::not_after.ge(expired_before.unix_millis()))
-        .filter(certificates::id.gt(after))
-        .order(certificates::id)
+        .filter(certificates::serial.gt(after.map_or(&[][..], SerialNumber::as_bytes)))
+        .order(certificates::serial)
         .limit(limit)
         .select((
-            certificates::id,
             certificates::serial,
             (
                 certificates::status,
@@ -443,9 +452,9 @@ pub fn not_good(
         ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(id, serial, status)| {
+        .map(|(serial, status)| {
             let serial = SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?;
-            Ok((id, serial, status.try_into()?))
+            Ok((serial, status.try_into()?))
         })
         .collect()
 }

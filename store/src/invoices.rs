@@ -143,6 +143,18 @@ pub fn expire(connection: &mut Connection, now: Timestamp) -> Result<usize, Stor
         .execute(connection)?)
 }
 
+/// This open invoice's time has passed.
+///
+/// # Errors
+/// The database's.
+pub fn lapse(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    diesel::update(invoices::table.find(id.to_owned()))
+        .filter(invoices::state.eq("open"))
+        .set(invoices::state.eq("expired"))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// An ended application's open invoice is cancelled.
 pub(crate) fn cancel_open(connection: &mut Connection, application: ApplicationId) -> Result<(), StoreError> {
     diesel::update(invoices::table)

@@ -44,11 +44,17 @@ struct NewRow<'a> {
 type Row = (String, Vec<u8>, Option<String>, String, Vec<u8>);
 
 /// Records intents. Where an application has a pending one already (its signer died, or another signer is at it), the
-/// earlier intent stays and the new one is not recorded: ask [`pending_intents`] which holds.
+/// earlier intent stays and the new one is not recorded: ask [`pending_intents`] which holds. Returns how many were
+/// recorded.
 ///
 /// # Errors
 /// The database's.
-pub fn record_intents(connection: &mut Connection, new: &[Intent], now: Timestamp) -> Result<(), StoreError> {
+pub fn record_intents(
+    connection: &mut Connection,
+    new: &[Intent],
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let mut recorded = 0;
     for chunk in new.chunks(500) {
         let rows: Vec<NewRow<'_>> = chunk
             .iter()
@@ -62,11 +68,11 @@ pub fn record_intents(connection: &mut Connection, new: &[Intent], now: Timestam
                 recorded_at: now.unix_millis(),
             })
             .collect();
-        on_both!(connection, c => {
+        recorded += on_both!(connection, c => {
             diesel::insert_into(intents::table).values(&rows).on_conflict_do_nothing().execute(c)
         })?;
     }
-    Ok(())
+    Ok(recorded)
 }
 
 /// The pending intents of these applications, by application.

@@ -117,7 +117,8 @@ pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> R
     Ok(())
 }
 
-/// Claims up to `limit` jobs that are due, for `lease`. A job whose lease ran out is due again.
+/// Claims up to `limit` jobs that are due, for `lease`. A job whose lease ran out is due again; so is one that `owner`
+/// holds itself, because an owner works on one claim at a time and what it still holds is left from a failure.
 ///
 /// # Errors
 /// The database's.
@@ -133,7 +134,7 @@ pub fn claim(
         .filter(jobs::kind.eq(kind.as_str()))
         .filter(jobs::state.eq("ready"))
         .filter(jobs::run_at.le(now.unix_millis()))
-        .filter(jobs::leased_until.le(now.unix_millis()))
+        .filter(jobs::leased_until.le(now.unix_millis()).or(jobs::lease_owner.eq(owner)))
         .order((jobs::run_at, jobs::id))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select((jobs::id, jobs::dedup_key, jobs::payload, jobs::attempts));

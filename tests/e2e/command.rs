@@ -11,7 +11,6 @@ pub(crate) struct Said {
     pub(crate) success: bool,
     pub(crate) out: String,
     pub(crate) err: String,
-    pub(crate) bytes: Vec<u8>,
     what: String,
 }
 
@@ -64,7 +63,6 @@ pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Said {
         success: status.success(),
         out: String::from_utf8_lossy(&stdout).into_owned(),
         err: String::from_utf8_lossy(&stderr).into_owned(),
-        bytes: stdout,
         what,
     }
 }

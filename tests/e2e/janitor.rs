@@ -48,6 +48,7 @@ pub(crate) fn will_unmount(folder: &Path) {
     tell(&format!("mount {}", folder.display()));
 }
 
+#[expect(clippy::zombie_processes, reason = "it outlives us: that is its purpose")]
 fn tell(line: &str) {
     static PIPE: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
     let pipe = PIPE.get_or_init(|| {

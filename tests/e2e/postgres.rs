@@ -155,3 +155,14 @@ fn unprivileged() -> Option<(u32, u32)> {
 pub(crate) fn is_root() -> bool {
     command::run("id", ["-u"]).out.trim() == "0"
 }
+
+#[test]
+fn a_private_server_is_stopped_and_resumed_on_the_same_data() {
+    let server = Server::start();
+    let address = server.fresh_database();
+    psql(&address, "CREATE TABLE kept (number INTEGER); INSERT INTO kept VALUES (7)").well();
+    server.stop();
+    assert!(!psql(&address, "SELECT 1").success);
+    server.resume();
+    assert_eq!(psql(&address, "SELECT number FROM kept").well().out.trim(), "7");
+}

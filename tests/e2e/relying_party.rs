@@ -37,7 +37,7 @@ impl RelyingParty {
         let root = client.get(&address(&issuing, CA_ISSUERS)).is(200).body;
         for (name, der) in [("leaf", certificate), ("issuing", &issuing), ("root", &root)] {
             fs::write(folder.path().join(format!("{name}.der")), der).expect("our folder");
-            let pem = command::run(
+            let pem = run(
                 "openssl",
                 ["x509", "-inform", "DER", "-in", &text(&folder.path().join(format!("{name}.der")))],
             );

@@ -28,7 +28,6 @@ pub(crate) struct Shared {
 }
 
 pub(crate) struct Stack {
-    pub(crate) database: Database,
     /// Everything Muhr writes.
     pub(crate) folder: PathBuf,
     /// `http://127.0.0.1:PORT`
@@ -79,14 +78,18 @@ impl Database {
             Self::Sqlite => None,
             Self::Postgres => Some(Server::shared().fresh_database()),
         };
-        let stack = Stack::prepare(self, fresh_folder(), address, settings);
+        let stack = Stack::prepare(fresh_folder(), address, settings);
         stack.run(Role::All);
         stack
     }
 
     /// A process per role, as in production, on keys and officers that a first `muhr up` made.
     pub(crate) fn start_roles(self) -> Stack {
-        let stack = self.start();
+        self.start_roles_with(&[])
+    }
+
+    pub(crate) fn start_roles_with(self, settings: &[(&str, &str)]) -> Stack {
+        let stack = self.start_with(settings);
         stack.terminate(Role::All);
         for role in [Role::Api, Role::Signer, Role::Ocsp, Role::Crl] {
             stack.run(role);
@@ -97,12 +100,7 @@ impl Database {
 
 impl Stack {
     /// Everything but the processes.
-    pub(crate) fn prepare(
-        database: Database,
-        folder: PathBuf,
-        address: Option<String>,
-        settings: &[(&str, &str)],
-    ) -> Self {
+    pub(crate) fn prepare(folder: PathBuf, address: Option<String>, settings: &[(&str, &str)]) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
         let base = format!("http://{listen}");
         let mut all: Vec<(String, String)> = vec![
@@ -114,7 +112,7 @@ impl Stack {
         all.extend(address.map(|address| ("DATABASE__URL".to_owned(), address)));
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let (processes, sessions) = Default::default();
-        Self { database, folder, base, settings: all, processes, sessions }
+        Self { folder, base, settings: all, processes, sessions }
     }
 
     /// Starts the role and waits until it says that it is ready.
@@ -225,12 +223,15 @@ impl Stack {
         ANYBODY.get_or_init(|| Client::new("", person::next_number())).at(&self.base)
     }
 
-    /// The signed-in officer with that login, one of those the sandbox made.
+    /// The signed-in officer with that login: one of those the sandbox made, or a new one named `second-ROLE`.
     pub(crate) fn signed_in(&self, login: &str) -> Client {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let client = Client::new(&self.base, person::next_number());
         let token = sessions.entry(login.to_owned()).or_insert_with(|| {
-            let password = self.secrets("sandbox-officers.json")[login].clone();
+            let password = match &self.secrets("sandbox-officers.json")[login] {
+                Value::String(password) => password.clone(),
+                _ => self.add_officer(login, login.trim_start_matches("second-")),
+            };
             let sign_in = serde_json::json!({"login": login, "password": password});
             let session = client.post("/api/v1/officer/sessions", &sign_in).json();
             session["token"].as_str().expect("a token").to_owned()
@@ -252,14 +253,23 @@ impl Stack {
 
     /// Rows of a query straight from the database, columns parted by `|`.
     pub(crate) fn rows(&self, query: &str) -> Vec<String> {
-        let said = match self.setting("DATABASE__URL") {
-            Some(address) => psql(address, query),
-            None => {
-                let file = sqlite_file(&self.folder);
-                command::run("sqlite3", ["-cmd", ".timeout 10000", &file.display().to_string(), query])
-            }
-        };
-        said.well().out.lines().map(str::to_owned).collect()
+        lines(self.try_rows(query))
+    }
+
+    /// A statement that the database may refuse.
+    pub(crate) fn try_rows(&self, query: &str) -> Said {
+        match self.setting("DATABASE__URL") {
+            Some(address) => try_rows(address, query),
+            None => try_rows(&sqlite_file(&self.folder).display().to_string(), query),
+        }
+    }
+
+    /// Adds an officer with `muhr officer add`; the one-time password it prints.
+    pub(crate) fn add_officer(&self, login: &str, role: &str) -> String {
+        let said = self.muhr(&["officer", "add", login, "--role", role]).well();
+        let password = said.out.split_whitespace().last().unwrap_or_default();
+        assert!(password.len() >= 12, "no one-time password in {}", said.out);
+        password.to_owned()
     }
 
     fn setting(&self, key: &str) -> Option<&str> {
@@ -392,15 +402,33 @@ fn sqlite_file(folder: &Path) -> PathBuf {
     files.filter(|file| file.is_file()).find(is_database).expect("a SQLite database in the data folder")
 }
 
+/// Rows of a query, columns parted by `|`, from a `postgres://` address or a SQLite file.
+pub(crate) fn rows(database: &str, query: &str) -> Vec<String> {
+    lines(try_rows(database, query))
+}
+
+fn try_rows(database: &str, query: &str) -> Said {
+    match database.starts_with("postgres://") {
+        true => psql(database, query),
+        false => command::run("sqlite3", ["-bail", "-cmd", ".timeout 10000", database, query]),
+    }
+}
+
+fn lines(said: Said) -> Vec<String> {
+    said.well().out.lines().map(str::to_owned).collect()
+}
+
 /// Asks again until there is an answer, and fails when patience ends first.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
+    let mut pause = Duration::from_millis(10);
     loop {
         if let Some(found) = ask() {
             return found;
         }
         assert!(started.elapsed() < patience, "not within {patience:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(pause);
+        pause = (pause * 5 / 4).min(Duration::from_millis(250));
     }
 }

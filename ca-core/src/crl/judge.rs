@@ -2,19 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
-use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5912::{
-    ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ECDSA_WITH_SHA_512, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1,
-    SHA_256_WITH_RSA_ENCRYPTION, SHA_384_WITH_RSA_ENCRYPTION, SHA_512_WITH_RSA_ENCRYPTION,
-};
-use const_oid::db::rfc8410::ID_ED_25519;
 use x509_parser::prelude::{
     CertificateRevocationList, FromDer, ParsedExtension, ReasonCode, SubjectPublicKeyInfo, X509Certificate,
 };
 
 use super::{Issuer, UnfitIssuer};
 use crate::tlv::{NotDer, Reader, SEQUENCE};
+use crate::verification::{Unverified, verify};
 use crate::{SerialNumber, Timestamp};
 
 /// A CRL that may be published, and what it changes.
@@ -212,13 +206,12 @@ fn check_signature(crl: &CertificateRevocationList<'_>, key: &SubjectPublicKeyIn
     if !states_one_algorithm(crl.as_raw()).unwrap_or(false) {
         return Err(Fault::Algorithm);
     }
-    if crl.signature_value.unused_bits != 0 {
-        return Err(Fault::Signature);
-    }
-    let algorithm = verification_algorithm(crl, key).ok_or(Fault::Algorithm)?;
-    UnparsedPublicKey::new(algorithm, &key.subject_public_key.data)
-        .verify(crl.tbs_cert_list.as_ref(), &crl.signature_value.data)
-        .map_err(|_| Fault::Signature)
+    verify(key, &crl.signature_algorithm, crl.tbs_cert_list.as_ref(), &crl.signature_value).map_err(
+        |reason| match reason {
+            Unverified::Algorithm => Fault::Algorithm,
+            Unverified::Signature => Fault::Signature,
+        },
+    )
 }
 
 /// RFC 5280 section 5.1.1.2: the same algorithm inside and outside of what is signed. Compared octet by octet, because
@@ -228,27 +221,4 @@ fn states_one_algorithm(crl: &[u8]) -> Result<bool, NotDer> {
     let mut tbs = outer.sequence()?;
     tbs.integer()?;
     Ok(tbs.expect(SEQUENCE)?.encoded == outer.expect(SEQUENCE)?.encoded)
-}
-
-/// The algorithm that the CRL states, if it is one for the issuer's key.
-fn verification_algorithm(
-    crl: &CertificateRevocationList<'_>,
-    key: &SubjectPublicKeyInfo<'_>,
-) -> Option<&'static dyn VerificationAlgorithm> {
-    let object_identifier =
-        |oid: &x509_parser::oid_registry::Oid<'_>| ObjectIdentifier::from_bytes(oid.as_bytes()).ok();
-    let curve = key.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
-    let curve = curve.and_then(|oid| object_identifier(&oid));
-    Some(match (object_identifier(&crl.signature_algorithm.algorithm)?, curve) {
-        (ECDSA_WITH_SHA_256, Some(SECP_256_R_1)) => &signature::ECDSA_P256_SHA256_ASN1,
-        (ECDSA_WITH_SHA_384, Some(SECP_256_R_1)) => &signature::ECDSA_P256_SHA384_ASN1,
-        (ECDSA_WITH_SHA_256, Some(SECP_384_R_1)) => &signature::ECDSA_P384_SHA256_ASN1,
-        (ECDSA_WITH_SHA_384, Some(SECP_384_R_1)) => &signature::ECDSA_P384_SHA384_ASN1,
-        (ECDSA_WITH_SHA_512, Some(SECP_521_R_1)) => &signature::ECDSA_P521_SHA512_ASN1,
-        (ID_ED_25519, None) => &signature::ED25519,
-        (SHA_256_WITH_RSA_ENCRYPTION, None) => &signature::RSA_PKCS1_2048_8192_SHA256,
-        (SHA_384_WITH_RSA_ENCRYPTION, None) => &signature::RSA_PKCS1_2048_8192_SHA384,
-        (SHA_512_WITH_RSA_ENCRYPTION, None) => &signature::RSA_PKCS1_2048_8192_SHA512,
-        _ => return None,
-    })
 }

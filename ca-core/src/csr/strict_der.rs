@@ -16,8 +16,10 @@ pub(crate) const CONTEXT_0: u8 = 0xa0;
 
 const CONSTRUCTED: u8 = 0x20;
 const CLASS: u8 = 0xc0;
-/// Deeper than any real request (extensionRequest with a directory name in a subjectAltName needs 13).
+/// Far deeper than any real request: an extensionRequest needs eight levels.
 const MAX_DEPTH: u8 = 32;
+
+const MAX_OID: usize = 128;
 
 /// The rule that the encoding breaks.
 pub(crate) type Fault = &'static str;
@@ -142,7 +144,7 @@ fn check_primitive(tag: u8, content: &[u8]) -> Result<(), Fault> {
         OCTET_STRING => Ok(()),
         0x05 => keeps(content.is_empty(), "NULL is empty"),
         OBJECT_IDENTIFIER | 0x0d => {
-            keeps(is_oid(content), "the arcs of an OBJECT IDENTIFIER are complete and minimal")
+            keeps(is_oid(content), "the arcs of an OBJECT IDENTIFIER are complete, minimal and few")
         }
         0x0c => keeps(std::str::from_utf8(content).is_ok(), "a UTF8String is UTF-8"),
         0x12 => keeps(
@@ -180,7 +182,8 @@ fn is_bit_string(content: &[u8]) -> bool {
     }
 }
 
-/// X.690 section 8.19.2: no arc starts with the octet 80, and the last one ends.
+/// X.690 section 8.19.2: no arc starts with the octet 80, and the last one ends. No OID in use is nearly as long as
+/// the limit; some software has much lower ones.
 fn is_oid(content: &[u8]) -> bool {
     let mut starts_arc = true;
     for &octet in content {
@@ -189,7 +192,7 @@ fn is_oid(content: &[u8]) -> bool {
         }
         starts_arc = octet & 0x80 == 0;
     }
-    starts_arc && !content.is_empty()
+    starts_arc && (1..=MAX_OID).contains(&content.len())
 }
 
 fn is_printable(octet: u8) -> bool {

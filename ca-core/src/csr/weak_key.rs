@@ -80,7 +80,7 @@ fn has_roca_fingerprint(modulus: &BigUint) -> bool {
 /// Fermat's method: some a near the root of n makes a² - n a square b², so that n = (a - b) (a + b).
 ///
 /// Of the hundred candidates nearly all are told from squares by their residues alone.
-fn has_close_factors(modulus: &BigUint, root: BigUint) -> bool {
+pub(super) fn has_close_factors(modulus: &BigUint, root: BigUint) -> bool {
     const SIEVE: u64 = 64 * 63 * 65 * 11 * 17 * 19 * 23 * 29 * 31;
     let low = |number: &BigUint| (number % SIEVE).iter_u64_digits().next().unwrap_or(0);
     let modulus_low = u128::from(low(modulus));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use const_oid::db::rfc6960::{ID_PKIX_OCSP_BASIC, ID_PKIX_OCSP_NOCHECK, ID_PKIX_OCSP_NONCE};
 use der::Encode;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Extension};
 
 use super::IssuerKeyIds;
 use crate::Timestamp;
@@ -15,6 +15,7 @@ use crate::signer::{SignError, Signer};
 use crate::tlv::{
     self, BIT_STRING, ENUMERATED, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, constructed, primitive,
 };
+use crate::verification::verify;
 
 /// An OCSPResponseStatus that carries no answer (RFC 6960 section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,9 +91,12 @@ pub struct Responder {
 /// Why a certificate and a key are no responder (RFC 6960 section 4.2.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitResponder {
-    /// Not one certificate in DER.
-    #[error("the responder's certificate cannot be read")]
+    /// One of them is not one certificate in DER.
+    #[error("the responder's or its issuer's certificate cannot be read")]
     NotACertificate,
+    /// A responder is certified by the CA itself, for whose certificates it answers.
+    #[error("the responder's certificate was not issued by the CA it answers for (RFC 6960 section 4.2.2.2)")]
+    OtherIssuer,
     /// The key is another one.
     #[error("the responder's certificate is for another key")]
     OtherKey,
@@ -108,12 +112,12 @@ pub enum UnfitResponder {
 }
 
 impl Responder {
-    /// A responder with this key and the DER of the certificate that the CA gave it.
+    /// A responder with this key, the certificate that the CA gave it, and the CA's certificate, both in DER.
     ///
     /// # Errors
     /// An [`UnfitResponder`]: clients would refuse its answers.
-    pub fn new(signer: Arc<dyn Signer>, certificate: &[u8]) -> Result<Self, UnfitResponder> {
-        let not_after = check_certificate(certificate, signer.public_key())?;
+    pub fn new(signer: Arc<dyn Signer>, certificate: &[u8], issuer: &[u8]) -> Result<Self, UnfitResponder> {
+        let not_after = check_certificate(certificate, issuer, signer.public_key())?;
         let key_hash = IssuerKeyIds::key_hash_of(signer.public_key()).ok_or(UnfitResponder::OtherKey)?;
         let mut responder_id = Vec::new();
         tlv::nested(&mut responder_id, constructed(2), |out| {
@@ -131,12 +135,13 @@ impl Responder {
         self.not_after
     }
 
-    /// The times of an answer signed `now` that is to hold for `lifetime`, shortened where the responder's certificate
-    /// ends first; `None` once it has ended.
-    pub fn validity(&self, now: Timestamp, lifetime: Duration) -> Option<Validity> {
-        let now = now.whole_seconds();
-        let next_update = now.plus(lifetime).whole_seconds().min(self.not_after);
-        (next_update > now).then_some(Validity { produced_at: now, this_update: now, next_update })
+    /// The times of an answer signed `now` from statuses known to be right `as_of`, to hold for `lifetime` from then:
+    /// less where the responder's certificate ends first; `None` where that is past already.
+    pub fn validity(&self, as_of: Timestamp, now: Timestamp, lifetime: Duration) -> Option<Validity> {
+        let produced_at = now.whole_seconds();
+        let this_update = as_of.whole_seconds().min(produced_at);
+        let next_update = this_update.plus(lifetime).whole_seconds().min(self.not_after);
+        (next_update > now).then_some(Validity { produced_at, this_update, next_update })
     }
 
     /// Signs the DER of a successful OCSPResponse with one SingleResponse for each answer, in their order.
@@ -217,25 +222,33 @@ fn single_response(out: &mut Vec<u8>, answer: &Answer<'_>, validity: &Validity) 
     });
 }
 
-/// The end of the certificate, if it makes its holder a responder.
-fn check_certificate(certificate: &[u8], public_key: &[u8]) -> Result<Timestamp, UnfitResponder> {
-    let (rest, parsed) =
-        X509Certificate::from_der(certificate).map_err(|_| UnfitResponder::NotACertificate)?;
-    if !rest.is_empty() {
+/// The end of the certificate, if it makes its holder a responder for this issuer.
+fn check_certificate(
+    certificate: &[u8],
+    issuer: &[u8],
+    public_key: &[u8],
+) -> Result<Timestamp, UnfitResponder> {
+    let (Ok((&[], certificate)), Ok((&[], issuer))) =
+        (X509Certificate::from_der(certificate), X509Certificate::from_der(issuer))
+    else {
         return Err(UnfitResponder::NotACertificate);
+    };
+    let (signed, signature) = (certificate.tbs_certificate.as_ref(), &certificate.signature_value);
+    if certificate.issuer().as_raw() != issuer.subject().as_raw()
+        || verify(issuer.public_key(), &certificate.signature_algorithm, signed, signature).is_err()
+    {
+        return Err(UnfitResponder::OtherIssuer);
     }
-    if parsed.public_key().raw != public_key {
+    if certificate.public_key().raw != public_key {
         return Err(UnfitResponder::OtherKey);
     }
-    if !matches!(parsed.extended_key_usage(), Ok(Some(usage)) if usage.value.ocsp_signing) {
+    if !matches!(certificate.extended_key_usage(), Ok(Some(usage)) if usage.value.ocsp_signing) {
         return Err(UnfitResponder::NotForOcsp);
     }
-    if !parsed
-        .extensions()
-        .iter()
-        .any(|extension| extension.oid.as_bytes() == ID_PKIX_OCSP_NOCHECK.as_bytes())
-    {
+    let is_nocheck =
+        |extension: &X509Extension<'_>| extension.oid.as_bytes() == ID_PKIX_OCSP_NOCHECK.as_bytes();
+    if !certificate.extensions().iter().any(is_nocheck) {
         return Err(UnfitResponder::NoNocheck);
     }
-    Ok(Timestamp::from_unix_seconds(parsed.validity().not_after.timestamp()))
+    Ok(Timestamp::from_unix_seconds(certificate.validity().not_after.timestamp()))
 }

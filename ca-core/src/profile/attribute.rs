@@ -201,6 +201,11 @@ impl AttributeType {
         }
     }
 
+    /// Whether the value is a mailbox, which subjectAltName repeats.
+    pub(crate) fn is_mailbox(&self) -> bool {
+        self.form == Form::Mailbox
+    }
+
     /// Bounds count characters, not octets (RFC 5280 appendix A.1).
     ///
     /// # Errors

@@ -48,7 +48,7 @@ fn ask_and_answer(authority: &Authority, responder: &Responder, options: &str) -
         .zip(statuses())
         .map(|(id, status)| Answer { cert_id: id.encoded(), status })
         .collect();
-    let validity = responder.validity(now(), LIFETIME).unwrap();
+    let validity = responder.validity(now(), now(), LIFETIME).unwrap();
     let answer = responder.respond(&answers, &validity, request.nonce).unwrap();
     authority.write("r.der", &answer);
     (question, answer)
@@ -70,7 +70,7 @@ fn openssl_believes_every_status_under_every_algorithm() {
     for algorithm in Algorithm::ALL {
         let authority = authority(algorithm);
         let (key, certificate) = authority.responder(algorithm);
-        let responder = Responder::new(key, &certificate).unwrap();
+        let responder = Responder::new(key, &certificate, &authority.certificate).unwrap();
         for options in ["-no_nonce", "-nonce", "-nonce -sha256", "-no_nonce -sha512"] {
             ask_and_answer(&authority, &responder, options);
             let said = openssl_reads(
@@ -104,7 +104,7 @@ fn openssl_believes_every_status_under_every_algorithm() {
 fn another_questions_nonce_is_noticed_by_openssl() {
     let authority = authority(Algorithm::P256);
     let (key, certificate) = authority.responder(Algorithm::P256);
-    let responder = Responder::new(key, &certificate).unwrap();
+    let responder = Responder::new(key, &certificate, &authority.certificate).unwrap();
     ask_and_answer(&authority, &responder, "-nonce");
     authority.openssl("ocsp -issuer ca.pem -nonce -cert good.pem -reqout q.der");
     let said = openssl_reads(&authority, "");
@@ -115,7 +115,7 @@ fn another_questions_nonce_is_noticed_by_openssl() {
 fn x509_ocsp_reads_what_was_meant_and_writes_the_same_octets() {
     let authority = authority(Algorithm::P256);
     let (key, certificate) = authority.responder(Algorithm::P256);
-    let responder = Responder::new(key, &certificate).unwrap();
+    let responder = Responder::new(key, &certificate, &authority.certificate).unwrap();
     for options in ["-no_nonce", "-nonce -sha384"] {
         let (question, answer) = ask_and_answer(&authority, &responder, options);
         let request = Request::decode(&question).unwrap();
@@ -153,11 +153,11 @@ fn x509_ocsp_reads_what_was_meant_and_writes_the_same_octets() {
 fn twenty_answers_need_longer_lengths_and_stay_der() {
     let authority = authority(Algorithm::Rsa);
     let (key, certificate) = authority.responder(Algorithm::Rsa);
-    let responder = Responder::new(key, &certificate).unwrap();
+    let responder = Responder::new(key, &certificate, &authority.certificate).unwrap();
     let (question, _) = ask_and_answer(&authority, &responder, "-no_nonce -sha512");
     let request = Request::decode(&question).unwrap();
     let answers = [Answer { cert_id: request.cert_ids[0].encoded(), status: CertStatus::Good }; 20];
-    let validity = responder.validity(now(), LIFETIME).unwrap();
+    let validity = responder.validity(now(), now(), LIFETIME).unwrap();
     let answer = responder.respond(&answers, &validity, Some(&[7; 128])).unwrap();
     assert_eq!(OcspResponse::from_der(&answer).unwrap().to_der().unwrap(), answer);
 }
@@ -179,25 +179,38 @@ fn only_a_certificate_for_the_key_and_for_ocsp_makes_a_responder() {
     let authority = Authority::new(Algorithm::P256);
     let key = Arc::new(TestKey::generate(Algorithm::P256));
     let other = TestKey::generate(Algorithm::P256);
-    let refusal = |certificate: Vec<u8>| Responder::new(key.clone(), &certificate).err();
+    let refusal =
+        |certificate: Vec<u8>| Responder::new(key.clone(), &certificate, &authority.certificate).err();
     assert_eq!(refusal(authority.responder_certificate(&key, true, true)), None);
     assert_eq!(refusal(authority.responder_certificate(&other, true, true)), Some(UnfitResponder::OtherKey));
     assert_eq!(refusal(authority.responder_certificate(&key, false, true)), Some(UnfitResponder::NotForOcsp));
     assert_eq!(refusal(authority.responder_certificate(&key, true, false)), Some(UnfitResponder::NoNocheck));
+    // It is called the same and has another key.
+    let stranger = Authority::new(Algorithm::P256);
+    assert_eq!(refusal(stranger.responder_certificate(&key, true, true)), Some(UnfitResponder::OtherIssuer));
     let trailing = [authority.responder_certificate(&key, true, true), vec![0]].concat();
     assert_eq!(refusal(trailing), Some(UnfitResponder::NotACertificate));
 }
 
 #[test]
-fn no_answer_outlives_the_responders_certificate() {
+fn an_answer_outlives_neither_the_responders_certificate_nor_the_knowledge_it_is_made_of() {
     let authority = Authority::new(Algorithm::P256);
     let (key, certificate) = authority.responder(Algorithm::P256);
-    let responder = Responder::new(key, &certificate).unwrap();
+    let responder = Responder::new(key, &certificate, &authority.certificate).unwrap();
     let end = responder.not_after();
     let late = end.minus(Duration::from_secs(60));
     let expected = Validity { produced_at: late, this_update: late, next_update: end };
-    assert_eq!(responder.validity(late, LIFETIME), Some(expected));
-    assert_eq!(responder.validity(end, LIFETIME), None);
+    assert_eq!(responder.validity(late, late, LIFETIME), Some(expected));
+    assert_eq!(responder.validity(end, end, LIFETIME), None);
+
+    let (as_of, second) = (now(), Duration::from_secs(1));
+    let last = as_of.plus(LIFETIME).minus(second);
+    let expected = Validity { produced_at: last, this_update: as_of, next_update: last.plus(second) };
+    assert_eq!(responder.validity(as_of, last, LIFETIME), Some(expected));
+    assert_eq!(responder.validity(as_of, last.plus(second), LIFETIME), None);
+    // A clock set back makes no answer that begins in the future.
+    let back = as_of.minus(second);
+    assert_eq!(responder.validity(as_of, back, LIFETIME).map(|validity| validity.this_update), Some(back));
 }
 
 #[test]

@@ -30,8 +30,7 @@ state-rejected = Rejected
 state-withdrawn = Withdrawn
 state-expired = Expired
 next-applicant = Your move: complete the application and submit it.
-next-reviewer = A registration officer is reviewing the application.
-next-registrar = The officer who registers the applicant completes the application.
+next-registration-officer = A registration officer is reviewing the application.
 next-ca = The certification authority is issuing the certificate.
 next-nobody = Nothing more will happen to this application.
 
@@ -41,3 +40,10 @@ subject-type-legal-entity = legal entity
 channel-online = online
 channel-my-gov-uz = through my.gov.uz
 channel-service-center = at a service centre
+
+# What officers do.
+role-registrar = Registers applicants
+role-reviewer = Reviews applications
+role-revocation = Changes the status of certificates
+role-auditor = Reads everything, changes nothing
+role-admin = Keeps officers and settings

@@ -35,6 +35,20 @@ csr-wrong-proof-of-possession = The request's signature is wrong: it was not mad
 csr-compromised-key = This key was reported as compromised. Make a new one.
 csr-key-of-another-person = This key belongs to another person's certificate. Make a new one.
 
+# Why a signed statement was refused.
+statement-too-large = The signed statement is too large.
+statement-not-signed-data = This is not a signed message (CMS SignedData).
+statement-content-type = The signed message carries something other than plain data.
+statement-other-content = What was signed is not the statement of this application.
+statement-signer-count = The statement must be signed once, by one signer.
+statement-no-signed-attributes = The signature covers no signed attributes. Sign with another program.
+statement-signed-attributes = The signed attributes are incomplete or repeated. Sign with another program.
+statement-other-digest = The signature is over other content than the statement of this application.
+statement-weak-digest = The statement is signed with MD5 or SHA-1. Use SHA-256 or stronger.
+statement-unsupported-signature = This signature algorithm is not supported.
+statement-other-key = The statement is signed with another key than the one in your certificate request.
+statement-wrong-signature = The statement's signature is wrong.
+
 # Why a picture or paper was refused.
 document-too-large = The file is larger than 5 MB.
 document-too-many-pixels = The picture has more than 40 megapixels. Make it smaller.

@@ -30,8 +30,7 @@ state-rejected = Qabıl etilmedi
 state-withdrawn = Arza beriwshi qaytarıp aldı
 state-expired = Múddeti pitti
 next-applicant = Gezek sizde: arzanı toltırıp, tapsırıń.
-next-reviewer = Arzanı dizimge alıw xızmetkeri kórip shıqpaqta.
-next-registrar = Arzanı arza beriwshini dizimge alıp atırǵan xızmetker toltıradı.
+next-registration-officer = Arzanı dizimge alıw xızmetkeri kórip shıqpaqta.
 next-ca = Sertifikatlaw orayı sertifikattı tayarlamaqta.
 next-nobody = Bul arza boyınsha basqa hesh nárse islenbeydi.
 
@@ -41,3 +40,10 @@ subject-type-legal-entity = yuridikalıq shaxs
 channel-online = onlayn
 channel-my-gov-uz = my.gov.uz arqalı
 channel-service-center = mámleketlik xızmetler orayında
+
+# Xızmetkerler ne isleydi.
+role-registrar = Arza beriwshilerdi dizimge aladı
+role-reviewer = Arzalardı kórip shıǵadı
+role-revocation = Sertifikatlar jaǵdayın ózgertedi
+role-auditor = Hámmesin kóredi, hesh nárseni ózgertpeydi
+role-admin = Xızmetkerler hám sazlawlardı júrgizedi

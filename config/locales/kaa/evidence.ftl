@@ -35,6 +35,20 @@ csr-wrong-proof-of-possession = Soraw imzası nadurıs: ol basqa gilt penen qoy�
 csr-compromised-key = Bul gilt ashkara bolǵan dep járiyalanǵan. Jańasın jaratıń.
 csr-key-of-another-person = Bul gilt basqa adamnıń sertifikatına tiyisli. Jańasın jaratıń.
 
+# Imzalanǵan arza teksti ne ushın qabıl etilmedi.
+statement-too-large = Imzalanǵan arza teksti júdá úlken.
+statement-not-signed-data = Bul imzalanǵan xabar (CMS SignedData) emes.
+statement-content-type = Imzalanǵan xabar ishinde ápiwayı maǵlıwmat emes, basqa nárse bar.
+statement-other-content = Imzalanǵan tekst usı arzanıń teksti emes.
+statement-signer-count = Arza teksti bir ret hám bir adam tárepinen imzalanıwı kerek.
+statement-no-signed-attributes = Imzada imzalanǵan atributlar joq. Basqa baǵdarlamada imzalań.
+statement-signed-attributes = Imzalanǵan atributlar tolıq emes yamasa tákirarlanǵan. Basqa baǵdarlamada imzalań.
+statement-other-digest = Imza usı arza tekstine tiyisli emes.
+statement-weak-digest = Arza teksti MD5 yamasa SHA-1 menen imzalanǵan. SHA-256 yamasa onnan kúshlisi kerek.
+statement-unsupported-signature = Bul imza algoritmi qabıl etilmeydi.
+statement-other-key = Arza teksti sertifikat sorawındaǵı gilt penen emes, basqa gilt penen imzalanǵan.
+statement-wrong-signature = Arza tekstiniń imzası nadurıs.
+
 # Súwret yamasa hújjet ne ushın qabıl etilmedi.
 document-too-large = Fayl kólemi 5 MB tan úlken.
 document-too-many-pixels = Súwret 40 megapikselden úlken. Onı kishireytiń.

@@ -30,8 +30,7 @@ state-rejected = Отклонено
 state-withdrawn = Отозвано заявителем
 state-expired = Срок истёк
 next-applicant = Ваш ход: дополните заявление и подайте его.
-next-reviewer = Заявление рассматривает сотрудник регистрации.
-next-registrar = Заявление заполняет сотрудник, который регистрирует заявителя.
+next-registration-officer = Заявление рассматривает сотрудник регистрации.
 next-ca = Центр сертификации выпускает сертификат.
 next-nobody = Дальнейших действий по этому заявлению не будет.
 
@@ -41,3 +40,10 @@ subject-type-legal-entity = юридическое лицо
 channel-online = онлайн
 channel-my-gov-uz = через my.gov.uz
 channel-service-center = в центре государственных услуг
+
+# Что делают сотрудники.
+role-registrar = Регистрирует заявителей
+role-reviewer = Рассматривает заявления
+role-revocation = Меняет статус сертификатов
+role-auditor = Всё видит, ничего не меняет
+role-admin = Ведёт сотрудников и настройки

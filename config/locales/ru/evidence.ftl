@@ -35,6 +35,20 @@ csr-wrong-proof-of-possession = Подпись запроса неверна: о
 csr-compromised-key = Этот ключ объявлен скомпрометированным. Создайте новый.
 csr-key-of-another-person = Этот ключ принадлежит сертификату другого лица. Создайте новый.
 
+# Почему не принято подписанное заявление.
+statement-too-large = Подписанное заявление слишком велико.
+statement-not-signed-data = Это не подписанное сообщение (CMS SignedData).
+statement-content-type = В подписанном сообщении содержатся не обычные данные.
+statement-other-content = Подписан не текст этого заявления.
+statement-signer-count = Заявление должно быть подписано один раз и одним лицом.
+statement-no-signed-attributes = В подписи нет подписанных атрибутов. Подпишите в другой программе.
+statement-signed-attributes = Подписанные атрибуты неполны или повторяются. Подпишите в другой программе.
+statement-other-digest = Подпись относится не к тексту этого заявления.
+statement-weak-digest = Заявление подписано с MD5 или SHA-1. Нужен SHA-256 или более стойкий.
+statement-unsupported-signature = Этот алгоритм подписи не поддерживается.
+statement-other-key = Заявление подписано не тем ключом, который указан в запросе на сертификат.
+statement-wrong-signature = Подпись заявления неверна.
+
 # Почему не принят снимок или документ.
 document-too-large = Файл больше 5 МБ.
 document-too-many-pixels = В снимке больше 40 мегапикселей. Уменьшите его.

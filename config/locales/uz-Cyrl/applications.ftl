@@ -30,8 +30,7 @@ state-rejected = Рад этилди
 state-withdrawn = Аризачи қайтариб олди
 state-expired = Муддати тугади
 next-applicant = Навбат сизда: аризани тўлдириб, топширинг.
-next-reviewer = Аризани рўйхатга олиш ходими кўриб чиқмоқда.
-next-registrar = Аризани аризачини рўйхатга олаётган ходим тўлдиради.
+next-registration-officer = Аризани рўйхатга олиш ходими кўриб чиқмоқда.
 next-ca = Сертификатлаш маркази сертификатни тайёрламоқда.
 next-nobody = Бу ариза бўйича бошқа ҳеч нарса қилинмайди.
 
@@ -41,3 +40,10 @@ subject-type-legal-entity = юридик шахс
 channel-online = онлайн
 channel-my-gov-uz = my.gov.uz орқали
 channel-service-center = давлат хизматлари марказида
+
+# Ходимлар нима қилади.
+role-registrar = Аризачиларни рўйхатга олади
+role-reviewer = Аризаларни кўриб чиқади
+role-revocation = Сертификатлар ҳолатини ўзгартиради
+role-auditor = Ҳаммасини кўради, ҳеч нарсани ўзгартирмайди
+role-admin = Ходимлар ва созламаларни юритади

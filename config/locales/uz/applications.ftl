@@ -30,8 +30,7 @@ state-rejected = Rad etildi
 state-withdrawn = Arizachi qaytarib oldi
 state-expired = Muddati tugadi
 next-applicant = Navbat sizda: arizani toʻldirib, topshiring.
-next-reviewer = Arizani roʻyxatga olish xodimi koʻrib chiqmoqda.
-next-registrar = Arizani arizachini roʻyxatga olayotgan xodim toʻldiradi.
+next-registration-officer = Arizani roʻyxatga olish xodimi koʻrib chiqmoqda.
 next-ca = Sertifikatlash markazi sertifikatni tayyorlamoqda.
 next-nobody = Bu ariza boʻyicha boshqa hech narsa qilinmaydi.
 
@@ -41,3 +40,10 @@ subject-type-legal-entity = yuridik shaxs
 channel-online = onlayn
 channel-my-gov-uz = my.gov.uz orqali
 channel-service-center = davlat xizmatlari markazida
+
+# Xodimlar nima qiladi.
+role-registrar = Arizachilarni roʻyxatga oladi
+role-reviewer = Arizalarni koʻrib chiqadi
+role-revocation = Sertifikatlar holatini oʻzgartiradi
+role-auditor = Hammasini koʻradi, hech narsani oʻzgartirmaydi
+role-admin = Xodimlar va sozlamalarni yuritadi

@@ -35,6 +35,20 @@ csr-wrong-proof-of-possession = Soʻrov imzosi notoʻgʻri: u boshqa kalit bilan
 csr-compromised-key = Bu kalit oshkor boʻlgan deb eʼlon qilingan. Yangisini yarating.
 csr-key-of-another-person = Bu kalit boshqa shaxsning sertifikatiga tegishli. Yangisini yarating.
 
+# Imzolangan ariza matni nima uchun qabul qilinmadi.
+statement-too-large = Imzolangan ariza matni juda katta.
+statement-not-signed-data = Bu imzolangan xabar (CMS SignedData) emas.
+statement-content-type = Imzolangan xabar ichida oddiy maʼlumot emas, boshqa narsa bor.
+statement-other-content = Imzolangan matn ushbu arizaning matni emas.
+statement-signer-count = Ariza matni bir marta va bir kishi tomonidan imzolanishi kerak.
+statement-no-signed-attributes = Imzoda imzolangan atributlar yoʻq. Boshqa dasturda imzolang.
+statement-signed-attributes = Imzolangan atributlar toʻliq emas yoki takrorlangan. Boshqa dasturda imzolang.
+statement-other-digest = Imzo ushbu ariza matniga tegishli emas.
+statement-weak-digest = Ariza matni MD5 yoki SHA-1 bilan imzolangan. SHA-256 yoki undan kuchlisi kerak.
+statement-unsupported-signature = Bu imzo algoritmi qabul qilinmaydi.
+statement-other-key = Ariza matni sertifikat soʻrovidagi kalit bilan emas, boshqa kalit bilan imzolangan.
+statement-wrong-signature = Ariza matnining imzosi notoʻgʻri.
+
 # Rasm yoki hujjat nima uchun qabul qilinmadi.
 document-too-large = Fayl hajmi 5 MB dan katta.
 document-too-many-pixels = Rasm 40 megapikseldan katta. Uni kichraytiring.

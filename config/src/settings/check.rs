@@ -184,12 +184,15 @@ impl Settings {
             problems.unless(is_slug(name), &key, "the name is made of a-z, 0-9, - and _");
             let named = !webhook.secret_file.as_os_str().is_empty();
             problems.unless(named, &format!("{key}.secret_file"), "a file is expected");
+            let link = webhook.pay_url.is_empty() || webhook.pay_url.contains("{number}");
+            problems.unless(link, &format!("{key}.pay_url"), "{number} is expected in it");
         }
         let mut tokens = HashSet::new();
         for (name, partner) in &self.partners {
             let key = format!("partners.{name}");
             problems.unless(is_slug(name), &key, "the name is made of a-z, 0-9, - and _");
-            problems.unless(!partner.channel.is_empty(), &format!("{key}.channel"), "a channel is expected");
+            let partners_own = partner.channel.requires_partner();
+            problems.unless(partners_own, &format!("{key}.channel"), "anybody may use this channel");
             let token = &partner.token_sha256;
             let hex = token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
             problems.unless(hex, &format!("{key}.token_sha256"), "64 hex digits are expected");

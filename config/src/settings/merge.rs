@@ -148,16 +148,23 @@ fn kind(default: &Value) -> &'static str {
     }
 }
 
-/// Puts the default in the place of `section.key`; false if there is none or it stands there already.
+/// Puts the default in the place of `section.key`, or takes out the named entry it lies in; false if neither helps.
 fn put_default(merged: &mut Value, defaults: &Value, key: &str) -> bool {
     // serde names a list's element `key[0]`: the whole list is replaced.
-    let pointer: String =
-        key.split(['.', '[']).filter(|part| !part.ends_with(']')).map(|part| format!("/{part}")).collect();
-    match (merged.pointer_mut(&pointer), defaults.pointer(&pointer)) {
-        (Some(value), Some(default)) if value != default => {
-            *value = default.clone();
-            true
-        }
-        _ => false,
+    let plain = key.split('[').next().unwrap_or_default();
+    let pointer = pointer(plain);
+    if let (Some(value), Some(default)) = (merged.pointer_mut(&pointer), defaults.pointer(&pointer)) {
+        let other = value != default;
+        *value = default.clone();
+        return other;
     }
+    NAMED.iter().any(|(table, _)| {
+        let entry = plain.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')?.split('.').next());
+        let entries = merged.pointer_mut(&self::pointer(table)).and_then(Value::as_object_mut);
+        entries.zip(entry).is_some_and(|(entries, entry)| entries.remove(entry).is_some())
+    })
+}
+
+fn pointer(key: &str) -> String {
+    key.split('.').map(|part| format!("/{part}")).collect()
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ca_core::fee::Channel;
 use serde::Deserialize;
 
 use super::values::{DatabaseUrl, HttpUrl, days, hours, milliseconds, optional_path, seconds};
@@ -119,7 +120,7 @@ pub struct Data {
     /// Instead of the built-in regions.
     #[serde(deserialize_with = "optional_path")]
     pub regions_file: Option<PathBuf>,
-    /// Instead of the built-in certificate profiles.
+    /// Certificate profiles in the place of built-in ones of the same name.
     #[serde(deserialize_with = "optional_path")]
     pub profiles_directory: Option<PathBuf>,
 }
@@ -272,6 +273,8 @@ pub struct Applications {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Invoices {
+    /// Who is paid, as printed.
+    pub recipient: String,
     /// How long it may be paid.
     #[serde(rename = "validity_days", deserialize_with = "days")]
     pub validity: Duration,
@@ -349,8 +352,8 @@ pub struct Webhook {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partner {
-    /// The channel that this partner alone may name.
-    pub channel: String,
+    /// The channel it applies through, one that needs a partner.
+    pub channel: Channel,
     /// SHA-256 of the partner's bearer token, 64 hex digits.
     pub token_sha256: String,
 }

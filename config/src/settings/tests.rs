@@ -57,7 +57,8 @@ fn every_problem_is_named_by_its_key_at_once() {
          [http]\nlisten = \"nowhere\"\nworkers = \"many\"\nlimit = 5\ntrusted_proxies = [\"10.0.0.1\", \"x\"]\n\
          [sms]\ncode_tries = 99\ncode_digits = -1\nsender = [1]\n\
          [crl]\nvalidity_hours = 5\noverlap_hours = 5\n\
-         [payments.webhook.click]\nsecret = 1\n[partners.mygov]\ntoken_sha256 = \"12\"\n",
+         [payments.webhook.click]\nsecret = 1\n[partners.mygov]\ntoken_sha256 = \"12\"\n\
+         [partners.desk]\nchannel = \"online\"\ntoken_sha256 = \"12\"\n",
     );
     sources.environment.insert("MUHR__HTTP__WROKERS".to_owned(), "4".to_owned());
     let expected = [
@@ -69,8 +70,9 @@ fn every_problem_is_named_by_its_key_at_once() {
         "http.trusted_proxies[1]",
         "http.workers",
         "http.wrokers",
+        "partners.desk.channel",
+        "partners.desk.token_sha256",
         "partners.mygov.channel",
-        "partners.mygov.token_sha256",
         "payments.webhook.click.secret",
         "payments.webhook.click.secret_file",
         "public_url",
@@ -80,7 +82,7 @@ fn every_problem_is_named_by_its_key_at_once() {
     ];
     assert_eq!(problems(&sources, &Role::ALL), expected);
     let text = Settings::load(&sources, &Role::ALL).unwrap_err().to_string();
-    assert!(text.starts_with("16 problems in the settings:\n  colour: there is no such setting\n"), "{text}");
+    assert!(text.starts_with("17 problems in the settings:\n  colour: there is no such setting\n"), "{text}");
     assert!(text.contains("\n  sms.code_tries: 1 to 10 is expected, not 99\n"), "{text}");
 }
 

@@ -86,7 +86,49 @@ fn names_of_the_api_are_keys() {
 fn an_amount_is_written_in_so_m_with_its_thousands_apart() {
     assert_eq!(amount(2_625_000), "26\u{a0}250");
     assert_eq!(amount(100), "1");
-    assert_eq!(amount(123_456_789_05), "123\u{a0}456\u{a0}789,05");
+    assert_eq!(amount(12_345_678_905), "123\u{a0}456\u{a0}789,05");
     assert_eq!(amount(0), "0");
-    assert_eq!(amount(-37_500_00), "−37\u{a0}500");
+    assert_eq!(amount(-3_750_000), "−37\u{a0}500");
+}
+
+/// The names that a `name` method of ca-core gives its variants.
+fn names(source: &str) -> Vec<&str> {
+    let names: Vec<_> = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(names.len() > 10);
+    names
+}
+
+#[test]
+fn every_refusal_of_the_rules_has_its_text() {
+    let has = |key: &str| Language::ALL.into_iter().all(|language| find(language, key, &[]).is_some());
+    for name in names(include_str!("../../../ca-core/src/subject/form.rs")) {
+        assert!(has(&format!("field-{name}")) || has(&format!("warning-{name}")), "{name}");
+    }
+    for name in names(include_str!("../../../ca-core/src/csr/refusal.rs")) {
+        assert!(has(&format!("csr-{name}")), "{name}");
+    }
+    for name in names(include_str!("../../../ca-core/src/statement.rs")) {
+        assert!(has(name), "{name}");
+    }
+}
+
+#[test]
+fn every_name_of_an_application_has_its_text() {
+    use ca_core::application::{DocumentKind, Reason, Role, State};
+    use ca_core::fee::Channel;
+    use ca_core::revocation;
+    use ca_core::subject::SubjectType;
+
+    let mut keys: Vec<String> = Vec::new();
+    keys.extend(State::ALL.map(|state| format!("state-{}", state.as_str())));
+    keys.extend(State::ALL.map(|state| format!("next-{}", state.next_actor().as_str())));
+    keys.extend(Reason::ALL.map(|reason| format!("reason-{}", reason.as_str())));
+    keys.extend(Role::ALL.map(|role| format!("role-{}", role.as_str())));
+    keys.extend(DocumentKind::ALL.map(|kind| format!("missing-{}", kind.as_str())));
+    keys.extend(Channel::ALL.map(|channel| format!("channel-{}", channel.as_str())));
+    keys.extend(SubjectType::ALL.map(|subject_type| format!("subject-type-{}", subject_type.as_str())));
+    keys.extend(revocation::Reason::ALL.map(|reason| format!("revocation-reason-{}", reason.as_str())));
+    for key in keys {
+        assert!(Language::ALL.into_iter().all(|language| find(language, &key, &[]).is_some()), "{key}");
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) struct PasswordChange {
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.service(
-        web::resource("/officer/password").route(web::post().to(change)).default_service(only("POST")),
+        web::resource("/v1/officer/password").route(web::post().to(change)).default_service(only("POST")),
     );
 }
 

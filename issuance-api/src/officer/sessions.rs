@@ -76,10 +76,10 @@ impl AccountView {
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.service(
-        web::resource("/officer/sessions").route(web::post().to(sign_in)).default_service(only("POST")),
+        web::resource("/v1/officer/sessions").route(web::post().to(sign_in)).default_service(only("POST")),
     );
     cfg.service(
-        web::resource("/officer/sessions/current")
+        web::resource("/v1/officer/sessions/current")
             .route(web::get().to(current))
             .route(web::delete().to(sign_out))
             .default_service(only("GET, DELETE")),

@@ -99,9 +99,9 @@ pub(crate) struct EnrolmentProof {
 }
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/officer/totp").route(web::post().to(enrol)).default_service(only("POST")));
+    cfg.service(web::resource("/v1/officer/totp").route(web::post().to(enrol)).default_service(only("POST")));
     cfg.service(
-        web::resource("/officer/totp/confirmation")
+        web::resource("/v1/officer/totp/confirmation")
             .route(web::post().to(confirm))
             .default_service(only("POST")),
     );
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_enrolment_is_one_officers_and_expires() {
-        let sealer = Sealer::new(&[7; 32]).unwrap();
+        let sealer = Sealer::new([7; 32]).unwrap();
         let now = Timestamp::from_unix_seconds(1_790_000_000);
         let travelling = [now.unix_millis().to_be_bytes().as_slice(), b"secret"].concat();
         let sealed = sealer.seal(&enrolment_of("reviewer"), &travelling).unwrap();

@@ -200,7 +200,7 @@ CREATE INDEX certificates_spki ON certificates (spki_sha256);
 CREATE INDEX certificates_name ON certificates (common_name_folded, id);
 CREATE INDEX certificates_pinfl ON certificates (pinfl);
 CREATE INDEX certificates_stir ON certificates (stir);
-CREATE INDEX certificates_not_good ON certificates (issuer_id, id) WHERE status <> 'good';
+CREATE INDEX certificates_not_good ON certificates (issuer_id, serial) WHERE status <> 'good';
 
 -- The change feed: what a responder must learn, in the order of commits.
 CREATE TABLE status_changes (

@@ -1,1 +1,20 @@
+//! What happens, one rule per function.
 
+mod bad_codes;
+mod bad_fields;
+mod bad_files;
+mod commands;
+mod database_outage;
+mod full_disk;
+mod judges;
+mod main_job;
+mod once_only;
+mod price;
+mod readme;
+mod schema;
+mod shutdown;
+mod signer_kills;
+mod status;
+mod whose;
+mod workspace;
+mod wrong_state;

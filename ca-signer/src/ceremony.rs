@@ -1,0 +1,345 @@
+//! The key ceremony: root, issuing CA and OCSP signer; and the renewal of the last.
+//!
+//! Keys are generated here and leave this process only as encrypted files. What already exists is never overwritten.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ca_core::csr::SubjectPublicKey;
+use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
+use ca_core::profile::{Profile, SubjectFields};
+use ca_core::signer::{FileKey, KeyAlgorithm, KeyFileError, SignError, Signer};
+use ca_core::{SerialNumber, Timestamp};
+use config::Settings;
+use config::tables::{Profiles, Tables, TablesError};
+use store::certificates::NewCertificate;
+use store::issuance::Intent;
+use store::{Database, StoreError, audit, issuance, issuers};
+
+use crate::keys::{self, KeyError};
+use crate::revocation_list::{CrlSigner, SignCrlError};
+use crate::service::urls;
+
+/// How long the root's CRL holds: it is signed by hand, and says something new only when an issuing CA ends.
+const ROOT_CRL_VALIDITY: std::time::Duration = std::time::Duration::from_secs(366 * 24 * 3600);
+
+/// The names the certificates of the CA carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The organization that runs the CA, for example `Muhr`.
+    pub organization: String,
+    /// Common name of the root.
+    pub root: String,
+    /// Common name of the issuing CA.
+    pub issuing: String,
+    /// Common name of the OCSP signer.
+    pub ocsp: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            organization: "Muhr".to_owned(),
+            root: "Muhr Root CA".to_owned(),
+            issuing: "Muhr Issuing CA".to_owned(),
+            ocsp: "Muhr OCSP Signer".to_owned(),
+        }
+    }
+}
+
+/// Why a ceremony did not take place. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CeremonyError {
+    /// There is a CA in the database.
+    #[error("this database has a CA already; a ceremony never overwrites one")]
+    CaExists,
+    /// There is a key file.
+    #[error(
+        "{0} exists; a ceremony never overwrites a key. If an earlier ceremony was cut off, move the file away first"
+    )]
+    FileExists(PathBuf),
+    /// There is no CA yet.
+    #[error("there is no CA in this database yet: run `muhr ca init`")]
+    NoCa,
+    /// A built-in profile is missing from the configuration.
+    #[error("there is no profile `{0}`")]
+    NoProfile(&'static str),
+    /// A key file cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A key cannot be made.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// A key and a certificate do not fit.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// A certificate breaks its profile.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    /// A key failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// A key is too weak to be certified.
+    #[error("the OCSP signer's key: {0}")]
+    WeakKey(String),
+    /// The system's random generator failed.
+    #[error(transparent)]
+    Random(#[from] ca_core::serial::RandomUnavailable),
+    /// A CRL was not signed.
+    #[error(transparent)]
+    Crl(#[from] SignCrlError),
+    /// A table of the configuration is broken.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+    /// A certificate file cannot be written.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// The memory failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A certificate made in a ceremony, with the profile it has.
+struct Made {
+    issuer: &'static str,
+    profile: &'static str,
+    common_name: String,
+    certificate: Certificate,
+    spki_sha256: [u8; 32],
+}
+
+struct Ceremony<'a> {
+    settings: &'a Settings,
+    profiles: Profiles,
+    names: &'a Names,
+    now: Timestamp,
+}
+
+/// Makes root (P-384), issuing CA (P-256) and OCSP signer (P-256), their certificates and first CRLs.
+///
+/// # Errors
+/// [`CeremonyError`].
+pub fn init(
+    database: &Database,
+    settings: &Settings,
+    passphrase: &[u8],
+    names: &Names,
+    now: Timestamp,
+) -> Result<(), CeremonyError> {
+    if !database.read(issuers::all)?.is_empty() {
+        return Err(CeremonyError::CaExists);
+    }
+    let directory = &settings.keys.directory;
+    let files = [directory.join("root.key"), directory.join("ca.key"), settings.ocsp.key_file.clone()];
+    if let Some(existing) = files.iter().find(|path| path.exists()) {
+        return Err(CeremonyError::FileExists(existing.clone()));
+    }
+    let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
+    let root_key = Arc::new(FileKey::generate(KeyAlgorithm::P384)?);
+    let issuing_key = Arc::new(FileKey::generate(KeyAlgorithm::P256)?);
+    let ocsp_key = FileKey::generate(KeyAlgorithm::P256)?;
+
+    let (root, root_made) = ceremony.root(&root_key)?;
+    let issuing_made =
+        ceremony.below(&root, issuers::ROOT, "issuing_ca", &names.issuing, issuing_key.public_key())?;
+    let issuing = Issuer::new(&issuing_made.certificate.der, Arc::clone(&issuing_key) as Arc<dyn Signer>)?;
+    let ocsp_made =
+        ceremony.below(&issuing, issuers::ISSUING, "ocsp_signer", &names.ocsp, ocsp_key.public_key())?;
+
+    // The keys are on the disk before anything says that they exist.
+    keys::store(&files[0], &root_key, passphrase)?;
+    keys::store(&files[1], &issuing_key, passphrase)?;
+    keys::store(&files[2], &ocsp_key, passphrase)?;
+    replace(&directory.join("root.cer"), &root_made.certificate.der)?;
+    replace(&directory.join("ca.cer"), &issuing_made.certificate.der)?;
+    replace(&settings.ocsp.certificate_file, &ocsp_made.certificate.der)?;
+
+    database.write(|connection| -> Result<(), CeremonyError> {
+        issuers::insert(connection, &issuer_row(issuers::ROOT, "root", None, &root_made), now)?;
+        let parent = Some(issuers::ROOT.to_owned());
+        issuers::insert(connection, &issuer_row(issuers::ISSUING, "issuing", parent, &issuing_made), now)?;
+        for made in [&root_made, &issuing_made, &ocsp_made] {
+            store_made(connection, made, now)?;
+        }
+        let entry = audit::Entry {
+            at: now,
+            actor: "operator".to_owned(),
+            action: "ca.init".to_owned(),
+            object: format!("issuer:{}", issuers::ISSUING),
+            details: serde_json::json!({ "root": names.root, "issuing": names.issuing }),
+        };
+        Ok(audit::record(connection, &[entry])?)
+    })?;
+    CrlSigner::new(issuers::ROOT, root.certificate(), root_key, settings)?.sign(
+        database,
+        ROOT_CRL_VALIDITY,
+        now,
+    )?;
+    CrlSigner::new(issuers::ISSUING, issuing.certificate(), issuing_key, settings)?.sign(
+        database,
+        settings.crl.validity,
+        now,
+    )?;
+    Ok(())
+}
+
+/// Certifies the OCSP signer's key again, for the next months. A key file that is missing is made.
+///
+/// # Errors
+/// [`CeremonyError`].
+pub fn renew_ocsp(
+    database: &Database,
+    settings: &Settings,
+    passphrase: &[u8],
+    names: &Names,
+    now: Timestamp,
+) -> Result<Certificate, CeremonyError> {
+    let issuing = open_issuer(database, settings, issuers::ISSUING, passphrase)?;
+    if !settings.ocsp.key_file.exists() {
+        keys::store(&settings.ocsp.key_file, &FileKey::generate(KeyAlgorithm::P256)?, passphrase)?;
+    }
+    let key = keys::load(&settings.ocsp.key_file, passphrase)?;
+    let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
+    let made = ceremony.below(&issuing, issuers::ISSUING, "ocsp_signer", &names.ocsp, key.public_key())?;
+    database.write(|connection| store_made(connection, &made, now))?;
+    replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
+    Ok(made.certificate)
+}
+
+/// Signs the next CRL of an issuer whose key file is here.
+///
+/// # Errors
+/// [`CeremonyError`].
+pub fn sign_crl(
+    database: &Database,
+    settings: &Settings,
+    issuer: &str,
+    passphrase: &[u8],
+    now: Timestamp,
+) -> Result<i64, CeremonyError> {
+    let opened = open_issuer(database, settings, issuer, passphrase)?;
+    let validity = if issuer == issuers::ROOT { ROOT_CRL_VALIDITY } else { settings.crl.validity };
+    let signer = CrlSigner::new(issuer, opened.certificate(), Arc::clone(opened.signer()), settings)?;
+    Ok(signer.sign(database, validity, now)?)
+}
+
+/// An issuer of the database with its key file.
+///
+/// # Errors
+/// [`CeremonyError`].
+pub fn open_issuer(
+    database: &Database,
+    settings: &Settings,
+    id: &str,
+    passphrase: &[u8],
+) -> Result<Issuer, CeremonyError> {
+    let row = match database.read(|connection| issuers::find(connection, id)) {
+        Err(StoreError::NotFound) => return Err(CeremonyError::NoCa),
+        other => other?,
+    };
+    let key = keys::load(&settings.keys.directory.join(format!("{id}.key")), passphrase)?;
+    Ok(Issuer::new(&row.certificate, Arc::new(key))?)
+}
+
+impl Ceremony<'_> {
+    fn root(&self, key: &Arc<FileKey>) -> Result<(Issuer, Made), CeremonyError> {
+        let profile = self.profile("root")?;
+        let request = self.request(issuers::ROOT, &self.names.root, key.public_key())?;
+        let spki_sha256 = spki_sha256(&request.public_key)?;
+        let (issuer, certificate) =
+            Issuer::self_signed(profile, request, Arc::clone(key) as Arc<dyn Signer>)?;
+        let common_name = self.names.root.clone();
+        Ok((issuer, Made { issuer: issuers::ROOT, profile: "root", common_name, certificate, spki_sha256 }))
+    }
+
+    fn below(
+        &self,
+        issuer: &Issuer,
+        issuer_id: &'static str,
+        profile: &'static str,
+        common_name: &str,
+        public_key: &[u8],
+    ) -> Result<Made, CeremonyError> {
+        let request = self.request(issuer_id, common_name, public_key)?;
+        let spki_sha256 = spki_sha256(public_key)?;
+        let prepared = issuer.prepare(self.profile(profile)?, request)?;
+        let certificate = issuer.issue(prepared)?;
+        Ok(Made { issuer: issuer_id, profile, common_name: common_name.to_owned(), certificate, spki_sha256 })
+    }
+
+    fn profile(&self, name: &'static str) -> Result<&Profile, CeremonyError> {
+        self.profiles.get(name).ok_or(CeremonyError::NoProfile(name))
+    }
+
+    fn request(&self, issuer: &str, common_name: &str, public_key: &[u8]) -> Result<Request, CeremonyError> {
+        Ok(Request {
+            subject: SubjectFields {
+                common_name: Some(common_name.to_owned()),
+                organization: Some(self.names.organization.clone()),
+                country: Some("UZ".to_owned()),
+                ..SubjectFields::default()
+            },
+            public_key: public_key.to_vec(),
+            serial: SerialNumber::random()?,
+            now: self.now,
+            urls: urls(self.settings, issuer),
+            months: None,
+        })
+    }
+}
+
+fn spki_sha256(public_key: &[u8]) -> Result<[u8; 32], CeremonyError> {
+    let key = SubjectPublicKey::from_spki_der(public_key)
+        .map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?;
+    Ok(key.sha256())
+}
+
+fn issuer_row(id: &str, kind: &str, parent: Option<String>, made: &Made) -> issuers::Issuer {
+    issuers::Issuer {
+        id: id.to_owned(),
+        kind: kind.to_owned(),
+        parent,
+        certificate: made.certificate.der.clone(),
+        subject: made.certificate.subject_text(),
+        not_before: made.certificate.not_before,
+        not_after: made.certificate.not_after,
+    }
+}
+
+fn store_made(connection: &mut store::Connection, made: &Made, now: Timestamp) -> Result<(), CeremonyError> {
+    let intent = Intent {
+        issuer: made.issuer.to_owned(),
+        serial: made.certificate.serial,
+        application: None,
+        profile: made.profile.to_owned(),
+        tbs: made.certificate.tbs.clone(),
+    };
+    issuance::record_intents(connection, &[intent], now)?;
+    let certificate = NewCertificate {
+        issuer: made.issuer.to_owned(),
+        serial: made.certificate.serial,
+        application: None,
+        profile: made.profile.to_owned(),
+        subject: made.certificate.subject_text(),
+        common_name: made.common_name.clone(),
+        pinfl: None,
+        stir: None,
+        spki_sha256: made.spki_sha256,
+        der: made.certificate.der.clone(),
+        not_before: made.certificate.not_before,
+        not_after: made.certificate.not_after,
+    };
+    Ok(issuance::store_own(connection, &certificate, now)?)
+}
+
+/// Writes a public file in one step, in place of an earlier one.
+fn replace(path: &Path, content: &[u8]) -> Result<(), CeremonyError> {
+    let failed = |error| CeremonyError::File(path.to_owned(), error);
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).map_err(failed)?;
+    }
+    let beside = path.with_extension("new");
+    fs::write(&beside, content).map_err(failed)?;
+    fs::rename(&beside, path).map_err(failed)
+}

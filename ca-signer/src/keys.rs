@@ -1,0 +1,82 @@
+//! Key files: PKCS#8 under a passphrase, readable by their owner only, never overwritten.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use ca_core::signer::{FileKey, KeyFileError};
+use zeroize::Zeroizing;
+
+/// Why a key file or its passphrase cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read or written.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// The content is no key, or the passphrase is wrong.
+    #[error("{path}: {reason}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: KeyFileError,
+    },
+    /// The passphrase file is empty.
+    #[error("{0}: a passphrase file holds a passphrase in its first line")]
+    EmptyPassphrase(PathBuf),
+}
+
+fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> KeyError {
+    move |reason| KeyError::File { path: path.to_owned(), reason }
+}
+
+/// Reads a key file.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn load(path: &Path, passphrase: &[u8]) -> Result<FileKey, KeyError> {
+    let pem = Zeroizing::new(fs::read_to_string(path).map_err(file_error(path))?);
+    FileKey::from_encrypted_pem(&pem, passphrase)
+        .map_err(|reason| KeyError::Key { path: path.to_owned(), reason })
+}
+
+/// Writes a key file that does not exist yet.
+///
+/// # Errors
+/// [`KeyError`]; a file that exists stays as it is.
+pub fn store(path: &Path, key: &FileKey, passphrase: &[u8]) -> Result<(), KeyError> {
+    let pem =
+        key.to_encrypted_pem(passphrase).map_err(|reason| KeyError::Key { path: path.to_owned(), reason })?;
+    write_new(path, pem.as_bytes())
+}
+
+/// Writes a file that does not exist yet, for its owner's eyes only, and sees it safely on the disk.
+///
+/// # Errors
+/// [`KeyError::File`].
+pub fn write_new(path: &Path, content: &[u8]) -> Result<(), KeyError> {
+    if let Some(directory) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(file_error(directory))?;
+    }
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file_error(path))?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(file_error(path))
+}
+
+/// The first line of a passphrase file.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(file_error(path))?);
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.as_bytes().to_vec())),
+        _ => Err(KeyError::EmptyPassphrase(path.to_owned())),
+    }
+}

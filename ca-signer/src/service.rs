@@ -1,0 +1,174 @@
+//! The loop: claim, do, settle; and again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use ca_core::issue::{Issuer, IssuerError, Urls};
+use ca_core::profile::Profile;
+use ca_core::signer::Signer;
+use ca_core::subject::{Regions, SubjectType};
+use config::Settings;
+use config::clock::SystemClock;
+use config::tables::Tables;
+use store::jobs::{self, Job, JobKind};
+use store::{Database, StoreError, issuers};
+
+use crate::keys::{self, KeyError};
+use crate::revocation_list::{CrlSigner, SignCrlError};
+
+/// Signs what has been approved, and CRLs. Several workers and several processes may run at once.
+pub struct SigningService {
+    pub(crate) database: Database,
+    pub(crate) clock: SystemClock,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) regions: Arc<Regions>,
+    pub(crate) issuer: Issuer,
+    pub(crate) urls: Urls,
+    pub(crate) profiles: HashMap<SubjectType, Profile>,
+    crl_signer: CrlSigner,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// There is no CA yet.
+    #[error("there is no CA in this database yet: run `muhr ca init`")]
+    NoCa,
+    /// The key cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The key and the certificate do not fit.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// The certificate makes no CRL issuer.
+    #[error(transparent)]
+    Crl(#[from] SignCrlError),
+    /// A table of the configuration is broken.
+    #[error(transparent)]
+    Tables(#[from] config::tables::TablesError),
+    /// The memory failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl SigningService {
+    /// With the issuing CA's key from its file.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn open(
+        database: Database,
+        settings: Arc<Settings>,
+        passphrase: &[u8],
+    ) -> Result<Self, ServiceError> {
+        let issuing = match database.read(|connection| issuers::find(connection, issuers::ISSUING)) {
+            Err(StoreError::NotFound) => return Err(ServiceError::NoCa),
+            other => other?,
+        };
+        let key = keys::load(&settings.keys.directory.join("ca.key"), passphrase)?;
+        Self::with_key(database, settings, &issuing.certificate, Arc::new(key))
+    }
+
+    /// With a key from wherever it is.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn with_key(
+        database: Database,
+        settings: Arc<Settings>,
+        certificate: &[u8],
+        key: Arc<dyn Signer>,
+    ) -> Result<Self, ServiceError> {
+        let crl_signer = CrlSigner::new(issuers::ISSUING, certificate, Arc::clone(&key), &settings)?;
+        let tables = Tables::load(&settings.data)?;
+        let of =
+            |kind: SubjectType| tables.profiles.get(kind.as_str()).cloned().map(|profile| (kind, profile));
+        let kinds = [SubjectType::NaturalPerson, SubjectType::SoleProprietor, SubjectType::LegalEntity];
+        Ok(Self {
+            clock: settings.clock(),
+            regions: Arc::new(tables.regions.clone()),
+            issuer: Issuer::new(certificate, key)?,
+            urls: urls(&settings, issuers::ISSUING),
+            profiles: kinds.into_iter().filter_map(of).collect(),
+            database,
+            settings,
+            crl_signer,
+        })
+    }
+
+    /// Works until `stop` is set, on this thread. A failure of the database is waited out.
+    pub fn run(&self, stop: &AtomicBool) {
+        let owner = owner();
+        while !stop.load(Ordering::Relaxed) {
+            match self.work(&owner) {
+                Ok(0) => std::thread::sleep(self.settings.issuance.poll_interval),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "signing failed; trying again");
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
+        }
+    }
+
+    /// One claim of each kind. Returns how many jobs were settled.
+    ///
+    /// # Errors
+    /// The memory or the key failed; what was claimed is claimed again.
+    pub fn work(&self, owner: &str) -> Result<usize, StoreError> {
+        Ok(self.issue_batch(owner)? + self.sign_crls(owner)?)
+    }
+
+    fn sign_crls(&self, owner: &str) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        let lease = self.settings.issuance.lease;
+        let claimed = self.database.write(|c| jobs::claim(c, JobKind::SignCrl, owner, now, lease, 4))?;
+        for job in &claimed {
+            self.sign_crl(job)?;
+        }
+        Ok(claimed.len())
+    }
+
+    fn sign_crl(&self, job: &Job) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if job.key != issuers::ISSUING {
+            let why = format!("the key of `{}` is not here: run `muhr crl now` where it is", job.key);
+            return self.database.write(|c| jobs::retry(c, job, &why, now)).map(|_| ());
+        }
+        // The job leaves the queue before the list is read: a change from now on queues another one.
+        self.database.write(|c| jobs::complete(c, &[job.id]))?;
+        match self.crl_signer.sign(&self.database, self.settings.crl.validity, now) {
+            // Another signer made this number at this moment, from the same rows or newer ones.
+            Ok(_) | Err(SignCrlError::Store(StoreError::Conflict(_))) => Ok(()),
+            Err(SignCrlError::Store(error)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, "CRL not signed");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The addresses that certificates of an issuer carry.
+pub(crate) fn urls(settings: &Settings, issuer: &str) -> Urls {
+    let repository = settings.issuance.repository_url.as_str();
+    Urls {
+        ocsp: settings.issuance.ocsp_url.as_str().to_owned(),
+        ca_issuers: format!("{repository}/{issuer}.cer"),
+        crl: format!("{repository}/{issuer}.crl"),
+        cps: settings.issuance.cps_url.as_str().to_owned(),
+    }
+}
+
+/// A name no other worker has.
+pub(crate) fn owner() -> String {
+    let mut random = [0_u8; 8];
+    // Without random octets the process number and the thread still tell workers of one machine apart.
+    if SystemRandom::new().fill(&mut random).is_err() {
+        tracing::warn!("no random octets for the name of a worker");
+    }
+    format!("{}-{:?}-{}", std::process::id(), std::thread::current().id(), hex::encode(random))
+}

@@ -1,0 +1,229 @@
+//! The command line, and the settings every command starts with.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use config::Settings;
+use config::settings::{Role, Sources};
+use store::{Database, Options};
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+use crate::{audit, bench, ca, certificate, failure, officer, roles, up};
+
+/// Certification authority and online key issuance for Uzbekistan's electronic signature.
+#[derive(Debug, Parser)]
+#[command(name = "muhr", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// How the log is written to standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Json)]
+    log: LogFormat,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For a terminal.
+    Pretty,
+}
+
+/// Where the settings come from.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Place {
+    /// Settings that take the place of the defaults (see config/default.toml).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory with everything this installation has written.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// postgres://USER:PASSWORD@HOST/NAME, or the path of an SQLite file.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every role in one process.
+    Up {
+        #[command(flatten)]
+        place: Place,
+        /// Where to listen for portal, API, OCSP and repository.
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Run the issuance API and the portal.
+    Api(Place),
+    /// Run the signer: the only role with the CA key.
+    Signer(Place),
+    /// Run the OCSP responder.
+    Ocsp(Place),
+    /// Run the CRL publisher.
+    Crl {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: Option<CrlCommand>,
+    },
+    /// The key ceremony: root, issuing CA, OCSP signer.
+    #[command(subcommand)]
+    Ca(ca::Command),
+    /// Issue, revoke or show single certificates.
+    #[command(subcommand)]
+    Certificate(certificate::Command),
+    /// Prove that every certificate has its application, payment, approval and intent.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Officers' accounts.
+    #[command(subcommand)]
+    Officer(officer::Command),
+    /// Bring the database to this version's shape.
+    Migrate {
+        #[command(flatten)]
+        place: Place,
+        /// Undo every migration: ALL DATA IS LOST.
+        #[arg(long)]
+        down: bool,
+    },
+    /// Read the settings and name every mistake.
+    CheckConfig(Place),
+    /// Measure, one JSON line a figure.
+    #[command(subcommand)]
+    Bench(bench::Command),
+}
+
+#[derive(Debug, Subcommand)]
+enum CrlCommand {
+    /// Sign the next CRL at once, with the key file that is here.
+    Now {
+        #[command(flatten)]
+        place: Place,
+        /// The issuer's short name, `ca` or `root`.
+        #[arg(long, default_value = store::issuers::ISSUING)]
+        issuer: String,
+    },
+}
+
+impl Arguments {
+    /// Log lines go to standard error. Nothing personal is in them: see the callers.
+    pub(crate) fn start_logging(&self) {
+        let filter = EnvFilter::try_from_env("MUHR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+        let writer = std::io::stderr;
+        match self.log {
+            LogFormat::Json => tracing_subscriber::fmt()
+                .json()
+                .flatten_event(true)
+                .with_current_span(true)
+                .with_span_list(false)
+                .with_env_filter(filter)
+                .with_writer(writer)
+                .init(),
+            LogFormat::Pretty => tracing_subscriber::fmt()
+                .with_env_filter(filter)
+                .with_ansi(writer().is_terminal())
+                .with_writer(writer)
+                .init(),
+        }
+    }
+
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Up { place, listen } => up::run(&place, listen),
+            Command::Api(place) => roles::api(&place),
+            Command::Signer(place) => roles::signer(&place),
+            Command::Ocsp(place) => roles::ocsp(&place),
+            Command::Crl { command: Some(CrlCommand::Now { place, issuer }), .. } => ca::crl_now(&place, &issuer),
+            Command::Crl { place, command: None } => roles::crl(&place),
+            Command::Ca(command) => ca::run(command),
+            Command::Certificate(command) => certificate::run(command),
+            Command::Audit(command) => audit::run(&command),
+            Command::Officer(command) => officer::run(command),
+            Command::Migrate { place, down } => migrate(&place, down),
+            Command::CheckConfig(place) => {
+                place.settings(&Role::ALL)?;
+                failure::say("the settings are in order");
+                Ok(())
+            }
+            Command::Bench(command) => bench::run(command),
+        }
+    }
+}
+
+impl Place {
+    /// Where the settings come from: file, environment, this command line.
+    pub(crate) fn sources(&self) -> Sources {
+        let mut sources = Sources::of_process(self.config.clone());
+        if let Some(data) = &self.data {
+            sources = sources.with("data.directory", data.display().to_string());
+        }
+        if let Some(database) = &self.database {
+            sources = sources.with("database.url", database);
+        }
+        sources
+    }
+
+    /// The settings, with every rule kept that the roles need.
+    pub(crate) fn settings(&self, roles: &[Role]) -> Result<Arc<Settings>, Failure> {
+        Ok(Arc::new(Settings::load(&self.sources(), roles)?))
+    }
+
+    /// Settings and an open, migrated database.
+    pub(crate) fn open(&self, roles: &[Role]) -> Result<(Arc<Settings>, Database), Failure> {
+        let settings = self.settings(roles)?;
+        let database = open_database(&settings)?;
+        if store::migrations::pending(&database)? {
+            return Err(Failure::new("the database is not in this version's shape: run `muhr migrate`"));
+        }
+        Ok((settings, database))
+    }
+
+    /// A place with its own data directory, for measurements.
+    pub(crate) fn of(data: PathBuf, database: Option<String>) -> Self {
+        Self { config: None, data: Some(data), database }
+    }
+
+    /// The database named on the command line.
+    pub(crate) fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+}
+
+/// The pool of the settings' database.
+pub(crate) fn open_database(settings: &Settings) -> Result<Database, Failure> {
+    let options =
+        Options { connections: settings.database.pool_size, patience: settings.database.pool_timeout };
+    Ok(Database::open(settings.database.url.as_str().parse()?, &options)?)
+}
+
+/// The passphrase of the CA's key files: from its file, or asked for on the terminal.
+pub(crate) fn passphrase(settings: &Settings) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match &settings.keys.passphrase_file {
+        Some(path) => Ok(ca_signer::keys::passphrase(path)?),
+        None => {
+            let typed = Zeroizing::new(rpassword::prompt_password("Passphrase of the CA keys: ")?);
+            Ok(Zeroizing::new(typed.as_bytes().to_vec()))
+        }
+    }
+}
+
+fn migrate(place: &Place, down: bool) -> Result<(), Failure> {
+    let settings = place.settings(&[])?;
+    let database = open_database(&settings)?;
+    if down {
+        store::migrations::down(&database)?;
+        failure::say("every migration is undone");
+        return Ok(());
+    }
+    match store::migrations::up(&database)?.as_slice() {
+        [] => failure::say("nothing to do"),
+        versions => failure::say(format!("done: {}", versions.join(", "))),
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! Does every certificate stand on a paid, reviewed, approved application? Asked of the rows themselves.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::prelude::*;
+
+use crate::database::Connection;
+use crate::error::StoreError;
+use crate::schema::{application_events, applications, audit_entries, certificates, intents, invoices};
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// `certificate:<issuer>/<serial>` or `application:<id>`.
+    pub object: String,
+    /// The rule it breaks.
+    pub rule: &'static str,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Certificates looked at.
+    pub certificates: u64,
+    /// Issued applications looked at.
+    pub applications: u64,
+    /// Everything that must not be.
+    pub findings: Vec<Finding>,
+}
+
+const PAGE: i64 = 1000;
+
+#[derive(Queryable)]
+struct CertificateRow {
+    id: i64,
+    issuer: String,
+    serial: Vec<u8>,
+    application: Option<String>,
+    der: Vec<u8>,
+}
+
+/// Looks at every certificate and at every issued application.
+///
+/// # Errors
+/// The database's.
+pub fn verify(connection: &mut Connection) -> Result<Report, StoreError> {
+    let mut report = Report::default();
+    let mut after = 0;
+    loop {
+        let page: Vec<CertificateRow> = certificates::table
+            .filter(certificates::id.gt(after))
+            .order(certificates::id)
+            .limit(PAGE)
+            .select((
+                certificates::id,
+                certificates::issuer_id,
+                certificates::serial,
+                certificates::application_id,
+                certificates::certificate,
+            ))
+            .load(connection)?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        report.certificates += page.len() as u64;
+        check_intents(connection, &page, &mut report)?;
+        check_applications(connection, &page, &mut report)?;
+        check_audit(connection, &page, &mut report)?;
+    }
+    check_issued(connection, &mut report)?;
+    Ok(report)
+}
+
+impl CertificateRow {
+    fn object(&self) -> String {
+        format!("certificate:{}/{}", self.issuer, hex::encode(&self.serial))
+    }
+
+    fn breaks(&self, rule: &'static str, report: &mut Report) {
+        report.findings.push(Finding { object: self.object(), rule });
+    }
+}
+
+/// What was signed is what was recorded before it was signed.
+fn check_intents(
+    connection: &mut Connection,
+    page: &[CertificateRow],
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let serials: Vec<&[u8]> = page.iter().map(|row| row.serial.as_slice()).collect();
+    let rows: Vec<(String, Vec<u8>, Vec<u8>, String)> = intents::table
+        .filter(intents::serial.eq_any(serials))
+        .select((intents::issuer_id, intents::serial, intents::tbs, intents::state))
+        .load(connection)?;
+    let recorded: HashMap<_, _> =
+        rows.into_iter().map(|(issuer, serial, tbs, state)| ((issuer, serial), (tbs, state))).collect();
+    for row in page {
+        match recorded.get(&(row.issuer.clone(), row.serial.clone())) {
+            None => row.breaks("a certificate has an intent that was recorded before it was signed", report),
+            Some((tbs, _)) if !tbs_of(&row.der).is_some_and(|signed| signed.starts_with(tbs)) => {
+                row.breaks("a certificate says what its intent recorded", report);
+            }
+            Some((_, state)) if state != "issued" => {
+                row.breaks("the intent of a certificate is marked as issued", report);
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The TBSCertificate and what follows it, inside the outer SEQUENCE of a Certificate (RFC 5280 section 4.1).
+fn tbs_of(der: &[u8]) -> Option<&[u8]> {
+    let length_octets = match *der.get(1)? {
+        short if short < 0x80 => 0,
+        long => usize::from(long & 0x7f),
+    };
+    der.get(2 + length_octets..)
+}
+
+/// The application is issued, paid, and approved by an officer who did not register it.
+fn check_applications(
+    connection: &mut Connection,
+    page: &[CertificateRow],
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let ids: Vec<&str> = page.iter().filter_map(|row| row.application.as_deref()).collect();
+    let states: HashMap<String, (String, Option<String>)> = applications::table
+        .filter(applications::id.eq_any(&ids))
+        .select((applications::id, (applications::state, applications::registered_by)))
+        .load::<(String, (String, Option<String>))>(connection)?
+        .into_iter()
+        .collect();
+    let paid: HashSet<String> = invoices::table
+        .filter(invoices::application_id.eq_any(&ids))
+        .filter(invoices::state.eq("paid"))
+        .select(invoices::application_id)
+        .load(connection)?
+        .into_iter()
+        .collect();
+    let approvals: Vec<(String, String)> = application_events::table
+        .filter(application_events::application_id.eq_any(&ids))
+        .filter(application_events::command.eq("approve"))
+        .order(application_events::id)
+        .select((application_events::application_id, application_events::actor))
+        .load(connection)?;
+    // The last approval is the one that counts: an earlier one may have been refused by the signer's lint.
+    let approved_by: HashMap<String, String> = approvals.into_iter().collect();
+    for row in page {
+        let Some(id) = &row.application else { continue };
+        match states.get(id) {
+            None => row.breaks("a certificate answers an application that exists", report),
+            Some((state, _)) if state != "issued" => {
+                row.breaks("the application of a certificate is issued", report);
+            }
+            Some((_, registered_by)) => match approved_by.get(id) {
+                None => row.breaks("the application of a certificate was approved", report),
+                Some(actor) => {
+                    let own =
+                        registered_by.as_ref().is_some_and(|login| *actor == format!("officer:{login}"));
+                    if own || !actor.starts_with("officer:") {
+                        row.breaks(
+                            "an application is approved by an officer who did not register it",
+                            report,
+                        );
+                    }
+                }
+            },
+        }
+        if !paid.contains(id) {
+            row.breaks("the application of a certificate is paid", report);
+        }
+    }
+    Ok(())
+}
+
+/// The audit log tells of it.
+fn check_audit(
+    connection: &mut Connection,
+    page: &[CertificateRow],
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let objects: Vec<String> =
+        page.iter().map(|row| format!("certificate:{}/{}", row.issuer, shown(row))).collect();
+    let told: HashSet<String> = audit_entries::table
+        .filter(audit_entries::object.eq_any(&objects))
+        .filter(audit_entries::action.eq("certificate.issue"))
+        .select(audit_entries::object)
+        .load(connection)?
+        .into_iter()
+        .collect();
+    for (row, object) in page.iter().zip(&objects) {
+        if !told.contains(object) {
+            row.breaks("the audit log tells of the issuing of a certificate", report);
+        }
+    }
+    Ok(())
+}
+
+fn shown(row: &CertificateRow) -> String {
+    ca_core::SerialNumber::try_from(row.serial.as_slice())
+        .map_or_else(|_| hex::encode(&row.serial), |serial| serial.to_string())
+}
+
+/// An issued application has its certificate.
+fn check_issued(connection: &mut Connection, report: &mut Report) -> Result<(), StoreError> {
+    let mut after = String::new();
+    loop {
+        let page: Vec<String> = applications::table
+            .filter(applications::state.eq("issued"))
+            .filter(applications::id.gt(&after))
+            .order(applications::id)
+            .limit(PAGE)
+            .select(applications::id)
+            .load(connection)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after.clone_from(last);
+        report.applications += page.len() as u64;
+        let certified: HashSet<String> = certificates::table
+            .filter(certificates::application_id.eq_any(&page))
+            .select(certificates::application_id)
+            .load::<Option<String>>(connection)?
+            .into_iter()
+            .flatten()
+            .collect();
+        for id in page.iter().filter(|id| !certified.contains(*id)) {
+            report.findings.push(Finding {
+                object: format!("application:{id}"),
+                rule: "an issued application has its certificate",
+            });
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `kill -9` of the signer, again and again, at every moment of its work.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use crate::applicant::{Application, SubjectType};
+use crate::officer::{Officer, pages};
+use crate::relying_party::RelyingParty;
+use crate::stack::{Database, Role, Stack};
+
+on_both_databases!(fifty_kills_of_the_signer_lose_nothing_and_issue_nothing_twice);
+
+const KILLS: usize = 50;
+const APPROVALS_PER_LIFE: usize = 2;
+
+fn fifty_kills_of_the_signer_lose_nothing_and_issue_nothing_twice(database: Database) {
+    // It looks for work at once, and what a dead signer had claimed is free again soon.
+    let settings = [("ISSUANCE__POLL_INTERVAL_MILLISECONDS", "5"), ("ISSUANCE__LEASE_SECONDS", "1")];
+    let stack = database.start_roles_with(&settings);
+    stack.terminate(Role::Signer);
+    let applications = many_under_review(&stack, KILLS * APPROVALS_PER_LIFE);
+    let reviewer = Officer::reviewer(&stack);
+    for (kill, batch) in applications.chunks(APPROVALS_PER_LIFE).enumerate() {
+        stack.run(Role::Signer);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                batch.iter().for_each(|application| drop(reviewer.approve(&application.id).json()))
+            });
+            thread::sleep(moment(kill));
+            stack.kill(Role::Signer);
+        });
+    }
+    let interrupted =
+        applications.iter().filter(|application| application.view()["state"] != "issued").count();
+    eprintln!(
+        "{database:?}: {KILLS} kills left {interrupted} of {} certificates to the next life",
+        applications.len()
+    );
+    stack.run(Role::Signer);
+    for application in &applications {
+        application.wait_long_until("issued", Duration::from_secs(60));
+    }
+    each_was_issued_once(&stack, &applications);
+}
+
+/// Spread over the time that two approvals and their certificates take, no two alike.
+fn moment(kill: usize) -> Duration {
+    Duration::from_micros((kill * 37 % KILLS) as u64 * 2_000 + kill as u64 * 13)
+}
+
+fn each_was_issued_once(stack: &Stack, applications: &[Application]) {
+    let serials: BTreeSet<String> = applications.iter().map(Application::serial).collect();
+    assert_eq!(serials.len(), applications.len(), "no serial twice");
+    let register = pages(&stack.anybody(), "/api/v1/certificates");
+    let registered: BTreeSet<&str> = register.iter().filter_map(|entry| entry["serial"].as_str()).collect();
+    assert_eq!(register.len(), applications.len(), "as many certificates as applications");
+    assert_eq!(
+        registered,
+        serials.iter().map(String::as_str).collect(),
+        "no certificate without its application"
+    );
+    let count = |query: &str| stack.rows(&format!("SELECT count(*) FROM {query}")).remove(0);
+    let expected = applications.len().to_string();
+    assert_eq!(count("certificates WHERE application_id IS NOT NULL"), expected);
+    assert_eq!(count("intents WHERE application_id IS NOT NULL AND state = 'issued'"), expected);
+    assert_eq!(count("intents WHERE state = 'pending'"), "0");
+    assert_eq!(count("application_events WHERE command = 'issue'"), expected);
+    eprintln!("intents given up: {}", count("intents WHERE state = 'abandoned'"));
+    stack.muhr(&["audit", "verify"]).well();
+    let last = applications.last().expect("there are some");
+    RelyingParty::receiving(stack, &last.certificate()).openssl_verify().well();
+}
+
+/// Several people at once, because each takes a while to fill in.
+pub(super) fn many_under_review(stack: &Stack, count: usize) -> Vec<Application> {
+    const AT_ONCE: usize = 4;
+    thread::scope(|scope| {
+        let share = |part: usize| {
+            let own = (part..count).step_by(AT_ONCE);
+            own.map(|_| Application::under_review(stack, SubjectType::NaturalPerson)).collect::<Vec<_>>()
+        };
+        let runs: Vec<_> = (0..AT_ONCE).map(|part| scope.spawn(move || share(part))).collect();
+        runs.into_iter().flat_map(|run| run.join().expect("no panic")).collect()
+    })
+}
