@@ -7,12 +7,11 @@
 use std::sync::Arc;
 
 use der::Encode;
-use spki::AlgorithmIdentifierOwned;
 use x509_parser::asn1_rs::FromDer;
 use x509_parser::certificate::{TbsCertificate, X509Certificate};
 
 use crate::profile::{Kind, Profile, SubjectFields};
-use crate::signer::{FileKey, KeyAlgorithm, SignError, Signer};
+use crate::signer::{SignError, Signer};
 use crate::{SerialNumber, Timestamp};
 
 mod build;
@@ -20,12 +19,16 @@ mod content;
 mod extension;
 mod finding;
 mod lint;
+mod prepared;
 mod render;
+mod throwaway;
 
 pub use finding::{Finding, Violation};
+pub use prepared::{Certificate, Prepared};
 pub use render::{NotACertificate, render};
 
 use content::Content;
+use throwaway::Throwaway;
 
 /// Where the issuer's status and policy are found; written into the certificates whose profile asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -298,93 +301,4 @@ struct Identity {
     not_before: Timestamp,
     not_after: Timestamp,
     path_len: Option<u32>,
-}
-
-/// Signs the certificates that only the lint sees. Nobody trusts it, so a mistake found by the lint was never signed
-/// by a key that anybody trusts.
-enum Throwaway {
-    Key(Box<FileKey>),
-    /// For an algorithm that lives only in a token: the lint reads the structure, and the structure is the same
-    /// whatever the signature's bits are.
-    Blank,
-}
-
-impl Throwaway {
-    fn like(algorithm: &AlgorithmIdentifierOwned) -> Option<Self> {
-        match KeyAlgorithm::ALL.into_iter().find(|known| known.signature().identifier == *algorithm) {
-            Some(known) => FileKey::generate(known).ok().map(|key| Self::Key(Box::new(key))),
-            None => Some(Self::Blank),
-        }
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        match self {
-            Self::Key(key) => key.sign(message),
-            Self::Blank => Ok(vec![0; 64]),
-        }
-    }
-}
-
-/// Bytes that passed the lint and wait for their one signature.
-#[must_use]
-pub struct Prepared<'a> {
-    issuer: &'a Issuer,
-    tbs: Vec<u8>,
-    serial: SerialNumber,
-    not_before: Timestamp,
-    not_after: Timestamp,
-}
-
-impl Prepared<'_> {
-    /// The DER TBSCertificate: what is recorded before it is signed.
-    pub fn tbs(&self) -> &[u8] {
-        &self.tbs
-    }
-
-    /// Its serial number.
-    pub fn serial(&self) -> SerialNumber {
-        self.serial
-    }
-
-    /// Its first second.
-    pub fn not_before(&self) -> Timestamp {
-        self.not_before
-    }
-
-    /// Its last second.
-    pub fn not_after(&self) -> Timestamp {
-        self.not_after
-    }
-
-    /// Its subject on one line, in the order of the certificate.
-    pub fn subject_text(&self) -> String {
-        render::subject(&self.tbs).unwrap_or_else(|error| error.to_string())
-    }
-
-    /// The certificate as people read it.
-    pub fn render(&self) -> String {
-        render(&self.tbs).unwrap_or_else(|error| error.to_string())
-    }
-}
-
-/// A signed certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// The DER Certificate.
-    pub der: Vec<u8>,
-    /// The DER TBSCertificate in it, as it was recorded before it was signed.
-    pub tbs: Vec<u8>,
-    /// Its serial number.
-    pub serial: SerialNumber,
-    /// Its first second.
-    pub not_before: Timestamp,
-    /// Its last second.
-    pub not_after: Timestamp,
-}
-
-impl Certificate {
-    /// Its subject on one line, in the order of the certificate.
-    pub fn subject_text(&self) -> String {
-        render::subject(&self.tbs).unwrap_or_else(|error| error.to_string())
-    }
 }

@@ -20,6 +20,7 @@ use x509_cert::Certificate;
 
 use crate::Timestamp;
 use crate::csr::proof::{Digest, SignatureScheme};
+use crate::csr::strict_der::{CONTEXT_0, Elements, SET};
 use crate::csr::{Refusal, SubjectPublicKey};
 
 /// The size of the largest signed statement that is looked at, in octets.
@@ -174,8 +175,7 @@ pub fn verify(cms: &[u8], statement: &[u8], key: &SubjectPublicKey) -> Result<()
     let (digest, scheme) = algorithms(signer)?;
     let attributes = signer.signed_attrs.as_ref().ok_or(StatementRefusal::NoSignedAttributes)?;
     check_attributes(attributes, digest, statement)?;
-    // RFC 5652 section 5.4: what is signed is the SET OF, not the [0] it is sent as.
-    let message = attributes.to_der().map_err(|_| StatementRefusal::SignedAttributes)?;
+    let message = signed_message(cms).ok_or(StatementRefusal::NotSignedData)?;
     Ok(scheme.verify(key, &message, signer.signature.as_bytes())?)
 }
 
@@ -185,6 +185,18 @@ fn signed_data(cms: &[u8]) -> Result<SignedData, StatementRefusal> {
         return Err(StatementRefusal::NotSignedData);
     }
     outer.content.decode_as().map_err(|_| StatementRefusal::NotSignedData)
+}
+
+/// What the only signer has signed (RFC 5652 section 5.4): the attributes as a SET OF instead of the [0] they are sent
+/// as, otherwise as received. Encoded anew they would be sorted, and pkijs sends and signs them unsorted.
+fn signed_message(cms: &[u8]) -> Option<Vec<u8>> {
+    let content = Elements::of(cms).next()?.elements().nth(1)?;
+    let signed_data = content.elements().next()?;
+    let signer_infos = signed_data.elements().last()?;
+    let attributes = signer_infos.elements().next()?.elements().nth(3)?;
+    let mut message = attributes.raw.to_vec();
+    *message.first_mut()? = SET;
+    (attributes.tag == CONTEXT_0).then_some(message)
 }
 
 /// Every certificate that the signer names carries `key`.

@@ -17,6 +17,8 @@ use store::certificates::NewCertificate;
 use store::issuance::Intent;
 use store::{Database, StoreError, audit, issuance, issuers};
 
+use der::Decode;
+
 use crate::keys::{self, KeyError};
 use crate::revocation_list::{CrlSigner, SignCrlError};
 use crate::service::urls;
@@ -205,6 +207,14 @@ pub fn renew_ocsp(
     database.write(|connection| store_made(connection, &made, now))?;
     replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
     Ok(made.certificate)
+}
+
+/// When the OCSP signer's certificate ends; `None` if the file holds none.
+pub fn ocsp_signer_end(settings: &Settings) -> Option<Timestamp> {
+    let der = fs::read(&settings.ocsp.certificate_file).ok()?;
+    let certificate = x509_cert::Certificate::from_der(&der).ok()?;
+    let end = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+    Some(Timestamp::from_unix_seconds(i64::try_from(end.as_secs()).ok()?))
 }
 
 /// Signs the next CRL of an issuer whose key file is here.

@@ -125,7 +125,7 @@ impl Format {
 
 /// Takes a photo or a selfie.
 ///
-/// Costs up to 300 MB of memory and a second of CPU for the largest pictures: call it where blocking is allowed, a few at a
+/// Costs up to 300 MB of memory and seconds of CPU for the largest pictures: call it where blocking is allowed, a few at a
 /// time.
 ///
 /// # Errors

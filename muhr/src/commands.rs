@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use config::Settings;
-use config::settings::{Role, Sources};
-use store::{Database, Options};
+use config::settings::{DatabaseUrl, Role, Sources};
+use secrecy::ExposeSecret;
+use store::{Database, Options, Target};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
@@ -139,7 +140,9 @@ impl Arguments {
             Command::Api(place) => roles::api(&place),
             Command::Signer(place) => roles::signer(&place),
             Command::Ocsp(place) => roles::ocsp(&place),
-            Command::Crl { command: Some(CrlCommand::Now { place, issuer }), .. } => ca::crl_now(&place, &issuer),
+            Command::Crl { command: Some(CrlCommand::Now { place, issuer }), .. } => {
+                ca::crl_now(&place, &issuer)
+            }
             Command::Crl { place, command: None } => roles::crl(&place),
             Command::Ca(command) => ca::run(command),
             Command::Certificate(command) => certificate::run(command),
@@ -188,18 +191,17 @@ impl Place {
     pub(crate) fn of(data: PathBuf, database: Option<String>) -> Self {
         Self { config: None, data: Some(data), database }
     }
-
-    /// The database named on the command line.
-    pub(crate) fn database(&self) -> Option<&str> {
-        self.database.as_deref()
-    }
 }
 
 /// The pool of the settings' database.
 pub(crate) fn open_database(settings: &Settings) -> Result<Database, Failure> {
     let options =
         Options { connections: settings.database.pool_size, patience: settings.database.pool_timeout };
-    Ok(Database::open(settings.database.url.as_str().parse()?, &options)?)
+    let target = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => Target::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Target::Postgres(url.expose_secret().to_owned()),
+    };
+    Ok(Database::open(target, &options)?)
 }
 
 /// The passphrase of the CA's key files: from its file, or asked for on the terminal.

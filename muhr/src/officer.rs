@@ -48,7 +48,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             for account in database.read(officers::all)? {
                 let state = if account.disabled_at.is_some() { "disabled" } else { "active" };
                 let totp = if account.totp_secret.is_some() { "totp" } else { "password only" };
-                say(format!("{:<20} {:<10} {state:<8} {totp}", account.officer.login, account.officer.role.as_str()));
+                say(format!(
+                    "{:<20} {:<10} {state:<8} {totp}",
+                    account.officer.login,
+                    account.officer.role.as_str()
+                ));
             }
         }
         Command::Disable { login, place } => {

@@ -1,1 +1,16 @@
-//! Certificate status over HTTP (RFC 6960).
+//! Certificate status over HTTP (RFC 6960, RFC 9919).
+//!
+//! A [`Service`] answers from memory: a [`Follower`] keeps its index of every issued serial in step with the database, and
+//! no request ever waits for one. [`configure`] mounts it under `/ocsp` of any actix-web application.
+
+mod answers;
+mod follower;
+mod http;
+mod index;
+mod metrics;
+mod service;
+
+pub use answers::SignedAnswer;
+pub use follower::Follower;
+pub use http::configure;
+pub use service::{Reply, Service};

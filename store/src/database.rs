@@ -1,7 +1,6 @@
 //! One connection enum over both databases, its pool and its transactions.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
@@ -12,34 +11,13 @@ use diesel::{PgConnection, SqliteConnection};
 pub use crate::connection::AnyConnection as Connection;
 use crate::error::StoreError;
 
-/// Where the database is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the database is. Not `Debug`: a URL may carry a password.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// A file.
     Sqlite(PathBuf),
     /// A `postgres://` URL for libpq.
     Postgres(String),
-}
-
-/// The text is neither a `postgres://` URL nor a path.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the database is a postgres:// URL, a sqlite: URL or the path of a file")]
-pub struct InvalidTarget;
-
-impl FromStr for Target {
-    type Err = InvalidTarget;
-
-    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(text.to_owned()));
-        }
-        let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).unwrap_or(text);
-        if path.is_empty() || path.contains("://") {
-            Err(InvalidTarget)
-        } else {
-            Ok(Self::Sqlite(path.into()))
-        }
-    }
 }
 
 /// How a [`Database`] holds its connections.
@@ -173,7 +151,6 @@ fn rollback(connection: &mut Connection) -> QueryResult<()> {
 
 /// Makes connections. Our own instead of diesel's, whose `MultiConnection` would try a PostgreSQL URL as the name of an
 /// SQLite file when the server is down.
-#[derive(Debug)]
 pub(crate) struct Manager {
     target: Target,
     patience: Duration,
@@ -253,19 +230,5 @@ struct LogErrors;
 impl diesel::r2d2::HandleError<ConnectError> for LogErrors {
     fn handle_error(&self, error: ConnectError) {
         tracing::warn!(error = %error, "no database connection");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_target_is_a_url_or_a_path_and_nothing_else() {
-        assert_eq!("postgres://h/d".parse(), Ok(Target::Postgres("postgres://h/d".to_owned())));
-        assert_eq!("sqlite:var/muhr.sqlite".parse(), Ok(Target::Sqlite("var/muhr.sqlite".into())));
-        assert_eq!("var/muhr.sqlite".parse(), Ok(Target::Sqlite("var/muhr.sqlite".into())));
-        assert_eq!("mysql://h/d".parse::<Target>(), Err(InvalidTarget));
-        assert_eq!("".parse::<Target>(), Err(InvalidTarget));
     }
 }

@@ -150,7 +150,7 @@ impl Stack {
                 if role != Role::Api {
                     command.env("MUHR__HTTP__LISTEN", format!("127.0.0.1:{}", free_port()));
                 }
-                command.arg(role.name()).arg("--config").arg(self.empty_config());
+                command.arg(role.name()).arg("--config").arg(self.config());
             }
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
@@ -276,10 +276,12 @@ impl Stack {
         self.settings.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// What separate roles read; everything comes from the environment.
-    fn empty_config(&self) -> PathBuf {
+    /// What separate roles read, besides the environment: the payment provider that `muhr up` made for itself.
+    fn config(&self) -> PathBuf {
         let file = self.folder.join("muhr.toml");
-        fs::write(&file, "environment = \"sandbox\"\n").expect("the folder is ours");
+        let text = "[payments.webhook.sandbox]\nsecret_file = \"payments-sandbox.secret\"\n\
+                    pay_url = \"http://127.0.0.1/sandbox/pay/{number}\"\n";
+        fs::write(&file, text).expect("the folder is ours");
         file
     }
 

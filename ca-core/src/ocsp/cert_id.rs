@@ -3,6 +3,7 @@
 use aws_lc_rs::digest;
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912::{ID_SHA_1, ID_SHA_256, ID_SHA_384, ID_SHA_512};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::RequestError;
 use crate::SerialNumber;
@@ -137,6 +138,12 @@ impl IssuerKeyIds {
             (hash(subject), hash(key))
         });
         Some(Self { hashes })
+    }
+
+    /// From the issuer's certificate in DER; `None` if it is not one.
+    pub fn of_certificate(certificate: &[u8]) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        Self::new(parsed.subject().as_raw(), parsed.public_key().raw)
     }
 
     /// Whether the CertID names this issuer: name and key, in the CertID's own hash algorithm.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use base64::Engine;
 use tempfile::TempDir;
 
 use super::*;
@@ -102,6 +103,39 @@ fn what_openssl_signs_is_accepted() {
         }
     }
 }
+
+#[test]
+fn what_pkijs_signs_is_accepted_though_it_does_not_sort_attributes() {
+    let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+    let key = SubjectPublicKey::from_spki_der(&decode(PKIJS_KEY)).unwrap();
+    for cms in [PKIJS_USUAL, PKIJS_REVERSED] {
+        assert_eq!(verify(&decode(cms), b"hello statement", &key), Ok(()));
+        assert_eq!(verify(&decode(cms), b"other statement", &key), Err(StatementRefusal::OtherDigest));
+    }
+}
+
+// Made by pkijs 3 with WebCrypto: contentType, messageDigest, signingTime, and the same reversed.
+const PKIJS_KEY: &str = "\
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEUTYQgbL9dMY2CjgtBhVroar79Dj3nmrS6U5ivBJoKdHMdVvCt/4aNGpw7MBaf/3\
+    GFZ+n7zcRZvBhJBYjddVjw==";
+const PKIJS_USUAL: &str = "\
+    MIICRwYJKoZIhvcNAQcCoIICODCCAjQCAQExDzANBglghkgBZQMEAgEFADALBgkqhkiG9w0BBwGgggEbMIIBFzCBv6ADAgECAgEB\
+    MAoGCCqGSM49BAMCMBQxEjAQBgNVBAMMCXRocm93YXdheTAeFw0yNjAyMDEwMDAwMDBaFw0yNzAyMDEwMDAwMDBaMBQxEjAQBgNV\
+    BAMMCXRocm93YXdheTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBFE2EIGy/XTGNgo4LQYVa6Gq+/Q4955q0ulOYrwSaCnRzHV\
+    bwrf+GjRqcOzAWn/9xhWfp+83EWbwYSQWI3XVY+jAjAAMAoGCCqGSM49BAMCA0cAMEQCIBoXPu0BVVcKUpxrZj5T3iqfNi+eTfSL\
+    kH+Q6vkM3gtwAiAaKFqFiAZ8SeoZBf4P4frHOHKaTtNu+XPsNBBcz/M9lzGB8TCB7gIBATAZMBQxEjAQBgNVBAMMCXRocm93YXdh\
+    eQIBATANBglghkgBZQMEAgEFAKBpMBgGCSqGSIb3DQEJAzELBgkqhkiG9w0BBwEwLwYJKoZIhvcNAQkEMSIEIGBqhgiMOCe5bCv+\
+    ZW6j3IbsN9WtTdyELsDYOZDt1sLzMBwGCSqGSIb3DQEJBTEPFw0yNjExMjEwMDQ0MjRaMAoGCCqGSM49BAMCBEgwRgIhAMi4Qhpz\
+    9kQ+apWbgckW3nk2EtWjv5Uk6DydrssuvUNsAiEAynT2EJv/b7IyD/rz6CjPKfiBUS7AizXBmwHubjUxvTQ=";
+const PKIJS_REVERSED: &str = "\
+    MIICRQYJKoZIhvcNAQcCoIICNjCCAjICAQExDzANBglghkgBZQMEAgEFADALBgkqhkiG9w0BBwGgggEbMIIBFzCBv6ADAgECAgEB\
+    MAoGCCqGSM49BAMCMBQxEjAQBgNVBAMMCXRocm93YXdheTAeFw0yNjAyMDEwMDAwMDBaFw0yNzAyMDEwMDAwMDBaMBQxEjAQBgNV\
+    BAMMCXRocm93YXdheTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBFE2EIGy/XTGNgo4LQYVa6Gq+/Q4955q0ulOYrwSaCnRzHV\
+    bwrf+GjRqcOzAWn/9xhWfp+83EWbwYSQWI3XVY+jAjAAMAoGCCqGSM49BAMCA0cAMEQCIBoXPu0BVVcKUpxrZj5T3iqfNi+eTfSL\
+    kH+Q6vkM3gtwAiAaKFqFiAZ8SeoZBf4P4frHOHKaTtNu+XPsNBBcz/M9lzGB7zCB7AIBATAZMBQxEjAQBgNVBAMMCXRocm93YXdh\
+    eQIBATANBglghkgBZQMEAgEFAKBpMBwGCSqGSIb3DQEJBTEPFw0yNjExMjEwMDQ0MjRaMC8GCSqGSIb3DQEJBDEiBCBgaoYIjDgn\
+    uWwr/mVuo9yG7DfVrU3chC7A2DmQ7dbC8zAYBgkqhkiG9w0BCQMxCwYJKoZIhvcNAQcBMAoGCCqGSM49BAMCBEYwRAIgFJ9WGd90\
+    I4HGiuc9NTzSY+d/+aRdaAIJ6kydmVHOqJkCIDeabMKsdeajWuPWYuib2dMDabfvKdL+8SmzRpFXZJj8";
 
 #[test]
 fn another_text_or_another_key_is_refused() {

@@ -97,7 +97,6 @@ impl Settings {
         }
         problems.within(self.ocsp.validity.as_secs(), 60, 7 * 86_400, "ocsp.validity_seconds");
         problems.within(self.ocsp.max_request_bytes, 512, 1 << 20, "ocsp.max_request_bytes");
-        problems.within(self.ocsp.max_certificates_per_request, 1, 1000, "ocsp.max_certificates_per_request");
         problems.within(self.ocsp.feed_poll.as_millis(), 10, 10_000, "ocsp.feed_poll_milliseconds");
         problems.within(self.ocsp.reconcile.as_secs(), 1, 86_400, "ocsp.reconcile_seconds");
         problems.within(self.crl.validity.as_secs() / 3600, 1, 24 * 90, "crl.validity_hours");

@@ -184,8 +184,6 @@ pub struct Ocsp {
     pub passphrase_file: Option<PathBuf>,
     /// Largest request.
     pub max_request_bytes: usize,
-    /// CertIDs in one request.
-    pub max_certificates_per_request: usize,
     /// How soon a change is seen.
     #[serde(rename = "feed_poll_milliseconds", deserialize_with = "milliseconds")]
     pub feed_poll: Duration,

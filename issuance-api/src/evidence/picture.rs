@@ -4,7 +4,6 @@ use std::io::Cursor;
 
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::codecs::png::PngDecoder;
-use image::imageops::FilterType;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, Limits, Rgb, RgbImage};
 
 use super::{Evidence, Format, MAX_PIXELS, MIN_SIDE, Refusal};
@@ -69,7 +68,7 @@ fn shrunk(picture: DynamicImage) -> DynamicImage {
     if picture.width().max(picture.height()) <= MAX_KEPT_SIDE {
         return picture;
     }
-    picture.resize(MAX_KEPT_SIDE, MAX_KEPT_SIDE, FilterType::Triangle)
+    picture.thumbnail(MAX_KEPT_SIDE, MAX_KEPT_SIDE)
 }
 
 /// Without transparency: what shines through is white, as on paper.

@@ -90,12 +90,16 @@ fn each_role_does_its_own_work_only(database: Database) {
 }
 
 fn an_officer_cannot_approve_what_they_registered(database: Database) {
-    let stack = database.shared();
-    let admin = Officer::named(&stack, "admin");
-    let application = walk_in(&stack, &admin);
+    let stack = database.start();
+    let registrar = Officer::named(&stack, "registrar");
+    let application = walk_in(&stack, &registrar);
     application.complete();
     application.submit().json();
-    admin.approve(&application.id).problem(403, "own-application");
+    registrar.approve(&application.id).problem(403, "forbidden");
+    // Not even after a promotion.
+    stack.rows("UPDATE officers SET role = 'reviewer' WHERE login = 'registrar'");
+    registrar.approve(&application.id).problem(403, "own-application");
+    registrar.reject(&application.id, "other", "note").problem(403, "own-application");
     assert_eq!(application.view()["state"], "under_review");
 }
 

@@ -1,0 +1,197 @@
+//! From approved applications to stored certificates: lint, intent, signature, audit and change feed included.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use ca_core::Timestamp;
+use ca_core::application::{Actor, ApplicationId, DocumentKind, Officer, Role};
+use ca_core::csr::CertificationRequest;
+use ca_core::fee::{Channel, FeeTable};
+use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
+use ca_core::subject::{Subject, SubjectForm, SubjectType};
+use ca_signer::SigningService;
+use config::Settings;
+use config::tables::Tables;
+use store::applications::NewApplication;
+use store::documents::Document;
+use store::invoices::Payment;
+use store::{Database, StoreError, applications, documents, invoices};
+
+use super::meter::{Meter, figure};
+use super::{PASSPHRASE, ca, in_temporary};
+use crate::commands::Place;
+use crate::failure::{Failure, say};
+
+/// Applications prepared in one transaction.
+const CHUNK: usize = 500;
+/// Keys made beforehand; each is one person's, so each person gets several certificates.
+const KEYS: usize = 500;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// An EMPTY PostgreSQL database, or the path of an SQLite file to be made; without it, one in a temporary folder.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// How many certificates.
+    #[arg(long, default_value_t = 20_000)]
+    count: usize,
+    /// Signer threads.
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    in_temporary(arguments.database.clone(), |place| measure(arguments, place))
+}
+
+fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
+    let (database, _) = ca(place)?;
+    let settings = place.settings(&[])?;
+    let prepared = Meter::start();
+    prepare(&database, &settings, arguments.count)?;
+    figure("issuance.preparation", prepared.read().0.as_secs_f64(), "s");
+
+    let bare = bare_signatures()?;
+    figure("issuance.baseline.signature", bare, "us CPU");
+    let service = Arc::new(SigningService::open(database.clone(), settings, PASSPHRASE)?);
+    let done = Arc::new(AtomicUsize::new(0));
+    let failed = Arc::new(AtomicBool::new(false));
+    let meter = Meter::start();
+    std::thread::scope(|scope| {
+        for worker in 0..arguments.workers.max(1) {
+            let (service, done, failed) = (Arc::clone(&service), Arc::clone(&done), Arc::clone(&failed));
+            scope.spawn(move || {
+                while done.load(Ordering::Relaxed) < arguments.count && !failed.load(Ordering::Relaxed) {
+                    match service.work(&format!("bench-{worker}")) {
+                        Ok(settled) => done.fetch_add(settled, Ordering::Relaxed),
+                        Err(error) => {
+                            tracing::error!(%error, "measurement failed");
+                            failed.store(true, Ordering::Relaxed);
+                            0
+                        }
+                    };
+                }
+            });
+        }
+    });
+    let (wall, cpu) = meter.read();
+    let report = database.read(store::verification::verify)?;
+    if failed.load(Ordering::Relaxed) || report.applications != arguments.count as u64 {
+        return Err(Failure::new(format!("only {} of {} were issued", report.applications, arguments.count)));
+    }
+    if let Some(finding) = report.findings.first() {
+        return Err(Failure::new(format!("{}: {}", finding.object, finding.rule)));
+    }
+    let count = arguments.count as f64;
+    figure("issuance.rate", count / wall.as_secs_f64(), "certificates/s");
+    figure("issuance.cpu", cpu.as_secs_f64() * 1e6 / count, "us CPU/certificate");
+    figure("issuance.cpu.ratio", cpu.as_secs_f64() * 1e6 / count / bare, "x one signature");
+    say(
+        serde_json::json!({ "figure": "issuance.verified", "value": report.certificates, "unit": "certificates" }),
+    );
+    Ok(())
+}
+
+/// CPU microseconds of one P-256 signature over 900 octets, by the same library.
+fn bare_signatures() -> Result<f64, Failure> {
+    let key = FileKey::generate(KeyAlgorithm::P256)?;
+    let message = [7_u8; 900];
+    let count = 30_000;
+    let meter = Meter::start();
+    for _ in 0..count {
+        key.sign(&message)?;
+    }
+    Ok(meter.read().1.as_secs_f64() * 1e6 / f64::from(count))
+}
+
+/// Applications that went the whole way to their approval, by the same decisions and verbs as over HTTP.
+fn prepare(database: &Database, settings: &Settings, count: usize) -> Result<(), Failure> {
+    let now = settings.clock().now();
+    let tables = Tables::load(&settings.data)?;
+    let people: Vec<(Subject, CertificationRequest)> =
+        (0..KEYS.min(count)).map(|n| person(n, now)).collect::<Result<_, Failure>>()?;
+    let reviewer = Officer { login: "reviewer".to_owned(), role: Role::Reviewer };
+    let numbers: Vec<usize> = (0..count).collect();
+    for chunk in numbers.chunks(CHUNK) {
+        database.write(|connection| -> Result<(), Failure> {
+            for n in chunk {
+                let (subject, csr) = &people[n % people.len()];
+                let id = apply(connection, subject, csr, &tables.fees, now)?;
+                let stored = applications::find(connection, id)?;
+                applications::apply(connection, &stored.application.submit(Actor::Applicant, now)?)?;
+                let stored = applications::find(connection, id)?;
+                applications::apply(connection, &stored.application.approve(&reviewer, now)?)?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn apply(
+    connection: &mut store::Connection,
+    subject: &Subject,
+    csr: &CertificationRequest,
+    fees: &FeeTable,
+    now: Timestamp,
+) -> Result<ApplicationId, Failure> {
+    let id = ApplicationId::new(now);
+    let new = NewApplication {
+        id,
+        subject: subject.clone(),
+        channel: Channel::Online,
+        phone: "+998901234567".to_owned(),
+        region: 1726,
+        district: 1_726_262,
+        email: None,
+        purpose: "measurement".to_owned(),
+        language: "uz".to_owned(),
+        offer_accepted_at: Some(now),
+        registered_by: None,
+    };
+    applications::create(connection, &new, "applicant", now)?;
+    applications::set_csr(connection, id, csr.der(), &csr.public_key().sha256(), "applicant", now)?;
+    for kind in [DocumentKind::Photo, DocumentKind::Selfie] {
+        let document = Document {
+            application: id,
+            kind,
+            media_type: "image/jpeg".to_owned(),
+            size_bytes: 1,
+            sha256: vec![0; 32],
+            object_key: "measurement".to_owned(),
+            uploaded_at: now,
+        };
+        documents::put(connection, &document, "applicant", now)?;
+    }
+    let quote = fees.quote(subject.subject_type(), Channel::Online, now)?;
+    let expires_at = now.plus(std::time::Duration::from_secs(3600));
+    let invoice = invoices::write(connection, id, &quote, expires_at, now)?;
+    let payment = Payment {
+        provider: "measurement".to_owned(),
+        transaction: invoice.id.clone(),
+        amount_tiyin: invoice.amount_tiyin,
+    };
+    let paid = invoices::pay(connection, &invoice.id, &payment, now)?;
+    paid.map_err(|refusal| StoreError::Conflict(refusal.to_string()))?;
+    Ok(id)
+}
+
+/// A made-up person with a valid number, and their certification request.
+fn person(n: usize, now: Timestamp) -> Result<(Subject, CertificationRequest), Failure> {
+    let first_13 = format!("3010190{:06}", n % 1_000_000);
+    let weights = [7, 3, 1].into_iter().cycle();
+    let sum: u32 =
+        first_13.bytes().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let form: SubjectForm = serde_json::from_value(serde_json::json!({
+        "pinfl": format!("{first_13}{}", sum % 10),
+        "passport": "AA1234567",
+        "surname": "Namunayev",
+        "given_name": "Namuna",
+        "birth_date": "1990-01-01",
+    }))?;
+    let (subject, _) =
+        form.check(SubjectType::NaturalPerson, now).map_err(|errors| Failure::new(format!("{errors:?}")))?;
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let csr = rcgen::CertificateParams::default().serialize_request(&key)?;
+    Ok((subject, CertificationRequest::parse(csr.der())?))
+}

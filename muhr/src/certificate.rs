@@ -1,0 +1,161 @@
+//! `muhr certificate`: single certificates by the operator's hand, recorded like all others.
+
+use std::fs;
+use std::path::PathBuf;
+
+use ca_core::SerialNumber;
+use ca_core::csr::{CertificationRequest, check_history};
+use ca_core::issue::{Request, Urls, render};
+use ca_core::profile::SubjectFields;
+use ca_core::revocation::{Change, Reason, Requester, decide};
+use ca_signer::ceremony;
+use config::tables::Tables;
+use store::certificates::NewCertificate;
+use store::issuance::Intent;
+use store::{StoreError, audit, certificates, issuance, issuers};
+
+use crate::commands::{Place, passphrase};
+use crate::failure::{Failure, say};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Sign a certificate that no application asks for: a server of the CA, a test of a profile. It stands in the
+    /// register and the audit log as the operator's.
+    Issue {
+        /// The profile's name.
+        #[arg(long)]
+        profile: String,
+        /// The subject's fields as a JSON object, for example {"common_name": "..."}.
+        #[arg(long, value_name = "FILE")]
+        subject_json: PathBuf,
+        /// The certification request, DER or PEM.
+        #[arg(long, value_name = "FILE")]
+        csr: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Revoke a certificate in the name of the CA.
+    Revoke {
+        /// Lower-case hex.
+        serial: SerialNumber,
+        /// RFC 5280's name, for example keyCompromise.
+        #[arg(long)]
+        reason: Reason,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show a certificate as people read it, with its status.
+    Show {
+        /// Lower-case hex.
+        serial: SerialNumber,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Issue { profile, subject_json, csr, place } => issue(&place, &profile, &subject_json, &csr),
+        Command::Revoke { serial, reason, place } => revoke(&place, &serial, reason),
+        Command::Show { serial, place } => show(&place, &serial),
+    }
+}
+
+fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[])?;
+    let now = settings.clock().now();
+    let tables = Tables::load(&settings.data)?;
+    let chosen =
+        tables.profiles.get(profile).ok_or_else(|| Failure::new(format!("no profile `{profile}`")))?;
+    let subject: SubjectFields = serde_json::from_slice(&fs::read(subject_json)?)?;
+    let request = CertificationRequest::parse(&fs::read(csr)?)?;
+    let key = request.public_key();
+    let holder = subject.pinfl.clone().unwrap_or_default();
+    let uses = database.read(|c| certificates::uses_of_key(c, &key.sha256()))?;
+    check_history(&uses, &holder)?;
+
+    let issuer = ceremony::open_issuer(&database, &settings, issuers::ISSUING, &passphrase(&settings)?)?;
+    let repository = settings.issuance.repository_url.as_str();
+    let prepared = issuer.prepare(
+        chosen,
+        Request {
+            subject: subject.clone(),
+            public_key: key.spki_der().to_vec(),
+            serial: SerialNumber::random()?,
+            now,
+            urls: Urls {
+                ocsp: settings.issuance.ocsp_url.as_str().to_owned(),
+                ca_issuers: format!("{repository}/{}.cer", issuers::ISSUING),
+                crl: format!("{repository}/{}.crl", issuers::ISSUING),
+                cps: settings.issuance.cps_url.as_str().to_owned(),
+            },
+            months: None,
+        },
+    )?;
+    let intent = Intent {
+        issuer: issuers::ISSUING.to_owned(),
+        serial: prepared.serial(),
+        application: None,
+        profile: profile.to_owned(),
+        tbs: prepared.tbs().to_vec(),
+    };
+    database.write(|c| issuance::record_intents(c, &[intent], now))?;
+    let signed = issuer.issue(prepared)?;
+    let stored = NewCertificate {
+        issuer: issuers::ISSUING.to_owned(),
+        serial: signed.serial,
+        application: None,
+        profile: profile.to_owned(),
+        subject: signed.subject_text(),
+        common_name: subject.common_name.unwrap_or_default(),
+        pinfl: subject.pinfl,
+        stir: subject.organization_stir.or(subject.uid),
+        spki_sha256: key.sha256(),
+        der: signed.der.clone(),
+        not_before: signed.not_before,
+        not_after: signed.not_after,
+    };
+    database.write(|c| -> Result<(), StoreError> {
+        issuance::store_own(c, &stored, now)?;
+        let entry = audit::Entry {
+            at: now,
+            actor: "operator".to_owned(),
+            action: "certificate.order".to_owned(),
+            object: format!("certificate:{}/{}", issuers::ISSUING, signed.serial),
+            details: serde_json::json!({ "profile": profile }),
+        };
+        audit::record(c, &[entry])
+    })?;
+    say(pem(&signed.der));
+    Ok(())
+}
+
+/// RFC 7468 section 5.
+fn pem(der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----", lines.join("\n"))
+}
+
+fn revoke(place: &Place, serial: &SerialNumber, reason: Reason) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[])?;
+    let now = settings.clock().now();
+    let change = Change::Revoke { reason, invalidity_date: None };
+    database.write(|c| -> Result<(), Failure> {
+        let stored = certificates::find(c, serial)?;
+        let to = decide(stored.status, stored.certificate.not_after, change, Requester::Ca, now)?;
+        Ok(certificates::change_status(c, &stored, to, "operator", now)?)
+    })?;
+    say(format!("{serial}: revoked ({reason})"));
+    Ok(())
+}
+
+fn show(place: &Place, serial: &SerialNumber) -> Result<(), Failure> {
+    let (_, database) = place.open(&[])?;
+    let stored = database.read(|c| certificates::find(c, serial))?;
+    say(render(&stored.certificate.der)?);
+    say(format!("Status: {:?}", stored.status));
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! One role each, for production, and how a process serves HTTP and stops.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, web};
+use ca_signer::SigningService;
+use config::Settings;
+use config::settings::Role;
+use issuance_api::context::Context;
+use prometheus_client::registry::Registry;
+use store::Database;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::commands::{Place, passphrase};
+use crate::failure::Failure;
+
+/// Everything a process runs. A role that it does not run is absent.
+#[derive(Default)]
+pub(crate) struct Roles {
+    pub(crate) api: Option<web::Data<Context>>,
+    pub(crate) ocsp: Option<Arc<ocsp_responder::Service>>,
+    pub(crate) crl: Option<Arc<crl_publisher::Publisher>>,
+    pub(crate) signer: Option<Arc<SigningService>>,
+}
+
+pub(crate) fn api(place: &Place) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[Role::Api])?;
+    let roles = Roles { api: Some(open_api(&settings, &database)?), ..Roles::default() };
+    serve(&settings, &database, roles)
+}
+
+pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[Role::Signer])?;
+    let signer = SigningService::open(database, Arc::clone(&settings), &passphrase(&settings)?)?;
+    // No listening port, not even for its own health: its heartbeat is its log and the queue it empties.
+    let stop = Arc::new(AtomicBool::new(false));
+    let workers = start_signers(&Arc::new(signer), &stop)?;
+    tracing::info!("signing");
+    runtime()?.block_on(stopped())?;
+    finish(&stop, workers);
+    Ok(())
+}
+
+pub(crate) fn ocsp(place: &Place) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[Role::Ocsp])?;
+    let roles = Roles { ocsp: Some(open_ocsp(&settings, &database)?), ..Roles::default() };
+    serve(&settings, &database, roles)
+}
+
+pub(crate) fn crl(place: &Place) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[Role::Crl])?;
+    let roles = Roles { crl: Some(open_crl(&settings, &database)?), ..Roles::default() };
+    serve(&settings, &database, roles)
+}
+
+pub(crate) fn open_api(settings: &Settings, database: &Database) -> Result<web::Data<Context>, Failure> {
+    Ok(web::Data::new(Context::start(settings.clone(), database.clone())?))
+}
+
+pub(crate) fn open_ocsp(
+    settings: &Settings,
+    database: &Database,
+) -> Result<Arc<ocsp_responder::Service>, Failure> {
+    let issuers = database.read(store::issuers::all)?;
+    let passphrase = match &settings.ocsp.passphrase_file {
+        Some(path) => ca_signer::keys::passphrase(path)?,
+        None => passphrase(settings)?,
+    };
+    let key = ca_signer::keys::load(&settings.ocsp.key_file, &passphrase)?;
+    let certificate = std::fs::read(&settings.ocsp.certificate_file)?;
+    let clock = settings.clock();
+    let service = ocsp_responder::Service::new(&settings.ocsp, clock, &issuers, Arc::new(key), &certificate)?;
+    Ok(Arc::new(service))
+}
+
+pub(crate) fn open_crl(
+    settings: &Settings,
+    database: &Database,
+) -> Result<Arc<crl_publisher::Publisher>, Failure> {
+    Ok(Arc::new(crl_publisher::Publisher::new(settings, database.clone())?))
+}
+
+/// Serves on the settings' addresses until the process is told to stop.
+pub(crate) fn serve(settings: &Arc<Settings>, database: &Database, roles: Roles) -> Result<(), Failure> {
+    let public = TcpListener::bind(settings.http.listen)
+        .map_err(|error| Failure::new(format!("{}: {error}", settings.http.listen)))?;
+    let operations = TcpListener::bind(settings.operations.listen)
+        .map_err(|error| Failure::new(format!("{}: {error}", settings.operations.listen)))?;
+    serve_on(settings, database, roles, public, operations, || {})
+}
+
+/// Serves on listeners that are bound already; `ready` is called when requests are answered.
+pub(crate) fn serve_on(
+    settings: &Arc<Settings>,
+    database: &Database,
+    roles: Roles,
+    public: TcpListener,
+    operations: TcpListener,
+    ready: impl FnOnce(),
+) -> Result<(), Failure> {
+    let roles = Arc::new(roles);
+    let stop = Arc::new(AtomicBool::new(false));
+    let signers = roles.signer.as_ref().map(|signer| start_signers(signer, &stop)).transpose()?;
+    let follower = roles
+        .ocsp
+        .as_ref()
+        .map(|service| ocsp_responder::Follower::start(Arc::clone(service), database.clone(), &settings.ocsp))
+        .transpose()?;
+    let publisher = roles
+        .crl
+        .as_ref()
+        .map(|publisher| crl_publisher::Worker::start(Arc::clone(publisher)))
+        .transpose()?;
+    actix_web::rt::System::new().block_on(async {
+        let (server, handle) = public_server(settings, &roles, public)?;
+        let (operations_server, operations_handle) =
+            operations_server(settings, database, &roles, operations)?;
+        let (stopping, _) = tokio::sync::watch::channel(false);
+        let background = roles.api.as_ref().map(|context| {
+            let messenger = issuance_api::messenger::run(context.clone().into_inner(), stopping.subscribe());
+            let housekeeping =
+                issuance_api::housekeeping::run(context.clone().into_inner(), stopping.subscribe());
+            (actix_web::rt::spawn(messenger), actix_web::rt::spawn(housekeeping))
+        });
+        let server = actix_web::rt::spawn(server);
+        let operations_server = actix_web::rt::spawn(operations_server);
+        ready();
+        stopped().await?;
+        tracing::info!("stopping");
+        handle.stop(true).await;
+        operations_handle.stop(false).await;
+        stopping.send_replace(true);
+        server.await??;
+        operations_server.await??;
+        if let Some((messenger, housekeeping)) = background {
+            messenger.await?;
+            housekeeping.await?;
+        }
+        Ok::<(), Failure>(())
+    })?;
+    drop((follower, publisher));
+    finish(&stop, signers.unwrap_or_default());
+    Ok(())
+}
+
+fn public_server(
+    settings: &Settings,
+    roles: &Arc<Roles>,
+    listener: TcpListener,
+) -> Result<(actix_web::dev::Server, ServerHandle), Failure> {
+    let http = &settings.http;
+    let roles = Arc::clone(roles);
+    let server = HttpServer::new(move || {
+        let roles = Arc::clone(&roles);
+        App::new().configure(move |cfg| {
+            if let Some(service) = &roles.ocsp {
+                ocsp_responder::configure(cfg, Arc::clone(service));
+            }
+            if let Some(publisher) = &roles.crl {
+                crl_publisher::configure(cfg, publisher);
+            }
+            if let Some(context) = &roles.api {
+                issuance_api::configure(cfg, context);
+            }
+        })
+    })
+    .workers(workers(http.workers))
+    .max_connections(http.max_connections)
+    .keep_alive(http.keep_alive)
+    .client_request_timeout(http.request_timeout)
+    .client_disconnect_timeout(http.disconnect_timeout)
+    .shutdown_timeout(http.shutdown.as_secs())
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    Ok((server, handle))
+}
+
+fn operations_server(
+    settings: &Settings,
+    database: &Database,
+    roles: &Arc<Roles>,
+    listener: TcpListener,
+) -> Result<(actix_web::dev::Server, ServerHandle), Failure> {
+    let mut registry = Registry::default();
+    if let Some(service) = &roles.ocsp {
+        service.register(&mut registry);
+    }
+    let ready: Vec<issuance_api::operations::Check> = match &roles.ocsp {
+        Some(service) => {
+            let service = Arc::clone(service);
+            vec![Arc::new(move || service.is_ready())]
+        }
+        None => Vec::new(),
+    };
+    let operations = web::Data::new(issuance_api::operations::Operations::new(
+        database.clone(),
+        settings.clock(),
+        registry,
+        ready,
+    ));
+    let server = HttpServer::new(move || {
+        let operations = operations.clone();
+        App::new().configure(move |cfg| issuance_api::operations::configure(cfg, operations))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    Ok((server, handle))
+}
+
+fn workers(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        given => given,
+    }
+}
+
+/// Two threads keep the key busy while the other waits for the database.
+fn start_signers(
+    signer: &Arc<SigningService>,
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<JoinHandle<()>>, Failure> {
+    (0..2)
+        .map(|n| {
+            let (signer, stop) = (Arc::clone(signer), Arc::clone(stop));
+            let name = format!("signer-{n}");
+            Ok(std::thread::Builder::new().name(name).spawn(move || signer.run(&stop))?)
+        })
+        .collect()
+}
+
+/// A batch under way is settled before the process ends.
+fn finish(stop: &AtomicBool, workers: Vec<JoinHandle<()>>) {
+    stop.store(true, Ordering::Relaxed);
+    for worker in workers {
+        if worker.join().is_err() {
+            tracing::error!("a signer had panicked");
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Until SIGTERM or SIGINT.
+async fn stopped() -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! `muhr up`: every role in one process; what is not there yet is made.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca_signer::SigningService;
+use ca_signer::ceremony::{self, Names};
+use config::Settings;
+use config::settings::Role;
+use issuance_api::sealed::Sealer;
+use store::{Database, StoreError, issuers};
+
+use crate::commands::{Place, open_database, passphrase};
+use crate::failure::{Failure, say};
+use crate::roles::{self, Roles};
+use crate::sandbox;
+
+/// The OCSP signer's certificate is renewed when it has less than this to live.
+const OCSP_RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
+
+pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failure> {
+    // Read once without rules to learn where things are; the secrets that the rules ask for are made next.
+    let mut sources = place.sources();
+    let first = Settings::load(&sources, &[])?;
+    let wanted = listen.unwrap_or(first.http.listen);
+    let public = bind(wanted)?;
+    let address = public.local_addr()?;
+    sources = sources.with("http.listen", address.to_string());
+    if first.is_sandbox() {
+        sources = sandbox::secrets(&first.data.directory, sources)?;
+    }
+    if !first.documents.key_file.exists() {
+        Sealer::create_key_file(&first.documents.key_file)?;
+    }
+    let settings = Arc::new(Settings::load(&sources, &Role::ALL)?);
+    let operations = operations_listener(&settings)?;
+
+    let database = open_database(&settings)?;
+    store::migrations::up(&database)?;
+    let secret = passphrase(&settings)?;
+    certify(&database, &settings, &secret)?;
+    if settings.is_sandbox() {
+        sandbox::officers(&database, &settings)?;
+    }
+    let signer = SigningService::open(database.clone(), Arc::clone(&settings), &secret)?;
+    let roles = Roles {
+        api: Some(roles::open_api(&settings, &database)?),
+        ocsp: Some(roles::open_ocsp(&settings, &database)?),
+        crl: Some(roles::open_crl(&settings, &database)?),
+        signer: Some(Arc::new(signer)),
+    };
+    let operations_address = operations.local_addr()?;
+    roles::serve_on(&settings, &database, roles, public, operations, || {
+        if let Err(failure) = welcome(&settings, operations_address) {
+            failure.tell();
+        }
+    })
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        Failure::new(format!("{address}: {error}; choose another address with --listen ADDR:PORT"))
+    })
+}
+
+/// The sandbox takes any free port where another sandbox has the usual one; production insists.
+fn operations_listener(settings: &Settings) -> Result<TcpListener, Failure> {
+    match TcpListener::bind(settings.operations.listen) {
+        Err(_) if settings.is_sandbox() => Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?),
+        bound => bound.map_err(|error| Failure::new(format!("{}: {error}", settings.operations.listen))),
+    }
+}
+
+/// A CA on the first start, and an OCSP signer that will not end soon.
+fn certify(database: &Database, settings: &Settings, secret: &[u8]) -> Result<(), Failure> {
+    let now = settings.clock().now();
+    match database.read(|connection| issuers::find(connection, issuers::ISSUING)) {
+        Err(StoreError::NotFound) => ceremony::init(database, settings, secret, &Names::default(), now)?,
+        Err(error) => return Err(error.into()),
+        Ok(_) => {
+            let ends = ceremony::ocsp_signer_end(settings).unwrap_or(now);
+            if ends < now.plus(OCSP_RENEWAL) {
+                ceremony::renew_ocsp(database, settings, secret, &Names::default(), now)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells the one who started it where to go.
+fn welcome(settings: &Settings, operations: SocketAddr) -> Result<(), Failure> {
+    let url = settings.public_url.as_str();
+    say(format!("Muhr is ready at {url}"));
+    say(format!("  API         {url}/api/openapi.json, {url}/api/docs/"));
+    say(format!("  OCSP        {url}/ocsp"));
+    say(format!("  repository  {url}/repository/ca.crl, {url}/repository/ca.cer, {url}/repository/root.cer"));
+    say(format!("  operations  http://{operations}/health/ready, http://{operations}/metrics"));
+    if settings.is_sandbox() {
+        say(format!(
+            "  sandbox     {url}/sandbox/messages, logins in {}/sandbox-officers.json:",
+            settings.data.directory.display()
+        ));
+        for (login, password) in sandbox::logins(&settings.data.directory)? {
+            say(format!("    {login:<12}{password}"));
+        }
+    }
+    Ok(())
+}
