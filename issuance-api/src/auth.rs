@@ -1,5 +1,7 @@
 //! Who asks: an applicant by a confirmed phone, an officer by a signed-in session, a channel partner by its token.
 
+use std::sync::Arc;
+
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -9,8 +11,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca_core::application::{Actor, ApplicationId, Officer, Role};
 use ca_core::fee::Channel;
+use config::Settings;
 use futures_util::future::LocalBoxFuture;
 use store::applications::{self, StoredApplication};
+use store::officers::Account;
 use store::sessions::{self, SessionKind};
 use store::{Connection, StoreError, officers};
 
@@ -63,8 +67,30 @@ pub struct SignedIn {
     pub officer: Officer,
     /// SHA-256 of the session's token, to close it.
     pub token_sha256: [u8; 32],
-    /// The password was made by somebody else and must be replaced before anything else in production.
-    pub must_change_password: bool,
+    /// What the officer has to do before anything else.
+    pub first: Option<First>,
+}
+
+/// What an officer has to do before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The password was made by somebody else. Not asked for in the sandbox, where its passwords lie in a file.
+    ChangePassword,
+    /// The settings ask for a second factor, and this officer has none.
+    EnrolTotp,
+}
+
+impl First {
+    /// What this account's officer has to do before anything else.
+    pub(crate) fn of(account: &Account, settings: &Settings) -> Option<Self> {
+        if account.must_change_password && !settings.is_sandbox() {
+            Some(Self::ChangePassword)
+        } else if account.totp_secret.is_none() && settings.officers.totp_required {
+            Some(Self::EnrolTotp)
+        } else {
+            None
+        }
+    }
 }
 
 impl SignedIn {
@@ -76,11 +102,28 @@ impl SignedIn {
         if roles.contains(&self.officer.role) { Ok(()) } else { Err(Problem::new(Kind::Forbidden)) }
     }
 
+    /// Lets the officer go on if nothing has to be done first.
+    ///
+    /// # Errors
+    /// 403 naming it.
+    fn ready(self) -> Result<Self, Problem> {
+        let (text, fallback) = match self.first {
+            None => return Ok(self),
+            Some(First::ChangePassword) => ("officer-password-change-required", "change the password first"),
+            Some(First::EnrolTotp) => ("officer-totp-enrolment-required", "enrol an authenticator first"),
+        };
+        Err(Problem::new(Kind::Forbidden).because("", text.to_owned(), fallback))
+    }
+
     /// The name in events and audit entries.
     pub fn actor(&self) -> String {
         format!("officer:{}", self.officer.login)
     }
 }
+
+/// A signed-in officer, even one who has something to do first: for doing that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unready(pub SignedIn);
 
 /// Either of them, where both may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +152,7 @@ async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody,
     let applicant_idle = context.settings.sessions.applicant_lifetime;
     let officer_idle = context.settings.sessions.officer_idle;
     // `write` only for the once-a-minute note of use; it must not ring the doorbell for every request.
-    let database = context.database.clone();
+    let (database, settings) = (context.database.clone(), Arc::clone(&context.settings));
     let found = web::block(move || {
         database.write(|connection| -> Result<Anybody, StoreError> {
             let kind = SessionKind::Applicant;
@@ -124,9 +167,9 @@ async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody,
             Ok(match account.disabled_at {
                 Some(_) => Anybody::Public,
                 None => Anybody::Officer(SignedIn {
+                    first: First::of(&account, &settings),
                     officer: account.officer,
                     token_sha256,
-                    must_change_password: account.must_change_password,
                 }),
             })
         })
@@ -154,7 +197,13 @@ impl FromRequest for Anybody {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        from_request(request)
+        let found = from_request(request);
+        Box::pin(async move {
+            Ok(match found.await? {
+                Anybody::Officer(officer) => Self::Officer(officer.ready()?),
+                other => other,
+            })
+        })
     }
 }
 
@@ -178,11 +227,21 @@ impl FromRequest for SignedIn {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let found = Unready::from_request(request, payload);
+        Box::pin(async move { found.await?.0.ready() })
+    }
+}
+
+impl FromRequest for Unready {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let found = from_request(request);
         Box::pin(async move {
             match found.await? {
-                Anybody::Officer(officer) => Ok(officer),
+                Anybody::Officer(officer) => Ok(Self(officer)),
                 Anybody::Applicant(_) => Err(Problem::new(Kind::Forbidden)),
                 Anybody::Public => Err(Problem::new(Kind::Unauthenticated)),
             }
@@ -228,8 +287,8 @@ impl FromRequest for Acting {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let found = from_request(request);
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let found = Anybody::from_request(request, payload);
         Box::pin(async move {
             match found.await? {
                 Anybody::Applicant(applicant) => Ok(Self::Applicant(applicant)),

@@ -20,6 +20,7 @@ mod json;
 pub mod limits;
 mod list;
 mod negotiation;
+mod officer;
 pub mod openapi;
 pub mod passwords;
 pub mod payments;
@@ -41,6 +42,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
     let api = web::scope("/api")
         .configure(openapi::configure)
         .configure(applicants)
+        .configure(officer::configure)
         .default_service(web::to(not_found))
         .wrap(from_fn(idempotency::remember))
         .wrap(from_fn(limits::count_requests))

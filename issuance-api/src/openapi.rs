@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::only;
-use crate::{applications, captchas, fees, phone_verifications, regions};
+use crate::{applications, captchas, fees, officer, phone_verifications, regions};
 
 /// What applicants and the public use.
 #[derive(OpenApi)]
@@ -58,7 +58,9 @@ impl utoipa::Modify for Tokens {
 
 /// The whole description.
 pub fn document() -> utoipa::openapi::OpenApi {
-    Applicants::openapi()
+    let mut document = Applicants::openapi();
+    document.merge(officer::openapi());
+    document
 }
 
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
