@@ -12,6 +12,7 @@ mod json;
 pub mod limits;
 pub mod passwords;
 pub mod payments;
+pub mod portal;
 pub mod problem;
 pub mod request;
 pub mod sealed;
