@@ -9,7 +9,7 @@ use const_oid::db::rfc5280::{
 use der::Encode;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
-pub use judge::{Fault, Judgement, judge};
+pub use judge::{Fault, Judgement, Summary, judge, summary};
 
 use crate::revocation::Status;
 use crate::signer::{SignError, Signer};

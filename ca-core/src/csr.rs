@@ -73,6 +73,15 @@ impl CertificationRequest {
     }
 }
 
+/// The key in a request (DER) that [`CertificationRequest::parse`] has taken before; nothing is proved again.
+///
+/// # Errors
+/// It is no request.
+pub fn public_key_of(der: &[u8]) -> Result<SubjectPublicKey, Refusal> {
+    let (request, _) = strict_der::check(der).map_err(Refusal::NotDer)?;
+    read_info(&required(&mut request.elements(), SEQUENCE, "certificationRequestInfo is a SEQUENCE")?)
+}
+
 /// CertificationRequest (RFC 2986 section 4.2).
 fn read(request: &Element<'_>) -> Result<SubjectPublicKey, Refusal> {
     let mut parts = request.elements();

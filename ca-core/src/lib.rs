@@ -5,6 +5,7 @@
 
 pub mod algorithm;
 pub mod application;
+pub mod bundle;
 pub mod calendar;
 pub mod crl;
 pub mod csr;

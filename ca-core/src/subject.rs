@@ -211,6 +211,11 @@ impl Subject {
         name
     }
 
+    /// What a reviewer should look at, though nothing forbids it.
+    pub fn warnings(&self) -> Vec<Warning> {
+        form::warnings(self)
+    }
+
     /// True if the holder acts for an organization without being its head: a power of attorney is needed (law
     /// O'RQ-793).
     pub fn representative(&self) -> bool {

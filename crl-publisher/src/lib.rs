@@ -1,1 +1,13 @@
-//! When is a CRL due; judges it; places it atomically.
+//! When is a CRL due; is a new one right; where does it go.
+//!
+//! The key is elsewhere: `ca-signer` signs what a job asks for and stores it. A [`Publisher`] asks when it is time, judges
+//! what comes back and places it in a [`Repository`], which [`configure`] serves under `/repository`. A publisher that
+//! dies at any moment leaves what was published as it was.
+
+mod http;
+mod publisher;
+mod repository;
+
+pub use http::configure;
+pub use publisher::Publisher;
+pub use repository::{Kind, Published, Repository};

@@ -1,15 +1,22 @@
 //! Who asks: an applicant by a confirmed phone, an officer by a signed-in session, a channel partner by its token.
 
+use std::sync::Arc;
+
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ca_core::application::{Officer, Role};
+use ca_core::application::{Actor, ApplicationId, Officer, Role};
+use ca_core::fee::Channel;
+use config::Settings;
 use futures_util::future::LocalBoxFuture;
+use store::applications::{self, StoredApplication};
+use store::officers::Account;
 use store::sessions::{self, SessionKind};
-use store::{StoreError, officers};
+use store::{Connection, StoreError, officers};
 
 use crate::context::Context;
 use crate::problem::{Kind, Problem};
@@ -60,8 +67,30 @@ pub struct SignedIn {
     pub officer: Officer,
     /// SHA-256 of the session's token, to close it.
     pub token_sha256: [u8; 32],
-    /// The password was made by somebody else and must be replaced before anything else in production.
-    pub must_change_password: bool,
+    /// What the officer has to do before anything else.
+    pub first: Option<First>,
+}
+
+/// What an officer has to do before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The password was made by somebody else. Not asked for in the sandbox, where its passwords lie in a file.
+    ChangePassword,
+    /// The settings ask for a second factor, and this officer has none.
+    EnrolTotp,
+}
+
+impl First {
+    /// What this account's officer has to do before anything else.
+    pub(crate) fn of(account: &Account, settings: &Settings) -> Option<Self> {
+        if account.must_change_password && !settings.is_sandbox() {
+            Some(Self::ChangePassword)
+        } else if account.totp_secret.is_none() && settings.officers.totp_required {
+            Some(Self::EnrolTotp)
+        } else {
+            None
+        }
+    }
 }
 
 impl SignedIn {
@@ -73,11 +102,28 @@ impl SignedIn {
         if roles.contains(&self.officer.role) { Ok(()) } else { Err(Problem::new(Kind::Forbidden)) }
     }
 
+    /// Lets the officer go on if nothing has to be done first.
+    ///
+    /// # Errors
+    /// 403 naming it.
+    fn ready(self) -> Result<Self, Problem> {
+        let (text, fallback) = match self.first {
+            None => return Ok(self),
+            Some(First::ChangePassword) => ("officer-password-change-required", "change the password first"),
+            Some(First::EnrolTotp) => ("officer-totp-enrolment-required", "enrol an authenticator first"),
+        };
+        Err(Problem::new(Kind::Forbidden).because("", text.to_owned(), fallback))
+    }
+
     /// The name in events and audit entries.
     pub fn actor(&self) -> String {
         format!("officer:{}", self.officer.login)
     }
 }
+
+/// A signed-in officer, even one who has something to do first: for doing that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unready(pub SignedIn);
 
 /// Either of them, where both may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,9 +138,12 @@ pub enum Anybody {
 
 /// The SHA-256 of the bearer token (RFC 6750 section 2.1).
 fn bearer(request: &HttpRequest) -> Option<[u8; 32]> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && token.len() <= 128).then(|| sha256(token.trim().as_bytes()))
+    let mut shown = request
+        .headers()
+        .get_all(header::AUTHORIZATION)
+        .filter_map(|value| value.to_str().ok()?.split_once(' '));
+    let (_, token) = shown.find(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?;
+    (token.len() <= 128).then(|| sha256(token.trim().as_bytes()))
 }
 
 async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody, Problem> {
@@ -103,7 +152,7 @@ async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody,
     let applicant_idle = context.settings.sessions.applicant_lifetime;
     let officer_idle = context.settings.sessions.officer_idle;
     // `write` only for the once-a-minute note of use; it must not ring the doorbell for every request.
-    let database = context.database.clone();
+    let (database, settings) = (context.database.clone(), Arc::clone(&context.settings));
     let found = web::block(move || {
         database.write(|connection| -> Result<Anybody, StoreError> {
             let kind = SessionKind::Applicant;
@@ -118,9 +167,9 @@ async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody,
             Ok(match account.disabled_at {
                 Some(_) => Anybody::Public,
                 None => Anybody::Officer(SignedIn {
+                    first: First::of(&account, &settings),
                     officer: account.officer,
                     token_sha256,
-                    must_change_password: account.must_change_password,
                 }),
             })
         })
@@ -148,7 +197,13 @@ impl FromRequest for Anybody {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        from_request(request)
+        let found = from_request(request);
+        Box::pin(async move {
+            Ok(match found.await? {
+                Anybody::Officer(officer) => Self::Officer(officer.ready()?),
+                other => other,
+            })
+        })
     }
 }
 
@@ -172,11 +227,21 @@ impl FromRequest for SignedIn {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let found = Unready::from_request(request, payload);
+        Box::pin(async move { found.await?.0.ready() })
+    }
+}
+
+impl FromRequest for Unready {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let found = from_request(request);
         Box::pin(async move {
             match found.await? {
-                Anybody::Officer(officer) => Ok(officer),
+                Anybody::Officer(officer) => Ok(Self(officer)),
                 Anybody::Applicant(_) => Err(Problem::new(Kind::Forbidden)),
                 Anybody::Public => Err(Problem::new(Kind::Unauthenticated)),
             }
@@ -184,9 +249,82 @@ impl FromRequest for SignedIn {
     }
 }
 
-/// Does this request come from the authenticated partner of a channel? `Authorization: Partner <channel> <token>`; the
-/// token's SHA-256 is in the settings.
-pub fn is_partner(request: &HttpRequest, context: &Context, channel: &str) -> bool {
+/// Who moves an application on the applicant's side: the applicant, or the officer who registered them at a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acting {
+    /// For themselves.
+    Applicant(Applicant),
+    /// For somebody who stands in front of them.
+    Officer(SignedIn),
+}
+
+impl Acting {
+    /// The name in decisions, events and audit entries.
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Applicant(_) => Actor::Applicant,
+            Self::Officer(officer) => Actor::Officer(officer.officer.login.clone()),
+        }
+    }
+
+    /// The application, if it is theirs. Somebody else's does not exist for them.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn find(&self, connection: &mut Connection, id: ApplicationId) -> Result<StoredApplication, Problem> {
+        let stored = applications::find(connection, id)?;
+        let theirs = match self {
+            Self::Applicant(applicant) => stored.phone == applicant.phone,
+            Self::Officer(officer) => {
+                stored.application.registered_by.as_deref() == Some(&officer.officer.login)
+            }
+        };
+        if theirs { Ok(stored) } else { Err(Problem::new(Kind::NotFound)) }
+    }
+}
+
+impl FromRequest for Acting {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let found = Anybody::from_request(request, payload);
+        Box::pin(async move {
+            match found.await? {
+                Anybody::Applicant(applicant) => Ok(Self::Applicant(applicant)),
+                Anybody::Officer(officer) => Ok(Self::Officer(officer)),
+                Anybody::Public => Err(Problem::new(Kind::Unauthenticated)),
+            }
+        })
+    }
+}
+
+/// First who asks, then what they say: a stranger's body is not even read, and hears nothing but 401.
+pub struct Then<A, B>(pub A, pub B);
+
+impl<A, B> FromRequest for Then<A, B>
+where
+    A: FromRequest<Error = Problem> + 'static,
+    B: FromRequest<Error = Problem> + 'static,
+{
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let first = A::from_request(&request, &mut dev::Payload::None).await?;
+            let then = B::from_request(&request, &mut payload).await?;
+            Ok(Self(first, then))
+        })
+    }
+}
+
+/// Does this request come from the authenticated partner of a channel? `Authorization: Partner <channel> <token>`, or
+/// `Muhr-Partner: <channel> <token>` where only one Authorization header can be sent; the token's SHA-256 is in the
+/// settings.
+pub fn is_partner(request: &HttpRequest, context: &Context, channel: Channel) -> bool {
     let shown = request
         .headers()
         .get_all(header::AUTHORIZATION)
@@ -194,9 +332,11 @@ pub fn is_partner(request: &HttpRequest, context: &Context, channel: &str) -> bo
         .filter_map(|value| value.to_str().ok())
         .filter_map(|value| value.strip_prefix("Partner ").or(Some(value)))
         .filter_map(|value| value.split_once(' '))
-        .find(|(named, _)| *named == channel);
+        .find(|(named, _)| *named == channel.as_str());
     let Some((_, token)) = shown else { return false };
-    let Some(partner) = context.settings.partners.get(channel) else { return false };
-    let Ok(expected) = hex::decode(&partner.token_sha256) else { return false };
-    aws_lc_rs::constant_time::verify_slices_are_equal(&sha256(token.trim().as_bytes()), &expected).is_ok()
+    let shown = sha256(token.trim().as_bytes());
+    context.settings.partners.values().filter(|partner| partner.channel == channel).any(|partner| {
+        hex::decode(&partner.token_sha256)
+            .is_ok_and(|expected| verify_slices_are_equal(&shown, &expected).is_ok())
+    })
 }

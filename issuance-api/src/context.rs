@@ -1,5 +1,6 @@
 //! What every handler stands on.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::web;
@@ -8,14 +9,19 @@ use ca_core::fee::FeeTable;
 use ca_core::subject::Regions;
 use config::Settings;
 use config::clock::SystemClock;
+use config::tables::{Tables, TablesError};
 use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
 use store::{Connection, Database};
+use tokio::sync::{Notify, Semaphore};
+use zeroize::Zeroizing;
 
 use crate::limits::Limits;
 use crate::passwords::Passwords;
 use crate::payments::Webhooks;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::sealed::Sealer;
+use crate::service_key::{Hasher, ServiceKey};
 
 /// What every handler stands on. Cloning shares.
 #[derive(Clone)]
@@ -32,8 +38,12 @@ pub struct Context {
     pub regions: Arc<Regions>,
     /// Seals what must not lie about in the clear.
     pub sealer: Arc<Sealer>,
+    /// Hashes what is too short to be hashed without a key.
+    pub hasher: Arc<Hasher>,
     /// Where sealed documents are kept.
     pub documents: Arc<dyn ObjectStore>,
+    /// Decoding a picture takes hundreds of megabytes: only so many at once.
+    pub decoders: Arc<Semaphore>,
     /// How often is too often.
     pub limits: Arc<Limits>,
     /// Officers' passwords.
@@ -41,10 +51,65 @@ pub struct Context {
     /// Payment providers that report payments in signed calls.
     pub webhooks: Arc<Webhooks>,
     /// Rung when a message waits.
-    pub doorbell: Arc<tokio::sync::Notify>,
+    pub doorbell: Arc<Notify>,
 }
 
+/// Why the API cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The fee table or the list of regions.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+    /// A file or folder named in the settings.
+    #[error("{key} = {path}: {reason}")]
+    Path {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Officers' passwords cannot be hashed like this.
+    #[error("officers: {0}")]
+    Passwords(String),
+    /// A payment provider's secret.
+    #[error("payments.webhook: {0}")]
+    Webhooks(String),
+}
+
+/// Pictures decoded at one time.
+const DECODERS: usize = 2;
+
 impl Context {
+    /// Reads everything the settings name: tables, the sealing key, the folder for documents, providers' secrets.
+    ///
+    /// # Errors
+    /// The setting whose file is absent or not what it should be.
+    pub fn start(settings: Settings, database: Database) -> Result<Self, StartError> {
+        let tables = Tables::load(&settings.data)?;
+        let key = service_key(&settings.documents.key_file)?;
+        let key_error = |error| path_error("documents.key_file", &settings.documents.key_file, error);
+        Ok(Self {
+            database,
+            clock: settings.clock(),
+            fees: Arc::new(tables.fees),
+            regions: Arc::new(tables.regions),
+            sealer: Arc::new(key.sealer().map_err(key_error)?),
+            hasher: Arc::new(key.hasher().map_err(key_error)?),
+            documents: Arc::new(folder(&settings.documents.directory)?),
+            decoders: Arc::new(Semaphore::new(DECODERS)),
+            limits: Arc::new(Limits::new(&settings.limits)),
+            passwords: Arc::new(Passwords::new(&settings.officers).map_err(StartError::Passwords)?),
+            webhooks: Arc::new(
+                Webhooks::load(&settings.payments)
+                    .map_err(|error| StartError::Webhooks(error.to_string()))?,
+            ),
+            doorbell: Arc::new(Notify::new()),
+            settings: Arc::new(settings),
+        })
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -76,4 +141,35 @@ impl Context {
         self.doorbell.notify_one();
         written
     }
+
+    /// Loads, decides and applies in one writing transaction. If somebody else moved first, it is decided once more on
+    /// what is there now: the refusal then says whose move it is.
+    ///
+    /// # Errors
+    /// Whatever `f` says; 503 if the database cannot be reached.
+    pub async fn decide<T: Send + 'static>(
+        &self,
+        f: impl Fn(&mut Connection) -> Result<T, Problem> + Clone + Send + 'static,
+    ) -> Result<T, Problem> {
+        match self.write(f.clone()).await {
+            Err(problem) if problem.kind() == Kind::Conflict => self.write(f).await,
+            decided => decided,
+        }
+    }
+}
+
+fn path_error(key: &'static str, path: &Path, reason: impl ToString) -> StartError {
+    StartError::Path { key, path: path.to_owned(), reason: reason.to_string() }
+}
+
+fn service_key(path: &Path) -> Result<ServiceKey, StartError> {
+    let key = "documents.key_file";
+    let octets = std::fs::read(path).map_err(|error| path_error(key, path, error))?;
+    ServiceKey::new(&Zeroizing::new(octets)).map_err(|error| path_error(key, path, error))
+}
+
+fn folder(path: &Path) -> Result<LocalFileSystem, StartError> {
+    let key = "documents.directory";
+    std::fs::create_dir_all(path).map_err(|error| path_error(key, path, error))?;
+    LocalFileSystem::new_with_prefix(path).map_err(|error| path_error(key, path, error))
 }

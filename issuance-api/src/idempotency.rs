@@ -20,7 +20,7 @@ const PATIENCE_MILLIS: i64 = 60_000;
 ///
 /// # Errors
 /// 400 for a key that is none; 409 while the same request is under way; 422 for a key of another request.
-pub async fn remember(
+pub(crate) async fn remember(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {

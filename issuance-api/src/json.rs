@@ -4,15 +4,15 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::{Path, Segment};
 
 use crate::context::Context;
 use crate::problem::{FieldError, Kind, Problem};
 
-/// A JSON body. An empty body is read as `{}`, so that commands without arguments need none.
+/// A JSON body. A request without body and type is read as `{}`, so that commands without arguments need none.
 #[derive(Debug)]
-pub struct Json<T>(pub T);
+pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Problem;
@@ -25,11 +25,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let payload = payload.take();
         Box::pin(async move {
             let body = collect(payload, length, limit).await?;
-            // "No body" has no type; everything else must say that it is JSON.
-            if !body.is_empty() && !is_json(&content_type) {
+            // "No body" has no type; everything else must say that it is JSON, and be it.
+            if body.is_empty() && content_type.is_empty() {
+                return parse(b"{}").map(Json);
+            }
+            if !is_json(&content_type) {
                 return Err(Problem::new(Kind::UnsupportedMediaType));
             }
-            parse(if body.is_empty() { b"{}" } else { &body }).map(Json)
+            parse(&body).map(Json)
         })
     }
 }
@@ -69,22 +72,26 @@ pub(crate) async fn collect(
     Ok(body)
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+/// First whether it is JSON at all, so that nothing is said about the fields of a text that breaks off later.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let not_json = |reason: String| {
+        Problem::new(Kind::MalformedRequest).because("", "field-not-json".to_owned(), &reason)
+    };
+    let text = std::str::from_utf8(body).map_err(|error| not_json(error.to_string()))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(error.to_string()))?;
+    // serde would also take a list of the values in the order of the fields.
+    if !text.trim_start().starts_with('{') {
+        return Err(Problem::field("", "wrong-type"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let inner = error.inner();
         if inner.is_data() {
             objection(error.path(), &inner.to_string())
         } else {
-            Problem::new(Kind::MalformedRequest).because("", "field-not-json".to_owned(), &inner.to_string())
+            not_json(inner.to_string())
         }
-    })?;
-    deserializer
-        .end()
-        .map_err(|error| {
-            Problem::new(Kind::MalformedRequest).because("", "field-not-json".to_owned(), &error.to_string())
-        })
-        .map(|()| value)
+    })
 }
 
 /// serde says in words what is wrong; the rule and the pointer are read out of them.
@@ -174,6 +181,11 @@ mod tests {
             ),
             (r#"{"inner":{"count":1}"#, serde_json::json!(["malformed-request", [" not-json"]])),
             (r#"{"inner":{"count":1}} x"#, serde_json::json!(["malformed-request", [" not-json"]])),
+            (r#"{"inner":{"count":"1"}"#, serde_json::json!(["malformed-request", [" not-json"]])),
+            (&"[".repeat(20_000), serde_json::json!(["malformed-request", [" not-json"]])),
+            ("", serde_json::json!(["malformed-request", [" not-json"]])),
+            ("\u{0}", serde_json::json!(["malformed-request", [" not-json"]])),
+            (r#"[{"count":1}]"#, serde_json::json!(["invalid-fields", [" wrong-type"]])),
         ] {
             assert_eq!(refused(body), expected, "{body}");
         }

@@ -2,17 +2,72 @@
 //!
 //! A handler is four short sentences: load, decide, apply, answer. `ca-core` decides, `store` makes it durable.
 
+use actix_web::middleware::from_fn;
+use actix_web::{HttpResponse, web};
+
+mod applications;
 pub mod auth;
 pub mod captcha_picture;
+mod captchas;
 pub mod context;
 pub mod evidence;
+mod fees;
+#[cfg(test)]
+mod harness;
 mod idempotency;
 pub mod invoice_pdf;
 mod json;
 pub mod limits;
+mod list;
+mod negotiation;
+mod officer;
+pub mod openapi;
 pub mod passwords;
 pub mod payments;
-pub mod portal;
+mod phone_verifications;
+mod portal;
 pub mod problem;
+mod regions;
 pub mod request;
 pub mod sealed;
+pub mod service_key;
+
+use context::Context;
+use problem::{Kind, Problem};
+
+/// Registers everything under `/api`, `/payments` and, in the sandbox only, `/sandbox`; and the portal.
+pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
+    cfg.app_data(context.clone())
+        .app_data(web::QueryConfig::default().error_handler(|_, _| malformed()))
+        .app_data(web::PathConfig::default().error_handler(|_, _| Problem::new(Kind::NotFound).into()));
+    let api = web::scope("/api")
+        .configure(openapi::configure)
+        .configure(applicants)
+        .configure(officer::configure)
+        .default_service(web::to(not_found))
+        .wrap(from_fn(idempotency::remember))
+        .wrap(from_fn(limits::count_requests))
+        .wrap(from_fn(request::frame));
+    let payments = web::scope("/payments")
+        .configure(payments::configure)
+        .default_service(web::to(not_found))
+        .wrap(from_fn(request::frame));
+    cfg.service(api).service(payments).configure(portal::configure);
+}
+
+/// What applicants and the public use.
+fn applicants(cfg: &mut web::ServiceConfig) {
+    cfg.configure(regions::configure)
+        .configure(fees::configure)
+        .configure(captchas::configure)
+        .configure(phone_verifications::configure)
+        .configure(applications::configure);
+}
+
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Kind::NotFound))
+}
+
+fn malformed() -> actix_web::Error {
+    Problem::new(Kind::MalformedRequest).into()
+}

@@ -1,15 +1,20 @@
 //! How often is too often, per network address. What is counted per phone or account is counted in the database.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web;
+use ca_core::Timestamp;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use crate::auth::sha256;
 use crate::context::Context;
 use crate::problem::{Kind, Problem};
 use crate::request::address;
@@ -27,6 +32,19 @@ pub enum Counted {
     Application,
 }
 
+/// Logins nobody has that are remembered at a time; more are not locked, so that memory stays flat.
+const STRANGERS: usize = 10_000;
+
+/// How long a stranger is remembered after the last attempt.
+const QUIET: Duration = Duration::from_secs(24 * 3600);
+
+/// Wrong sign-ins in a row at a login nobody has, and until when it rests.
+#[derive(Debug, Clone, Copy)]
+struct Stranger {
+    failures: u32,
+    locked_until: Timestamp,
+}
+
 /// One counter per address and kind, in memory: a restart forgives.
 pub struct Limits {
     requests: DefaultKeyedRateLimiter<IpAddr>,
@@ -34,6 +52,7 @@ pub struct Limits {
     sign_ins: DefaultKeyedRateLimiter<IpAddr>,
     applications: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
+    strangers: Mutex<HashMap<[u8; 32], Stranger>>,
 }
 
 impl Limits {
@@ -49,6 +68,7 @@ impl Limits {
                 settings.applications_per_address_per_hour,
             ))),
             clock: DefaultClock::default(),
+            strangers: Mutex::default(),
         }
     }
 
@@ -69,8 +89,29 @@ impl Limits {
         })
     }
 
-    /// Forgets addresses that have been quiet, so that memory stays flat.
-    pub fn sweep(&self) {
+    /// Until when a login nobody has rests: it is locked like an officer's, or the lock would tell who exists.
+    pub fn stranger_locked_until(&self, login: &str, now: Timestamp) -> Option<Timestamp> {
+        let strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        strangers.get(&sha256(login.as_bytes())).map(|s| s.locked_until).filter(|until| *until > now)
+    }
+
+    /// Counts a wrong sign-in at a login nobody has; from the `failures`-th in a row it rests for `lockout`.
+    pub fn stranger_failed(&self, login: &str, failures: u32, lockout: Duration, now: Timestamp) {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = sha256(login.as_bytes());
+        if strangers.len() >= STRANGERS && !strangers.contains_key(&key) {
+            return;
+        }
+        let stranger = strangers.entry(key).or_insert(Stranger { failures: 0, locked_until: now });
+        stranger.failures += 1;
+        stranger.locked_until = if stranger.failures >= failures { now.plus(lockout) } else { now };
+    }
+
+    /// Forgets addresses and strangers that have been quiet, so that memory stays flat.
+    pub fn sweep(&self, now: Timestamp) {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        strangers.retain(|_, stranger| now.since(stranger.locked_until) < QUIET);
+        drop(strangers);
         for limiter in [&self.requests, &self.captchas, &self.sign_ins, &self.applications] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
@@ -79,7 +120,7 @@ impl Limits {
 }
 
 /// A household has a /64 of IPv6 addresses; counting single ones would count nothing.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let mut octets = v6.octets();
@@ -103,4 +144,28 @@ pub async fn count_requests(
         context.limits.count(Counted::Request, from)?;
     }
     next.call(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_nobody_has_rests_after_as_many_failures_as_an_officers() {
+        let settings = config::Settings::load(&config::settings::Sources::default(), &[]).unwrap();
+        let limits = Limits::new(&settings.limits);
+        let now = Timestamp::from_unix_seconds(1_790_000_000);
+        let lockout = Duration::from_secs(900);
+        for _ in 0..4 {
+            limits.stranger_failed("nobody", 5, lockout, now);
+            assert_eq!(limits.stranger_locked_until("nobody", now), None);
+        }
+        limits.stranger_failed("nobody", 5, lockout, now);
+        assert_eq!(limits.stranger_locked_until("nobody", now), Some(now.plus(lockout)));
+        assert_eq!(limits.stranger_locked_until("another", now), None);
+        assert_eq!(limits.stranger_locked_until("nobody", now.plus(lockout)), None);
+        limits.sweep(now.plus(lockout));
+        limits.stranger_failed("nobody", 5, lockout, now.plus(lockout));
+        assert!(limits.stranger_locked_until("nobody", now.plus(lockout)).is_some());
+    }
 }

@@ -21,7 +21,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Mounts `/` and `/cps`.
-pub fn configure(cfg: &mut web::ServiceConfig) {
+pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.service(read_only("/", page)).service(read_only("/cps", practice_statement));
 }
 

@@ -4,7 +4,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError, Route, web};
 use ca_core::application::{self, State};
 use ca_core::revocation;
 use config::Language;
@@ -44,6 +44,7 @@ pub enum Kind {
     OwnApplication,
     StatusChangeRefused,
     ChannelNotAuthenticated,
+    TooManyOpenApplications,
     InvoiceNotPayable,
     SignInFailed,
     AccountLocked,
@@ -55,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its slug and status.
-    pub const ALL: [(Self, &'static str, u16); 36] = [
+    pub const ALL: [(Self, &'static str, u16); 37] = [
         (Self::MalformedRequest, "malformed-request", 400),
         (Self::InvalidFields, "invalid-fields", 422),
         (Self::UnsupportedMediaType, "unsupported-media-type", 415),
@@ -85,6 +86,7 @@ impl Kind {
         (Self::OwnApplication, "own-application", 403),
         (Self::StatusChangeRefused, "status-change-refused", 409),
         (Self::ChannelNotAuthenticated, "channel-not-authenticated", 403),
+        (Self::TooManyOpenApplications, "too-many-open-applications", 409),
         (Self::InvoiceNotPayable, "invoice-not-payable", 409),
         (Self::SignInFailed, "sign-in-failed", 401),
         (Self::AccountLocked, "account-locked", 429),
@@ -187,6 +189,13 @@ impl Problem {
         self
     }
 
+    /// The same with the state the application is in, and so whose move it is.
+    #[must_use]
+    pub fn in_state(mut self, state: State) -> Self {
+        self.state = Some(state);
+        self
+    }
+
     /// The method is not among those the resource has.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Self::new(Kind::MethodNotAllowed) }
@@ -225,6 +234,11 @@ impl Problem {
             next_actor: self.state.map(|state| state.next_actor().as_str()),
         }
     }
+}
+
+/// The default route of a resource: its methods are these (RFC 9110 section 15.5.6).
+pub(crate) fn only(allow: &'static str) -> Route {
+    web::to(move || async move { Err::<HttpResponse, Problem>(Problem::method_not_allowed(allow)) })
 }
 
 /// What a client reads (RFC 9457 section 3).

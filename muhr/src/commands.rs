@@ -191,11 +191,6 @@ impl Place {
     pub(crate) fn of(data: PathBuf, database: Option<String>) -> Self {
         Self { config: None, data: Some(data), database }
     }
-
-    /// The database named on the command line.
-    pub(crate) fn database(&self) -> Option<&str> {
-        self.database.as_deref()
-    }
 }
 
 /// The pool of the settings' database.

@@ -384,6 +384,18 @@ pub fn other_holders_of_key(
     Ok(found.is_some())
 }
 
+/// How many applications of a phone are somebody's move.
+///
+/// # Errors
+/// The database's.
+pub fn open_of(connection: &mut Connection, phone: &str) -> Result<i64, StoreError> {
+    Ok(applications::table
+        .filter(applications::phone.eq(phone))
+        .filter(applications::state.eq_any(["draft", "under_review", "approved"]))
+        .count()
+        .get_result(connection)?)
+}
+
 /// Makes a decision durable in the caller's transaction: the state if nobody moved it first, the event, the follow-up
 /// jobs and the audit entry.
 ///

@@ -42,6 +42,21 @@ pub fn take(connection: &mut Connection, id: &str, now: Timestamp) -> Result<Opt
         .optional()?)
 }
 
+/// Was there such a puzzle, never answered, whose time has passed?
+///
+/// # Errors
+/// The database's.
+pub fn has_lapsed(connection: &mut Connection, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let found: Option<String> = captchas::table
+        .find(id)
+        .filter(captchas::used.eq(false))
+        .filter(captchas::expires_at.le(now.unix_millis()))
+        .select(captchas::id)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// The answer of a live puzzle, for the sandbox.
 ///
 /// # Errors

@@ -120,6 +120,17 @@ pub fn find(connection: &mut Connection, id: &str) -> Result<Invoice, StoreError
     Ok(invoices::table.find(id.to_owned()).select(Invoice::as_select()).first(connection)?)
 }
 
+/// The invoice with this name or number: providers know the number that is printed.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn named(connection: &mut Connection, name: &str) -> Result<Invoice, StoreError> {
+    Ok(invoices::table
+        .filter(invoices::id.eq(name.to_owned()).or(invoices::number.eq(name.to_owned())))
+        .select(Invoice::as_select())
+        .first(connection)?)
+}
+
 /// Open invoices whose time has passed become expired. Returns how many did.
 ///
 /// # Errors
@@ -130,6 +141,18 @@ pub fn expire(connection: &mut Connection, now: Timestamp) -> Result<usize, Stor
         .filter(invoices::expires_at.le(now.unix_millis()))
         .set(invoices::state.eq("expired"))
         .execute(connection)?)
+}
+
+/// This open invoice's time has passed.
+///
+/// # Errors
+/// The database's.
+pub fn lapse(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    diesel::update(invoices::table.find(id.to_owned()))
+        .filter(invoices::state.eq("open"))
+        .set(invoices::state.eq("expired"))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// An ended application's open invoice is cancelled.
@@ -151,6 +174,8 @@ pub struct Payment {
     pub transaction: String,
     /// What was paid, in tiyin.
     pub amount_tiyin: i64,
+    /// When the provider says it was paid.
+    pub paid_at: Timestamp,
 }
 
 /// Why a payment is not taken.
@@ -178,14 +203,8 @@ pub fn pay(
     now: Timestamp,
 ) -> Result<Result<Invoice, PaymentRefusal>, StoreError> {
     let invoice = find(connection, invoice_id)?;
-    let known: Option<(String, String)> = payments::table
-        .filter(payments::invoice_id.eq(&invoice.id))
-        .select((payments::provider, payments::provider_transaction))
-        .first(connection)
-        .optional()?;
-    if let Some((provider, transaction)) = known {
-        let same = provider == payment.provider && transaction == payment.transaction;
-        return Ok(if same { Ok(invoice) } else { Err(PaymentRefusal::AlreadyPaid) });
+    if let Some(settled) = settled(connection, invoice_id, payment)? {
+        return Ok(settled);
     }
     if invoice.amount_tiyin != payment.amount_tiyin {
         return Ok(Err(PaymentRefusal::WrongAmount));
@@ -196,7 +215,8 @@ pub fn pay(
         .set((invoices::state.eq("paid"), invoices::paid_at.eq(now.unix_millis())))
         .execute(connection)?;
     if paid == 0 {
-        return Ok(Err(PaymentRefusal::NotPayable));
+        // The same call at the same moment may have waited here for the other one to commit.
+        return Ok(settled(connection, invoice_id, payment)?.unwrap_or(Err(PaymentRefusal::NotPayable)));
     }
     diesel::insert_into(payments::table)
         .values((
@@ -204,7 +224,7 @@ pub fn pay(
             payments::provider.eq(&payment.provider),
             payments::provider_transaction.eq(&payment.transaction),
             payments::amount_tiyin.eq(payment.amount_tiyin),
-            payments::at.eq(now.unix_millis()),
+            payments::at.eq(payment.paid_at.unix_millis()),
         ))
         .execute(connection)?;
     let entry = audit::Entry {
@@ -218,4 +238,20 @@ pub fn pay(
     let application = invoice.application_id.parse().map_err(StoreError::corrupt)?;
     jobs::enqueue(connection, &[messages::notice(application, "paid", &invoice.id, now)], now)?;
     Ok(Ok(Invoice { state: "paid".to_owned(), paid_at: Some(now.unix_millis()), ..invoice }))
+}
+
+/// What a payment is answered if the invoice has been paid before.
+fn settled(
+    connection: &mut Connection,
+    invoice_id: &str,
+    payment: &Payment,
+) -> Result<Option<Result<Invoice, PaymentRefusal>>, StoreError> {
+    let known: Option<(String, String)> = payments::table
+        .filter(payments::invoice_id.eq(invoice_id))
+        .select((payments::provider, payments::provider_transaction))
+        .first(connection)
+        .optional()?;
+    let Some((provider, transaction)) = known else { return Ok(None) };
+    let same = provider == payment.provider && transaction == payment.transaction;
+    Ok(Some(if same { Ok(find(connection, invoice_id)?) } else { Err(PaymentRefusal::AlreadyPaid) }))
 }

@@ -24,6 +24,7 @@ pub mod officers;
 pub mod phone_verifications;
 mod schema;
 pub mod sessions;
+pub mod turns;
 pub mod verification;
 
 pub use database::{Connection, Database, OpenError, Options, Target};

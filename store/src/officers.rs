@@ -1,5 +1,7 @@
 //! Who may act in the back office.
 
+use std::time::Duration;
+
 use ca_core::Timestamp;
 use ca_core::application::{Officer, Role};
 use diesel::prelude::*;
@@ -131,21 +133,26 @@ pub fn all(connection: &mut Connection) -> Result<Vec<Account>, StoreError> {
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Counts a wrong password or code; from the fifth in a row the account rests, twice as long each time, at most an
-/// hour. Counting is a row update, so that parallel guesses are all counted.
+/// Counts a wrong password or code; from the `failures`-th in a row the account rests for `lockout` after each. Counting
+/// is a row update, so that parallel guesses are all counted.
 ///
 /// # Errors
 /// The database's.
-pub fn sign_in_failed(connection: &mut Connection, login: &str, now: Timestamp) -> Result<(), StoreError> {
+pub fn sign_in_failed(
+    connection: &mut Connection,
+    login: &str,
+    failures: u32,
+    lockout: Duration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let attempts: Option<i32> = diesel::update(officers::table.find(login))
         .set(officers::failed_attempts.eq(officers::failed_attempts + 1))
         .returning(officers::failed_attempts)
         .get_result(connection)
         .optional()?;
-    if let Some(extra) = attempts.and_then(|attempts| attempts.checked_sub(5)).filter(|extra| *extra >= 0) {
-        let rest = std::time::Duration::from_secs((30_u64 << extra.min(7)).min(3600));
+    if attempts.is_some_and(|attempts| attempts.unsigned_abs() >= failures) {
         diesel::update(officers::table.find(login))
-            .set(officers::locked_until.eq(now.plus(rest).unix_millis()))
+            .set(officers::locked_until.eq(now.plus(lockout).unix_millis()))
             .execute(connection)?;
     }
     record(connection, login, "officer.sign-in-failed", serde_json::json!({}), "anonymous", now)
@@ -194,7 +201,7 @@ pub fn set_password(
     record(connection, login, "officer.password", serde_json::json!({}), &format!("officer:{login}"), now)
 }
 
-/// Sets or removes the sealed TOTP secret.
+/// Sets or removes the sealed TOTP secret. `used_step` is the step whose code proved that the officer has it.
 ///
 /// # Errors
 /// The database's.
@@ -202,10 +209,11 @@ pub fn set_totp(
     connection: &mut Connection,
     login: &str,
     sealed_secret: Option<&[u8]>,
+    used_step: Option<i64>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     diesel::update(officers::table.find(login))
-        .set((officers::totp_secret.eq(sealed_secret), officers::totp_last_step.eq(None::<i64>)))
+        .set((officers::totp_secret.eq(sealed_secret), officers::totp_last_step.eq(used_step)))
         .execute(connection)?;
     let details = serde_json::json!({ "enrolled": sealed_secret.is_some() });
     record(connection, login, "officer.totp", details, &format!("officer:{login}"), now)

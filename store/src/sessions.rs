@@ -91,6 +91,24 @@ pub fn close(connection: &mut Connection, token_sha256: &[u8; 32]) -> Result<(),
     Ok(())
 }
 
+/// Ends every session of a principal but this one: whoever else signed in with the old password is out.
+///
+/// # Errors
+/// The database's.
+pub fn close_others(
+    connection: &mut Connection,
+    kind: SessionKind,
+    principal: &str,
+    but: &[u8; 32],
+) -> Result<(), StoreError> {
+    let others = sessions::table
+        .filter(sessions::kind.eq(kind.as_str()))
+        .filter(sessions::principal.eq(principal))
+        .filter(sessions::token_sha256.ne(but.to_vec()));
+    diesel::delete(others).execute(connection)?;
+    Ok(())
+}
+
 /// Forgets sessions that have expired.
 ///
 /// # Errors

@@ -51,7 +51,16 @@ pub(crate) enum Role {
 
 struct Process {
     child: Child,
-    ready: String,
+    ready: Ready,
+}
+
+/// What tells that a process is ready.
+#[derive(Clone)]
+enum Ready {
+    /// It answers here.
+    Address(String),
+    /// The signer listens nowhere: it says so in the log, behind this many bytes.
+    Log(usize),
 }
 
 impl Database {
@@ -135,6 +144,7 @@ impl Stack {
     /// Starts the role without waiting.
     pub(crate) fn spawn(&self, role: Role) {
         let operations = format!("127.0.0.1:{}", free_port());
+        let log_start = self.log().len();
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
         let mut command = self.command();
         command.env("MUHR__OPERATIONS__LISTEN", &operations);
@@ -156,14 +166,22 @@ impl Stack {
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         janitor::will_end(child.id(), "TERM");
-        let process = Process { child, ready: format!("http://{operations}/health/ready") };
+        let ready = match role {
+            Role::Signer => Ready::Log(log_start),
+            _ => Ready::Address(format!("http://{operations}/health/ready")),
+        };
+        let process = Process { child, ready };
         self.processes.lock().unwrap_or_else(PoisonError::into_inner).insert(role, process);
     }
 
     pub(crate) fn is_ready(&self, role: Role) -> bool {
-        let address = self.with_process(role, |process| process.ready.clone());
-        try_send(self.anybody().request(reqwest::Method::GET, &address))
-            .is_ok_and(|answer| answer.status == 200)
+        match self.with_process(role, |process| process.ready.clone()) {
+            Ready::Log(start) => self.log()[start..].contains(r#""message":"signing""#),
+            Ready::Address(address) => {
+                let request = self.anybody().request(reqwest::Method::GET, &address);
+                try_send(request).is_ok_and(|answer| answer.status == 200)
+            }
+        }
     }
 
     /// `kill -9`.

@@ -28,6 +28,17 @@ pub struct Judgement {
     pub removed: usize,
 }
 
+/// What a CRL says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Its cRLNumber.
+    pub number: u64,
+    /// As of when it is true.
+    pub this_update: Timestamp,
+    /// By when the next one must stand in its place.
+    pub next_update: Timestamp,
+}
+
 /// Why a CRL may not be published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -85,6 +96,18 @@ struct Contents<'a> {
     next_update: Timestamp,
     /// Whether each entry is a hold.
     holds: HashMap<SerialNumber, bool>,
+}
+
+/// What a CRL (DER) says of itself; nothing is verified.
+///
+/// # Errors
+/// [`Fault::NotACrl`] or [`Fault::Entry`].
+pub fn summary(crl: &[u8]) -> Result<Summary, Fault> {
+    read(crl).map(|Contents { number, this_update, next_update, .. }| Summary {
+        number,
+        this_update,
+        next_update,
+    })
 }
 
 /// Judges a `new` CRL (DER) that is to take the place of the `previous` one, both issued by the holder of

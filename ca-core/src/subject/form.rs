@@ -294,7 +294,7 @@ fn full_years(born: Date, today: Date) -> i32 {
     today.year() - born.year() - i32::from(birthday_to_come)
 }
 
-fn warnings(subject: &Subject) -> Vec<Warning> {
+pub(super) fn warnings(subject: &Subject) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let expected = match subject {
         Subject::NaturalPerson { .. } => return warnings,

@@ -18,3 +18,8 @@ invoice-state-paid = Paid
 invoice-state-expired = Expired
 invoice-state-cancelled = Cancelled
 invoice-state-refunded = Refunded
+
+# Why a provider's payment is not taken.
+payment-wrong-amount = The amount is not the invoice's.
+payment-already-paid = The invoice has been paid by another transaction.
+payment-not-payable = The invoice has expired or was cancelled.

@@ -18,3 +18,8 @@ invoice-state-paid = Tólengen
 invoice-state-expired = Múddeti ótken
 invoice-state-cancelled = Biykar etilgen
 invoice-state-refunded = Pul qaytarılǵan
+
+# Why a provider's payment is not taken.
+payment-wrong-amount = Summa esaptaǵıdan basqasha.
+payment-already-paid = Esap basqa tólem menen tólengen.
+payment-not-payable = Esaptıń múddeti ótken yamasa ol biykar etilgen.

@@ -18,3 +18,8 @@ invoice-state-paid = Оплачен
 invoice-state-expired = Просрочен
 invoice-state-cancelled = Отменён
 invoice-state-refunded = Деньги возвращены
+
+# Why a provider's payment is not taken.
+payment-wrong-amount = Сумма не совпадает с суммой счёта.
+payment-already-paid = Счёт уже оплачен другим платежом.
+payment-not-payable = Срок счёта истёк, или он отменён.

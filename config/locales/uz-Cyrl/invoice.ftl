@@ -18,3 +18,8 @@ invoice-state-paid = Тўланган
 invoice-state-expired = Муддати ўтган
 invoice-state-cancelled = Бекор қилинган
 invoice-state-refunded = Пул қайтарилган
+
+# Why a provider's payment is not taken.
+payment-wrong-amount = Сумма ҳисобдагидан бошқача.
+payment-already-paid = Ҳисоб бошқа тўлов билан тўланган.
+payment-not-payable = Ҳисобнинг муддати ўтган ёки у бекор қилинган.

@@ -18,3 +18,8 @@ invoice-state-paid = Toʻlangan
 invoice-state-expired = Muddati oʻtgan
 invoice-state-cancelled = Bekor qilingan
 invoice-state-refunded = Pul qaytarilgan
+
+# Why a provider's payment is not taken.
+payment-wrong-amount = Summa hisobdagidan boshqacha.
+payment-already-paid = Hisob boshqa toʻlov bilan toʻlangan.
+payment-not-payable = Hisobning muddati oʻtgan yoki u bekor qilingan.

@@ -271,6 +271,8 @@ pub struct Applications {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Invoices {
+    /// Who is paid, as printed.
+    pub recipient: String,
     /// How long it may be paid.
     #[serde(rename = "validity_days", deserialize_with = "days")]
     pub validity: Duration,

@@ -1,6 +1,5 @@
 //! From approved applications to stored certificates: lint, intent, signature, audit and change feed included.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -11,16 +10,16 @@ use ca_core::fee::{Channel, FeeTable};
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
 use ca_core::subject::{Subject, SubjectForm, SubjectType};
 use ca_signer::SigningService;
-use ca_signer::ceremony::{self, Names};
 use config::Settings;
 use config::tables::Tables;
 use store::applications::NewApplication;
 use store::documents::Document;
 use store::invoices::Payment;
-use store::{Database, StoreError, applications, documents, feed, invoices};
+use store::{Database, StoreError, applications, documents, invoices};
 
 use super::meter::{Meter, figure};
-use crate::commands::{Place, open_database};
+use super::{PASSPHRASE, ca, in_temporary};
+use crate::commands::Place;
 use crate::failure::{Failure, say};
 
 /// Applications prepared in one transaction.
@@ -42,33 +41,19 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let folder = std::env::temp_dir().join(format!("muhr-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let measured = measure(arguments, &folder);
-    std::fs::remove_dir_all(&folder)?;
-    measured
+    in_temporary(arguments.database.clone(), |place| measure(arguments, place))
 }
 
-fn measure(arguments: &Arguments, folder: &Path) -> Result<(), Failure> {
-    let place = Place::of(PathBuf::from(folder), arguments.database.clone());
+fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
+    let (database, _) = ca(place)?;
     let settings = place.settings(&[])?;
-    let database = open_database(&settings)?;
-    store::migrations::up(&database)?;
-    if database.read(feed::latest)? != 0 {
-        return Err(Failure::new(format!(
-            "the database {} is in use; a measurement wants an empty one",
-            place.database().unwrap_or_default()
-        )));
-    }
-    let now = settings.clock().now();
-    ceremony::init(&database, &settings, b"measurement only", &Names::default(), now)?;
     let prepared = Meter::start();
     prepare(&database, &settings, arguments.count)?;
     figure("issuance.preparation", prepared.read().0.as_secs_f64(), "s");
 
     let bare = bare_signatures()?;
     figure("issuance.baseline.signature", bare, "us CPU");
-    let service = Arc::new(SigningService::open(database.clone(), settings, b"measurement only")?);
+    let service = Arc::new(SigningService::open(database.clone(), settings, PASSPHRASE)?);
     let done = Arc::new(AtomicUsize::new(0));
     let failed = Arc::new(AtomicBool::new(false));
     let meter = Meter::start();

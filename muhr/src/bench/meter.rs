@@ -34,3 +34,13 @@ fn cpu_time() -> Duration {
 pub(crate) fn figure(name: &str, value: f64, unit: &str) {
     say(serde_json::json!({ "figure": name, "value": (value * 100.0).round() / 100.0, "unit": unit }));
 }
+
+/// The most memory this process has held so far (VmHWM of proc(5)), in MiB.
+pub(crate) fn peak_resident_mebibytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kibibytes: f64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0.0);
+    kibibytes / 1024.0
+}

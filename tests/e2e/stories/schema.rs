@@ -44,15 +44,17 @@ fn undoing_every_migration_leaves_nothing_and_they_run_again() {
     }
 }
 
-/// An empty SQLite file and an empty PostgreSQL database, both migrated.
+/// An empty SQLite file and an empty PostgreSQL database, both migrated, with the addresses our clients take.
 fn migrated() -> [(String, store::Database); 2] {
     let file = fresh_folder().join("schema.sqlite");
-    [file.display().to_string(), Server::shared().fresh_database()].map(|address| {
-        let target: Target = address.parse().expect("an address");
-        let database = store::Database::open(target, &Options::default()).expect("a pool");
-        migrations::up(&database).expect("up");
-        (address, database)
-    })
+    let address = Server::shared().fresh_database();
+    [(file.display().to_string(), Target::Sqlite(file)), (address.clone(), Target::Postgres(address))].map(
+        |(address, target)| {
+            let database = store::Database::open(target, &Options::default()).expect("a pool");
+            migrations::up(&database).expect("up");
+            (address, database)
+        },
+    )
 }
 
 fn sorted(database: &str, query: &str) -> Vec<String> {

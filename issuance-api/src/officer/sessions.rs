@@ -1,0 +1,239 @@
+//! Officers sign in and out: a password, and a one-time code where one is enrolled.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use ca_core::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize};
+use store::officers::{self, Account};
+use store::sessions::{self, SessionKind};
+use store::{Connection, StoreError, audit};
+
+use super::totp;
+use crate::auth::{First, SignedIn, Token, Unready};
+use crate::context::Context;
+use crate::json::Json;
+use crate::limits::Counted;
+use crate::problem::{Document, Kind, Problem, only};
+use crate::request::address;
+
+/// A password on its way in: it is never printed and is wiped after use.
+pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    String::deserialize(deserializer).map(SecretString::from)
+}
+
+/// What an officer signs in with.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignIn {
+    login: String,
+    #[serde(deserialize_with = "secret")]
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    /// The six digits of the authenticator app, once one is enrolled.
+    totp: Option<String>,
+}
+
+/// A new session.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct NewSession {
+    /// The bearer token.
+    token: String,
+    /// When it dies, used or not.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    #[serde(flatten)]
+    account: AccountView,
+}
+
+/// An officer's account, as its officer sees it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = OfficerAccount)]
+pub(crate) struct AccountView {
+    login: String,
+    /// `registrar`, `reviewer`, `revocation`, `auditor` or `admin`.
+    role: &'static str,
+    /// Nothing else is possible before the password is changed.
+    must_change_password: bool,
+    /// Nothing else is possible before an authenticator is enrolled.
+    must_enrol_totp: bool,
+    /// Sign-in asks for a one-time code.
+    totp_enrolled: bool,
+}
+
+impl AccountView {
+    pub(super) fn of(account: &Account, context: &Context) -> Self {
+        let first = First::of(account, &context.settings);
+        Self {
+            login: account.officer.login.clone(),
+            role: account.officer.role.as_str(),
+            must_change_password: first == Some(First::ChangePassword),
+            must_enrol_totp: first == Some(First::EnrolTotp),
+            totp_enrolled: account.totp_secret.is_some(),
+        }
+    }
+}
+
+pub(super) fn configure(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::resource("/v1/officer/sessions").route(web::post().to(sign_in)).default_service(only("POST")),
+    );
+    cfg.service(
+        web::resource("/v1/officer/sessions/current")
+            .route(web::get().to(current))
+            .route(web::delete().to(sign_out))
+            .default_service(only("GET, DELETE")),
+    );
+}
+
+/// Sign in
+///
+/// An unknown login is answered like a wrong password, with the same effort and the same lock.
+#[utoipa::path(
+    post,
+    path = "/api/v1/officer/sessions",
+    tag = "officers",
+    request_body = SignIn,
+    responses(
+        (status = 201, description = "signed in", body = NewSession),
+        (status = 401, description = "sign-in-failed, totp-required", body = Document),
+        (status = 429, description = "account-locked, too-many-requests", body = Document),
+    )
+)]
+pub(crate) async fn sign_in(
+    context: web::Data<Context>,
+    request: HttpRequest,
+    Json(body): Json<SignIn>,
+) -> Result<HttpResponse, Problem> {
+    context.limits.count(Counted::SignIn, address(&request, &context.settings.http.trusted_proxies))?;
+    let SignIn { login, password, totp } = body;
+    let (now, named) = (context.now(), login.clone());
+    let account = context.read(move |connection| existing(connection, &named)).await?;
+    let locked_until = match &account {
+        Some(account) => account.locked_until,
+        None => context.limits.stranger_locked_until(&login, now),
+    };
+    not_locked(locked_until, now)?;
+    let right = context.passwords.verify(password, account.map(|account| account.password_hash)).await?;
+    let (token, context) = (Token::random()?, context.into_inner());
+    let (inner, sha256) = (context.as_ref().clone(), token.sha256());
+    let expires_at = now.plus(context.settings.sessions.officer_lifetime);
+    let outcome = context
+        .write(move |connection| {
+            let Some(account) = existing(connection, &login)? else {
+                let settings = &inner.settings.officers;
+                inner.limits.stranger_failed(&login, settings.lockout_failures, settings.lockout, now);
+                return Ok(Err(Problem::new(Kind::SignInFailed)));
+            };
+            let judged = judge(&inner, connection, &account, right, totp.as_deref(), now)?;
+            if judged.is_ok() {
+                let kind = SessionKind::Officer;
+                sessions::open(connection, &sha256, kind, &login, expires_at, now)?;
+            }
+            Ok(judged.map(|()| account))
+        })
+        .await?;
+    let account = AccountView::of(&outcome?, &context);
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, "/api/v1/officer/sessions/current"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(NewSession { token: token.reveal().to_owned(), expires_at, account }))
+}
+
+/// The account, unless it is closed.
+fn existing(connection: &mut Connection, login: &str) -> Result<Option<Account>, Problem> {
+    match officers::find(connection, login) {
+        Ok(account) => Ok(Some(account).filter(|account| account.disabled_at.is_none())),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+pub(super) fn not_locked(locked_until: Option<Timestamp>, now: Timestamp) -> Result<(), Problem> {
+    match locked_until {
+        Some(until) if until > now => {
+            Err(Problem::new(Kind::AccountLocked).after(until.since(now).as_secs() + 1))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Judges a password that has been compared, and the one-time code. The account was read again, so that of many guesses
+/// at one moment only the first few are judged. A refusal is inside the answer: its count must be committed.
+pub(super) fn judge(
+    context: &Context,
+    connection: &mut Connection,
+    account: &Account,
+    password_right: bool,
+    code: Option<&str>,
+    now: Timestamp,
+) -> Result<Result<(), Problem>, Problem> {
+    if let Err(locked) = not_locked(account.locked_until, now) {
+        return Ok(Err(locked));
+    }
+    let login = &account.officer.login;
+    let step = match (&account.totp_secret, code) {
+        (Some(_), None) if password_right => return Ok(Err(Problem::new(Kind::TotpRequired))),
+        (Some(sealed), Some(code)) => totp::step(&context.sealer, login, sealed, code, now)?,
+        _ => None,
+    };
+    // A code works once (RFC 6238 section 5.2).
+    let fresh = step.is_some() && step > account.totp_last_step;
+    if password_right && (account.totp_secret.is_none() || fresh) {
+        match officers::signed_in(connection, login, step, now) {
+            Ok(()) => return Ok(Ok(())),
+            Err(StoreError::Conflict(_)) => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+    let settings = &context.settings.officers;
+    officers::sign_in_failed(connection, login, settings.lockout_failures, settings.lockout, now)?;
+    Ok(Err(Problem::new(Kind::SignInFailed)))
+}
+
+/// Who am I?
+#[utoipa::path(
+    get,
+    path = "/api/v1/officer/sessions/current",
+    tag = "officers",
+    security(("officer" = [])),
+    responses((status = 200, description = "the officer's account", body = AccountView))
+)]
+pub(crate) async fn current(
+    context: web::Data<Context>,
+    Unready(officer): Unready,
+) -> Result<HttpResponse, Problem> {
+    let login = officer.officer.login;
+    let account = context.read(move |connection| Ok(officers::find(connection, &login)?)).await?;
+    Ok(HttpResponse::Ok().json(AccountView::of(&account, &context)))
+}
+
+/// Sign out
+#[utoipa::path(
+    delete,
+    path = "/api/v1/officer/sessions/current",
+    tag = "officers",
+    security(("officer" = [])),
+    responses((status = 204, description = "the token is dead"))
+)]
+pub(crate) async fn sign_out(
+    context: web::Data<Context>,
+    Unready(officer): Unready,
+) -> Result<HttpResponse, Problem> {
+    let now = context.now();
+    context
+        .write(move |connection| {
+            sessions::close(connection, &officer.token_sha256)?;
+            let SignedIn { officer: who, .. } = &officer;
+            let entry = audit::Entry {
+                at: now,
+                actor: officer.actor(),
+                action: "officer.sign-out".to_owned(),
+                object: format!("officer:{}", who.login),
+                details: serde_json::json!({}),
+            };
+            Ok(audit::record(connection, &[entry])?)
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,82 @@
+//! The description of the API at `/api/openapi.json`, and a page to read it at `/api/docs/`.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::problem::only;
+use crate::{applications, captchas, fees, officer, phone_verifications, regions};
+
+/// What applicants and the public use.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Muhr",
+        description = "Certificates for Uzbekistan's electronic signature: application, review, status.",
+        license(name = "Apache-2.0 OR MIT"),
+    ),
+    modifiers(&Tokens),
+    paths(
+        regions::list,
+        fees::now,
+        captchas::create,
+        phone_verifications::create,
+        phone_verifications::confirm,
+        applications::create,
+        applications::list,
+        applications::get,
+        applications::withdraw,
+        applications::csr::put,
+        applications::documents::put,
+        applications::invoice::get,
+        applications::invoice::pdf,
+        applications::submission::statement,
+        applications::submission::submit,
+        applications::certificate::download,
+    ),
+    components(schemas(crate::problem::Document)),
+)]
+struct Applicants;
+
+/// How requests are authenticated.
+struct Tokens;
+
+impl utoipa::Modify for Tokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        for (name, of) in [("applicant", "a confirmed phone"), ("officer", "a signed-in officer")] {
+            let scheme = HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some(format!("the token of {of}")))
+                .build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// The whole description.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Applicants::openapi();
+    document.merge(officer::openapi());
+    document
+}
+
+pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
+    let document = document();
+    cfg.service(
+        web::resource("/openapi.json")
+            .route(web::get().to(move || {
+                let document = document.clone();
+                async move {
+                    HttpResponse::Ok()
+                        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
+                        .json(document)
+                }
+            }))
+            .default_service(only("GET")),
+    )
+    .service(web::redirect("/docs", "/api/docs/"))
+    .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/api/openapi.json")));
+}
