@@ -28,6 +28,7 @@ pub mod operations;
 pub mod passwords;
 pub mod payments;
 mod phone_verifications;
+mod portal;
 pub mod problem;
 mod regions;
 pub mod request;
@@ -37,7 +38,7 @@ pub mod service_key;
 use context::Context;
 use problem::{Kind, Problem};
 
-/// Registers everything under `/api`, `/payments` and, in the sandbox only, `/sandbox`.
+/// Registers everything under `/api`, `/payments` and, in the sandbox only, `/sandbox`; and the portal.
 pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
     cfg.app_data(context.clone())
         .app_data(web::QueryConfig::default().error_handler(|_, _| malformed()))
@@ -54,7 +55,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .configure(payments::configure)
         .default_service(web::to(not_found))
         .wrap(from_fn(request::frame));
-    cfg.service(api).service(payments);
+    cfg.service(api).service(payments).configure(portal::configure);
 }
 
 /// What applicants and the public use.
