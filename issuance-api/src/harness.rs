@@ -130,6 +130,11 @@ impl Ask {
         Self { request: self.request.append_header((name, value)) }
     }
 
+    /// With another body.
+    pub(crate) fn body(self, body: impl Into<web::Bytes>) -> Self {
+        Self { request: self.request.set_payload(body) }
+    }
+
     /// With a token.
     pub(crate) fn with(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))

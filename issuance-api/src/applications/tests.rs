@@ -306,6 +306,38 @@ async fn nothing_is_kept_of_what_is_refused() {
 }
 
 #[actix_web::test]
+async fn what_is_no_application_is_refused_at_its_place() {
+    let harness = Harness::start();
+    let app = &harness.app().await;
+    let token = &harness.applicant(PHONE);
+    for (parent, name, value) in [
+        ("", "nonsense", json!(1)),
+        ("", "offer_accepted", json!("yes")),
+        ("", "region", json!({})),
+        ("", "region", json!(-1)),
+        ("", "subject_type", json!("deity")),
+        ("", "channel", json!("post")),
+        ("", "phone", json!(PHONE)),
+        ("/subject", "nonsense", json!(1)),
+        ("/subject", "surname", json!(7)),
+        ("/subject", "given_name", json!(["A"])),
+        ("/subject", "surname", json!("KARIMOVA\u{202e}")),
+        ("/subject", "stir", json!("300000005")),
+    ] {
+        let mut form = natural_person();
+        form.pointer_mut(parent).unwrap()[name] = value;
+        let problem = refused!(app, token, 422, "invalid-fields", Ask::post("/api/v1/applications", &form));
+        assert_eq!(problem["errors"][0]["pointer"], format!("{parent}/{name}"), "{problem}");
+    }
+    for broken in ["", "{", "nonsense", "{\"a\":1}}", "[[[["] {
+        let ask = Ask::post("/api/v1/applications", &json!({})).body(broken);
+        refused!(app, token, 400, "malformed-request", ask);
+    }
+    let large = Ask::post("/api/v1/applications", &json!({ "purpose": "x".repeat(70_000) }));
+    refused!(app, token, 413, "payload-too-large", large);
+}
+
+#[actix_web::test]
 async fn a_replaced_document_leaves_nothing_behind() {
     let harness = Harness::start();
     let app = &harness.app().await;
