@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -411,9 +412,6 @@ pub enum Refusal {
     Incomplete(Vec<Fact>),
 }
 
-/// A draft nobody touched for this long expires.
-pub const DRAFT_LIFETIME: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
-
 impl Application {
     /// The kind of subject.
     pub fn subject_type(&self) -> SubjectType {
@@ -536,13 +534,13 @@ impl Application {
         }
     }
 
-    /// A draft that was left alone for [`DRAFT_LIFETIME`] ends.
+    /// A draft that was left alone for `lifetime` ends.
     ///
     /// # Errors
     /// [`Refusal::WrongState`] also while the draft is still young.
-    pub fn expire(&self, now: Timestamp) -> Result<Transition, Refusal> {
+    pub fn expire(&self, lifetime: Duration, now: Timestamp) -> Result<Transition, Refusal> {
         match self.state {
-            State::Draft if now.since(self.updated_at) >= DRAFT_LIFETIME => {
+            State::Draft if now.since(self.updated_at) >= lifetime => {
                 Ok(self.moves_to(State::Expired, "expire", Actor::Clock, now))
             }
             other => Err(Refusal::WrongState(other)),

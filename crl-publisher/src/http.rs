@@ -8,13 +8,14 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::Publisher;
 use crate::repository::{Kind, Published, Repository};
 
 /// Mounts `/repository`.
-pub fn configure(application: &mut web::ServiceConfig, repository: Arc<Repository>) {
+pub fn configure(application: &mut web::ServiceConfig, publisher: &Publisher) {
     application.service(
         web::resource("/repository/{name}")
-            .app_data(web::Data::from(repository))
+            .app_data(web::Data::from(Arc::clone(publisher.repository())))
             .route(web::get().to(get))
             .route(web::head().to(get))
             .default_service(web::to(method_not_allowed)),

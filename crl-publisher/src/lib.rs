@@ -1,7 +1,7 @@
 //! When is a CRL due; is a new one right; where does it go.
 //!
-//! The key is elsewhere: `ca-signer` signs what a job asks for and stores it. A [`Publisher`] asks when it is time, judges
-//! what comes back and places it in a [`Repository`], which [`configure`] serves under `/repository`. A publisher that
+//! The key is elsewhere: `ca-signer` signs what a job asks for and stores it. A [`Worker`] asks when it is time, judges
+//! what comes back and places it in the [`Repository`] of a [`Publisher`], which [`configure`] serves under `/repository`. A publisher that
 //! dies at any moment leaves what was published as it was.
 
 mod http;
@@ -9,5 +9,5 @@ mod publisher;
 mod repository;
 
 pub use http::configure;
-pub use publisher::Publisher;
+pub use publisher::{Publisher, Worker};
 pub use repository::{Kind, Published, Repository};

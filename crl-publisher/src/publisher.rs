@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ca_core::crl::{Fault, Judgement, judge, summary};
 use ca_core::{SerialNumber, Timestamp};
+use config::Settings;
 use config::clock::SystemClock;
-use config::settings::Crl as Settings;
 use store::crls::CrlSummary;
 use store::issuers::Issuer;
 use store::jobs::{JobKind, NewJob};
@@ -20,37 +20,59 @@ use crate::repository::{Kind, Repository};
 /// How long a CRL that was refused is left alone; only a wrong clock would make the next judgement another one.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
 
+/// Publishes the CRLs and certificates of every issuer in the database.
+pub struct Publisher {
+    repository: Arc<Repository>,
+    database: Database,
+    clock: SystemClock,
+    overlap: Duration,
+    interval: Duration,
+}
+
 /// The thread that publishes; it stops when this is dropped.
 #[derive(Debug)]
-pub struct Publisher {
+pub struct Worker {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Publisher {
-    /// Starts publishing into the repository.
+    /// Opens the repository; nothing new is published before a [`Worker`] starts.
+    ///
+    /// # Errors
+    /// The repository's folder cannot be made or read.
+    pub fn new(settings: &Settings, database: Database) -> std::io::Result<Self> {
+        Ok(Self {
+            repository: Arc::new(Repository::open(&settings.crl.repository_directory)?),
+            database,
+            clock: settings.clock(),
+            overlap: settings.crl.overlap,
+            interval: settings.crl.due_check,
+        })
+    }
+
+    /// What is published.
+    pub fn repository(&self) -> &Arc<Repository> {
+        &self.repository
+    }
+
+    /// Whether there is a CRL and none has outlived its nextUpdate, for `/health/ready`.
+    pub fn is_ready(&self) -> bool {
+        self.repository.is_ready(self.clock.now())
+    }
+}
+
+impl Worker {
+    /// Starts publishing.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(
-        repository: Arc<Repository>,
-        database: Database,
-        clock: SystemClock,
-        settings: &Settings,
-    ) -> std::io::Result<Self> {
+    pub fn start(publisher: Arc<Publisher>) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
-        let interval = settings.due_check;
-        let mut rounds = Rounds {
-            repository,
-            database,
-            clock,
-            overlap: settings.overlap,
-            known: HashMap::new(),
-            refused: HashMap::new(),
-        };
         let thread = std::thread::Builder::new().name("crl-publisher".to_owned()).spawn(move || {
+            let mut rounds = Rounds { publisher: &publisher, known: HashMap::new(), refused: HashMap::new() };
             rounds.go();
-            while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(publisher.interval) == Err(RecvTimeoutError::Timeout) {
                 rounds.go();
             }
         })?;
@@ -58,7 +80,7 @@ impl Publisher {
     }
 }
 
-impl Drop for Publisher {
+impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
@@ -80,21 +102,18 @@ enum Obstacle {
     Refused { issuer: String, number: i64, fault: Fault },
 }
 
-struct Rounds {
-    repository: Arc<Repository>,
-    database: Database,
-    clock: SystemClock,
-    overlap: Duration,
+struct Rounds<'a> {
+    publisher: &'a Publisher,
     /// The number of the published CRL by issuer.
     known: HashMap<String, i64>,
     /// The number of the refused CRL by issuer, and when it was.
     refused: HashMap<String, (i64, Timestamp)>,
 }
 
-impl Rounds {
+impl Rounds<'_> {
     /// One round. An obstacle at one issuer does not keep the others waiting; the next round tries again.
     fn go(&mut self) {
-        let issuers = match self.database.read(issuers::all) {
+        let issuers = match self.publisher.database.read(issuers::all) {
             Ok(issuers) => issuers,
             Err(error) => return tracing::warn!(%error, "no CRL can be published now"),
         };
@@ -107,19 +126,19 @@ impl Rounds {
 
     fn visit(&mut self, issuer: &Issuer) -> Result<(), Obstacle> {
         self.place_certificate(issuer)?;
-        let now = self.clock.now();
+        let now = self.publisher.clock.now();
         let look = |c: &mut Connection| {
             let newest = crls::newest(c, &issuer.id)?;
             let told = newest.as_ref().map_or(0, |crl| crl.last_change);
             let is_changed = feed::latest_for_crl(c, &issuer.id, told)?.is_some();
-            let is_due = is_due(newest.as_ref(), is_changed, self.overlap, now);
+            let is_due = is_due(newest.as_ref(), is_changed, self.publisher.overlap, now);
             Ok::<_, StoreError>((newest, is_due))
         };
-        let (newest, due) = self.database.read(look)?;
+        let (newest, due) = self.publisher.database.read(look)?;
         if due {
             // Looked at again where no signer can finish in between. There is a job already where a revocation queued
             // it, unless the signer was at the one before.
-            self.database.write(|c| match look(c)? {
+            self.publisher.database.write(|c| match look(c)? {
                 (_, true) => jobs::enqueue(c, &[sign_crl(issuer, now)], now),
                 (_, false) => Ok(()),
             })?;
@@ -131,11 +150,11 @@ impl Rounds {
     }
 
     fn place_certificate(&self, issuer: &Issuer) -> std::io::Result<()> {
-        let placed = self.repository.of_issuer(&issuer.id, Kind::Certificate);
+        let placed = self.publisher.repository.of_issuer(&issuer.id, Kind::Certificate);
         if placed.is_some_and(|placed| placed.octets == issuer.certificate) {
             return Ok(());
         }
-        self.repository.place(&issuer.id, Kind::Certificate, &issuer.certificate)?;
+        self.publisher.repository.place(&issuer.id, Kind::Certificate, &issuer.certificate)?;
         tracing::info!(issuer = issuer.id, "CA certificate published");
         Ok(())
     }
@@ -161,7 +180,7 @@ impl Rounds {
             self.known.insert(issuer.id.clone(), *known);
             return Ok(());
         }
-        let new = self.database.read(|c| crls::bytes(c, &issuer.id, number))?;
+        let new = self.publisher.database.read(|c| crls::bytes(c, &issuer.id, number))?;
         let previous = match published {
             Some((_, octets)) => Some(octets),
             None => self.stored_before(issuer, number)?,
@@ -170,7 +189,7 @@ impl Rounds {
             self.refused.insert(issuer.id.clone(), (number, now));
             Obstacle::Refused { issuer: issuer.id.clone(), number, fault }
         })?;
-        self.repository.place(&issuer.id, Kind::Crl, &new)?;
+        self.publisher.repository.place(&issuer.id, Kind::Crl, &new)?;
         self.known.insert(issuer.id.clone(), number);
         let Judgement { entries, added, removed, next_update, .. } = judgement;
         tracing::info!(issuer = issuer.id, number, entries, added, removed, %next_update, "CRL published");
@@ -185,7 +204,7 @@ impl Rounds {
     /// Number and octets of the CRL in the repository, if it is one of this issuer's key: another one, of a former CA
     /// of the same name or a damaged one, says nothing about what may vanish.
     fn published(&self, issuer: &Issuer) -> Option<(i64, Vec<u8>)> {
-        let octets = self.repository.of_issuer(&issuer.id, Kind::Crl)?.octets.to_vec();
+        let octets = self.publisher.repository.of_issuer(&issuer.id, Kind::Crl)?.octets.to_vec();
         let genuine = summary(&octets)
             .and_then(|summary| judge(None, &octets, &issuer.certificate, summary.this_update, |_| None));
         match genuine {
@@ -199,7 +218,7 @@ impl Rounds {
 
     /// The CRL before this one in the database, for a repository that has none.
     fn stored_before(&self, issuer: &Issuer, number: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.database.read(|c| crls::bytes(c, &issuer.id, number - 1)) {
+        match self.publisher.database.read(|c| crls::bytes(c, &issuer.id, number - 1)) {
             Ok(octets) => Ok(Some(octets)),
             Err(StoreError::NotFound) => Ok(None),
             Err(error) => Err(error),
@@ -215,7 +234,8 @@ impl Rounds {
     ) -> Result<Judgement, Fault> {
         judge(previous, new, &issuer.certificate, now, |serial: &SerialNumber| {
             // Without an answer nothing may vanish.
-            let ends = self.database.read(|c| certificates::ends(c, &issuer.id, &[*serial])).ok()?;
+            let ends =
+                self.publisher.database.read(|c| certificates::ends(c, &issuer.id, &[*serial])).ok()?;
             ends.first().map(|(_, end, _)| *end)
         })
     }

@@ -3,10 +3,12 @@
 pub(crate) mod certificate;
 pub(crate) mod csr;
 pub(crate) mod documents;
-mod form;
+pub(crate) mod form;
 pub(crate) mod invoice;
 pub(crate) mod submission;
-mod view;
+#[cfg(test)]
+mod tests;
+pub(crate) mod view;
 
 use std::sync::Arc;
 
@@ -18,8 +20,8 @@ use serde::Deserialize;
 use store::applications::{self, Filter, NewApplication, StoredApplication};
 use store::{Connection, invoices, turns};
 
-pub(crate) use form::{ApplicationForm, Stated};
-pub(crate) use view::{ApplicationView, CertificateSummary, Reader};
+pub(crate) use form::ApplicationForm;
+pub(crate) use view::{ApplicationView, Reader};
 
 use crate::auth::{Acting, Applicant, Then, is_partner};
 use crate::context::Context;
@@ -84,8 +86,13 @@ pub(crate) async fn create(
         return Err(Problem::field("/phone", "not-expected"));
     }
     let channel = stated.channel.unwrap_or(Channel::Online);
-    let open_to_all = channel == Channel::Online;
-    if !open_to_all && !(channel.requires_partner() && is_partner(&request, &context, channel)) {
+    let allowed = match channel {
+        Channel::Online => true,
+        Channel::MyGov => is_partner(&request, &context, channel),
+        // An officer's desk is not claimed from elsewhere.
+        Channel::ServiceCenter => false,
+    };
+    if !allowed {
         return Err(Problem::new(Kind::ChannelNotAuthenticated));
     }
     let reader = Reader::of(&context, &request);

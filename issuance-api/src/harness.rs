@@ -9,10 +9,11 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{App, Error, test, web};
 use ca_core::application::Role;
 use config::Settings;
+use config::clock::SystemClock;
 use config::settings::Sources;
 use serde_json::Value;
 use store::sessions::{self, SessionKind};
-use store::{Database, Options, StoreError, Target, migrations, officers};
+use store::{Connection, Database, Options, StoreError, Target, migrations, officers};
 use tempfile::TempDir;
 
 use crate::auth::Token;
@@ -46,9 +47,12 @@ impl Harness {
     pub(crate) fn start_with(overrides: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("documents.key"), [7; 32]).unwrap();
+        std::fs::write(folder.path().join("payments-bank.secret"), [b'x'; 32]).unwrap();
         let sources = Sources { file: None, environment: HashMap::new(), overrides: Vec::new() }
             .with("data.directory", folder.path().to_str().unwrap())
-            .with("officers.password_memory_kibibytes", "64");
+            .with("officers.password_memory_kibibytes", "7168")
+            .with("payments.webhook.bank.secret_file", "payments-bank.secret")
+            .with("payments.webhook.bank.pay_url", "https://pay.example/{number}");
         let sources = overrides.iter().fold(sources, |sources, (key, value)| sources.with(key, *value));
         let settings = Settings::load(&sources, &[]).unwrap();
         let target = Target::Sqlite(folder.path().join("muhr.sqlite"));
@@ -77,21 +81,26 @@ impl Harness {
     /// A token of a new officer with this login and role.
     pub(crate) fn officer(&self, login: &str, role: Role) -> String {
         let now = self.context.now();
-        let added = self.context.database.write(|connection| -> Result<(), StoreError> {
-            officers::add(connection, login, role, "", "test", now)
-        });
-        added.unwrap();
+        self.write(|connection| officers::add(connection, login, role, "", "test", now));
         self.session(SessionKind::Officer, login)
+    }
+
+    /// So many seconds after the start, for apps made from now on.
+    pub(crate) fn travel(&mut self, seconds: i64) {
+        let clock = SystemClock::with_offset(seconds);
+        self.context = web::Data::new(Context { clock, ..self.context.get_ref().clone() });
+    }
+
+    /// Does something in the database that no request does.
+    pub(crate) fn write<T>(&self, f: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> T {
+        self.context.database.write(f).unwrap()
     }
 
     fn session(&self, kind: SessionKind, principal: &str) -> String {
         let token = Token::random().unwrap();
         let now = self.context.now();
-        let opened = self.context.database.write(|connection| -> Result<(), StoreError> {
-            let end = now.plus(std::time::Duration::from_secs(600));
-            sessions::open(connection, &token.sha256(), kind, principal, end, now)
-        });
-        opened.unwrap();
+        let end = now.plus(std::time::Duration::from_secs(600));
+        self.write(|connection| sessions::open(connection, &token.sha256(), kind, principal, end, now));
         token.reveal().to_owned()
     }
 }
@@ -119,6 +128,11 @@ impl Ask {
 
     pub(crate) fn header(self, name: &str, value: &str) -> Self {
         Self { request: self.request.append_header((name, value)) }
+    }
+
+    /// With another body.
+    pub(crate) fn body(self, body: impl Into<web::Bytes>) -> Self {
+        Self { request: self.request.set_payload(body) }
     }
 
     /// With a token.

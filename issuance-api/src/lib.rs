@@ -14,14 +14,17 @@ pub mod evidence;
 mod fees;
 #[cfg(test)]
 mod harness;
+pub mod housekeeping;
 mod idempotency;
 pub mod invoice_pdf;
 mod json;
 pub mod limits;
 mod list;
+pub mod messenger;
 mod negotiation;
 mod officer;
 pub mod openapi;
+pub mod operations;
 pub mod passwords;
 pub mod payments;
 mod phone_verifications;

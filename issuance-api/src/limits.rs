@@ -6,7 +6,8 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
+use actix_web::ResponseError;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web;
@@ -131,19 +132,21 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Counts every request of the API.
+/// Counts every request of the API; answers 429 with `Retry-After` when there are too many.
 ///
 /// # Errors
-/// 429 with `Retry-After`.
+/// The inner service's.
 pub async fn count_requests(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, actix_web::Error> {
     if let Some(context) = request.app_data::<web::Data<Context>>() {
         let from = address(request.request(), &context.settings.http.trusted_proxies);
-        context.limits.count(Counted::Request, from)?;
+        if let Err(problem) = context.limits.count(Counted::Request, from) {
+            return Ok(request.into_response(problem.error_response()).map_into_right_body());
+        }
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
 #[cfg(test)]

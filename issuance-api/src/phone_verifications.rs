@@ -324,7 +324,122 @@ fn random_code(digits: u32) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::harness::{Answer, Ask, Harness};
+
+    const PHONE: &str = "+998901234567";
+
+    /// A solved puzzle and the request for a code.
+    async fn asked(harness: &Harness, phone: &str, right: bool) -> (Value, Answer) {
+        let app = &harness.app().await;
+        let captcha = Ask::post("/api/v1/captchas", &json!({})).of(app).await.is(201);
+        assert!(captcha["image"].as_str().unwrap().starts_with("data:image/png;base64,iVBOR"));
+        let id = captcha["id"].as_str().unwrap();
+        let text = harness.write(|connection| store::captchas::answer(connection, id));
+        let text = if right { text } else { "?".to_owned() };
+        let form = json!({"phone": phone, "captcha_id": id, "captcha_text": text});
+        (form.clone(), Ask::post("/api/v1/phone-verifications", &form).of(app).await)
+    }
+
+    async fn confirmed(harness: &Harness, id: &str, code: &str) -> Answer {
+        let path = format!("/api/v1/phone-verifications/{id}/confirmation");
+        Ask::post(&path, &json!({"code": code})).of(&harness.app().await).await
+    }
+
+    /// The code as the messenger would read it.
+    fn sent(harness: &Harness) -> String {
+        let now = harness.context.now();
+        let job = harness
+            .write(|connection| jobs::claim(connection, jobs::JobKind::SendMessage, "test", now, HOUR, 1));
+        let Ok(messages::Message::Code { verification, sealed_code }) = serde_json::from_str(&job[0].payload)
+        else {
+            panic!("{job:?}")
+        };
+        let sealed = hex::decode(sealed_code).unwrap();
+        let code = harness.context.sealer.open(sealing_context(&verification).as_bytes(), &sealed).unwrap();
+        String::from_utf8(code.to_vec()).unwrap()
+    }
+
+    fn other_than(code: &str) -> String {
+        format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
+    }
+
+    #[actix_web::test]
+    async fn the_code_that_was_sent_confirms_the_phone_once() {
+        let harness = Harness::start();
+        let (form, verification) = asked(&harness, PHONE, true).await;
+        let verification = verification.is(202);
+        let id = verification["id"].as_str().unwrap();
+        let code = sent(&harness);
+        confirmed(&harness, id, &other_than(&code)).await.is_problem(422, "code-wrong");
+        let token = confirmed(&harness, id, &code).await.is(200);
+        let token = token["token"].as_str().unwrap();
+        let app = &harness.app().await;
+        Ask::get("/api/v1/applications").with(token).of(app).await.is(200);
+        Ask::get("/api/v1/applications").with("guessed").of(app).await.is_problem(401, "unauthenticated");
+        confirmed(&harness, id, &code).await.is_problem(409, "code-used");
+        confirmed(&harness, "nobody", &code).await.is_problem(404, "not-found");
+        let again = Ask::post("/api/v1/phone-verifications", &form).of(app).await;
+        again.is_problem(422, "captcha-wrong");
+    }
+
+    #[actix_web::test]
+    async fn guessing_ends_after_five_tries() {
+        let harness = Harness::start();
+        let id = asked(&harness, PHONE, true).await.1.is(202)["id"].as_str().unwrap().to_owned();
+        let code = sent(&harness);
+        for _ in 0..5 {
+            confirmed(&harness, &id, &other_than(&code)).await.is_problem(422, "code-wrong");
+        }
+        confirmed(&harness, &id, &code).await.is_problem(429, "code-exhausted");
+    }
+
+    #[actix_web::test]
+    async fn a_wrong_answer_uses_the_puzzle_up_and_sends_nothing() {
+        let harness = Harness::start();
+        let (mut form, refused) = asked(&harness, PHONE, false).await;
+        refused.is_problem(422, "captcha-wrong");
+        let id = form["captcha_id"].as_str().unwrap().to_owned();
+        form["captcha_text"] = json!(harness.write(|connection| store::captchas::answer(connection, &id)));
+        let app = &harness.app().await;
+        let again = Ask::post("/api/v1/phone-verifications", &form).of(app).await;
+        again.is_problem(422, "captcha-wrong");
+        let now = harness.context.now();
+        let due = harness.write(|connection| jobs::any_due(connection, jobs::JobKind::SendMessage, now));
+        assert!(!due);
+    }
+
+    #[actix_web::test]
+    async fn one_phone_and_one_address_are_sent_only_so_many_codes() {
+        let settings = [("sms.per_phone_per_hour", "1"), ("sms.per_address_per_hour", "2")];
+        let mut harness = Harness::start_with(&settings);
+        asked(&harness, PHONE, true).await.1.is(202);
+        let soon = asked(&harness, PHONE, true).await.1;
+        soon.is_problem(429, "resend-too-soon");
+        assert_eq!(soon.headers.get("retry-after").unwrap(), "60");
+        harness.travel(61);
+        let hour = asked(&harness, PHONE, true).await.1;
+        hour.is_problem(429, "too-many-requests");
+        assert_eq!(hour.headers.get("retry-after").unwrap(), "3600");
+        asked(&harness, "+998901234568", true).await.1.is(202);
+        asked(&harness, "+998901234569", true).await.1.is_problem(429, "too-many-requests");
+        harness.travel(3_700);
+        asked(&harness, PHONE, true).await.1.is(202);
+    }
+
+    #[actix_web::test]
+    async fn a_code_and_a_puzzle_expire() {
+        let mut harness = Harness::start();
+        let id = asked(&harness, PHONE, true).await.1.is(202)["id"].as_str().unwrap().to_owned();
+        let captcha = Ask::post("/api/v1/captchas", &json!({})).of(&harness.app().await).await.is(201);
+        harness.travel(301);
+        confirmed(&harness, &id, &sent(&harness)).await.is_problem(410, "code-expired");
+        let form = json!({"phone": PHONE, "captcha_id": captcha["id"], "captcha_text": "?"});
+        let late = Ask::post("/api/v1/phone-verifications", &form).of(&harness.app().await).await;
+        late.is_problem(422, "captcha-expired");
+    }
 
     #[test]
     fn a_code_has_six_digits_and_every_digit_occurs_everywhere() {

@@ -32,13 +32,10 @@ pub async fn frame(
     let language = language(request.request());
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id);
-    let http_request = request.request().clone();
-
-    let response = match next.call(request).instrument(span.clone()).await {
-        Ok(response) => response.map_into_left_body(),
-        Err(error) => ServiceResponse::new(http_request, error.error_response()).map_into_right_body(),
-    };
-    let mut response = written(response, language, &id);
+    // Handlers' errors are answers already, and so are those of our middlewares: actix forbids to keep the request here
+    // for an answer of our own, because a scope writes into it.
+    let response = next.call(request).instrument(span.clone()).await?;
+    let mut response = written(response.map_into_left_body(), language, &id);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

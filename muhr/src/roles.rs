@@ -10,7 +10,9 @@ use actix_web::{App, HttpServer, web};
 use ca_signer::SigningService;
 use config::Settings;
 use config::settings::Role;
+use crl_publisher::{Publisher, Repository};
 use issuance_api::context::Context;
+use issuance_api::operations::{Check, Operations};
 use prometheus_client::registry::Registry;
 use store::Database;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +25,7 @@ use crate::failure::Failure;
 pub(crate) struct Roles {
     pub(crate) api: Option<web::Data<Context>>,
     pub(crate) ocsp: Option<Arc<ocsp_responder::Service>>,
-    pub(crate) crl: Option<Arc<crl_publisher::Publisher>>,
+    pub(crate) crl: Option<Arc<Repository>>,
     pub(crate) signer: Option<Arc<SigningService>>,
 }
 
@@ -53,7 +55,7 @@ pub(crate) fn ocsp(place: &Place) -> Result<(), Failure> {
 
 pub(crate) fn crl(place: &Place) -> Result<(), Failure> {
     let (settings, database) = place.open(&[Role::Crl])?;
-    let roles = Roles { crl: Some(open_crl(&settings, &database)?), ..Roles::default() };
+    let roles = Roles { crl: Some(open_crl(&settings)?), ..Roles::default() };
     serve(&settings, &database, roles)
 }
 
@@ -77,11 +79,8 @@ pub(crate) fn open_ocsp(
     Ok(Arc::new(service))
 }
 
-pub(crate) fn open_crl(
-    settings: &Settings,
-    database: &Database,
-) -> Result<Arc<crl_publisher::Publisher>, Failure> {
-    Ok(Arc::new(crl_publisher::Publisher::new(settings, database.clone())?))
+pub(crate) fn open_crl(settings: &Settings) -> Result<Arc<Repository>, Failure> {
+    Ok(Arc::new(Repository::open(&settings.crl.repository_directory)?))
 }
 
 /// Serves on the settings' addresses until the process is told to stop.
@@ -113,7 +112,10 @@ pub(crate) fn serve_on(
     let publisher = roles
         .crl
         .as_ref()
-        .map(|publisher| crl_publisher::Worker::start(Arc::clone(publisher)))
+        .map(|repository| {
+            let repository = Arc::clone(repository);
+            Publisher::start(repository, database.clone(), settings.clock(), &settings.crl)
+        })
         .transpose()?;
     actix_web::rt::System::new().block_on(async {
         let (server, handle) = public_server(settings, &roles, public)?;
@@ -160,8 +162,8 @@ fn public_server(
             if let Some(service) = &roles.ocsp {
                 ocsp_responder::configure(cfg, Arc::clone(service));
             }
-            if let Some(publisher) = &roles.crl {
-                crl_publisher::configure(cfg, publisher);
+            if let Some(repository) = &roles.crl {
+                crl_publisher::configure(cfg, Arc::clone(repository));
             }
             if let Some(context) = &roles.api {
                 issuance_api::configure(cfg, context);
@@ -191,22 +193,18 @@ fn operations_server(
     if let Some(service) = &roles.ocsp {
         service.register(&mut registry);
     }
-    let ready: Vec<issuance_api::operations::Check> = match &roles.ocsp {
-        Some(service) => {
-            let service = Arc::clone(service);
-            vec![Arc::new(move || service.is_ready())]
-        }
-        None => Vec::new(),
-    };
-    let operations = web::Data::new(issuance_api::operations::Operations::new(
-        database.clone(),
-        settings.clock(),
-        registry,
-        ready,
-    ));
+    let mut checks: Vec<Check> = Vec::new();
+    if let Some(service) = roles.ocsp.clone() {
+        checks.push(("ocsp", Box::new(move || service.is_ready())));
+    }
+    if let Some(repository) = roles.crl.clone() {
+        let clock = settings.clock();
+        checks.push(("repository", Box::new(move || repository.is_ready(clock.now()))));
+    }
+    let operations = web::Data::new(Operations::new(database.clone(), registry, checks));
     let server = HttpServer::new(move || {
         let operations = operations.clone();
-        App::new().configure(move |cfg| issuance_api::operations::configure(cfg, operations))
+        App::new().configure(move |cfg| issuance_api::operations::configure(cfg, &operations))
     })
     .workers(1)
     .disable_signals()

@@ -156,20 +156,21 @@ pub fn judge(
     Ok(judgement)
 }
 
-/// How many entries went, each of them rightly.
+/// How many entries went, each of them rightly. Of an expired certificate RFC 5280 section 3.3 wants one CRL more: the
+/// previous one, unless there were others between the two, which nobody here has seen.
 fn count_removed(
     previous: &Contents<'_>,
     new: &Contents<'_>,
     not_after: impl Fn(&SerialNumber) -> Option<Timestamp>,
 ) -> Result<usize, Fault> {
+    let follows = new.number == previous.number + 1;
+    let expired_before = if follows { previous.this_update } else { new.this_update };
     let mut removed = 0;
     for (&serial, &was_hold) in &previous.holds {
         match new.holds.get(&serial) {
             Some(true) if !was_hold => return Err(Fault::Softened(serial)),
             Some(_) => {}
-            None if was_hold || not_after(&serial).is_some_and(|end| end < previous.this_update) => {
-                removed += 1
-            }
+            None if was_hold || not_after(&serial).is_some_and(|end| end < expired_before) => removed += 1,
             None => return Err(Fault::Vanished(serial)),
         }
     }

@@ -97,6 +97,12 @@ fn a_revocation_neither_vanishes_before_its_time_nor_becomes_a_hold() {
     assert_eq!(judge_with(Some(now().minus(3 * HOUR))).map(|judged| judged.removed), Ok(1));
     assert_eq!(judge_with(Some(now().minus(HOUR))), Err(Fault::Vanished(serial(2))));
     assert_eq!(judge_with(None), Err(Fault::Vanished(serial(2))));
+    // A publisher that missed the CRL in between cannot know that it still had the entry.
+    let third = issued.crl(3, 0, &[revoked(1)]);
+    let judge_third =
+        |end: Timestamp| judge(Some(&first), &third, &issued.authority.certificate, now(), |_| Some(end));
+    assert_eq!(judge_third(now().minus(HOUR)).map(|judged| judged.removed), Ok(1));
+    assert_eq!(judge_third(now().plus(HOUR)), Err(Fault::Vanished(serial(2))));
 }
 
 #[test]

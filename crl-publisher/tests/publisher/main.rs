@@ -38,8 +38,8 @@ fn a_revocation_stands_in_the_published_crl_soon_after() {
     stage.sign_until_published(2);
     assert!(is_listed(&stage, lost) && !is_listed(&stage, kept));
     assert_eq!(fs::read(stage.path("repository/ca.cer")).unwrap(), stage.issuer.certificate);
-    assert!(stage.repository.is_ready(stage.clock.now()));
-    assert!(!stage.repository.is_ready(Timestamp::MAX));
+    assert!(stage.publisher.is_ready());
+    assert!(!stage.publisher.repository().is_ready(Timestamp::MAX));
 }
 
 /// The job that its revocation queues is the one the signer has in hand already.
@@ -92,20 +92,20 @@ fn a_damaged_file_is_not_served_and_does_not_hide_what_it_listed() {
     let serial = stage.issue();
     stage.change(serial, revoked(&stage));
     stage.sign_until_published(1);
-    stage.publisher = None;
+    stage.worker = None;
     fs::write(stage.path("repository/ca.crl"), b"damaged").unwrap();
     stage.restart();
     within(2 * SECOND, || stage.published_number() == Some(1));
     assert!(is_listed(&stage, serial));
 
-    stage.publisher = None;
+    stage.worker = None;
     fs::write(stage.path("repository/ca.crl"), b"damaged").unwrap();
     let job = stage.enqueue_and_claim();
     stage.store(&stage.crl(2, &[]), job);
     stage.restart();
     std::thread::sleep(SECOND);
     assert_eq!(stage.get("GET", "/repository/ca.crl", "").status, 404);
-    assert!(!stage.repository.is_ready(stage.clock.now()));
+    assert!(!stage.publisher.is_ready());
 }
 
 #[test]

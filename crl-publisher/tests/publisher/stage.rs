@@ -12,9 +12,10 @@ use ca_core::SerialNumber;
 use ca_core::crl::{self, CertificateList, DistributionPoint, Entry, Revocation, Scope};
 use ca_core::revocation::Status;
 use ca_core::signer::{FileKey, Signer};
+use config::Settings;
 use config::clock::SystemClock;
-use config::settings::Crl as Settings;
-use crl_publisher::{Kind, Publisher, Repository, configure};
+use config::settings::{Role, Sources};
+use crl_publisher::{Kind, Publisher, Worker, configure};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use store::certificates::NewCertificate;
 use store::crls::Crl;
@@ -32,8 +33,8 @@ pub(crate) struct Stage {
     folder: TempDir,
     pub(crate) clock: SystemClock,
     pub(crate) issuer: Issuer,
-    pub(crate) repository: Arc<Repository>,
-    pub(crate) publisher: Option<Publisher>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) worker: Option<Worker>,
     database: Database,
     key: FileKey,
     address: SocketAddr,
@@ -49,16 +50,16 @@ impl Stage {
         let (issuer, key) = issuer(&clock);
         database.write(|c| issuers::insert(c, &issuer, clock.now())).unwrap();
         std::fs::write(folder.path().join("ca.cer"), &issuer.certificate).unwrap();
-        let (repository, publisher, address) = start(&folder, &database, clock);
-        Self { folder, clock, issuer, repository, publisher: Some(publisher), database, key, address }
+        let (publisher, worker, address) = start(&folder, &database);
+        Self { folder, clock, issuer, publisher, worker: Some(worker), database, key, address }
     }
 
     /// What a new process finds: the folder and the database.
     pub(crate) fn restart(&mut self) {
-        self.publisher = None;
-        let (repository, publisher, address) = start(&self.folder, &self.database, self.clock);
-        self.repository = repository;
-        self.publisher = Some(publisher);
+        self.worker = None;
+        let (publisher, worker, address) = start(&self.folder, &self.database);
+        self.publisher = publisher;
+        self.worker = Some(worker);
         self.address = address;
     }
 
@@ -182,11 +183,11 @@ impl Stage {
             if let Some(job) = self.try_claim() {
                 let read = |c: &mut Connection| {
                     let newest = crls::newest(c, &self.issuer.id)?.map_or(0, |crl| crl.number);
-                    let all = certificates::not_good(c, &self.issuer.id, self.clock.now(), 0, 1000)?;
+                    let all = certificates::not_good(c, &self.issuer.id, self.clock.now(), None, 1000)?;
                     Ok::<_, StoreError>((newest, all))
                 };
                 let (newest, all) = self.database.read(read).unwrap();
-                let serials: Vec<_> = all.into_iter().map(|(_, serial, _)| serial).collect();
+                let serials: Vec<_> = all.into_iter().map(|(serial, _)| serial).collect();
                 self.store(&self.crl(u64::try_from(newest).unwrap() + 1, &serials), job);
             }
             self.published_number() >= Some(number)
@@ -194,7 +195,7 @@ impl Stage {
     }
 
     pub(crate) fn published_number(&self) -> Option<u64> {
-        let published = self.repository.of_issuer(&self.issuer.id, Kind::Crl)?;
+        let published = self.publisher.repository().of_issuer(&self.issuer.id, Kind::Crl)?;
         crl::summary(&published.octets).ok().map(|summary| summary.number)
     }
 
@@ -249,27 +250,24 @@ fn issuer(clock: &SystemClock) -> (Issuer, FileKey) {
     (issuer, key)
 }
 
-fn start(
-    folder: &TempDir,
-    database: &Database,
-    clock: SystemClock,
-) -> (Arc<Repository>, Publisher, SocketAddr) {
-    let settings = Settings {
-        validity: DAY,
-        overlap: DAY / 2,
-        due_check: Duration::from_millis(50),
-        repository_directory: folder.path().join("repository"),
-    };
-    let repository = Arc::new(Repository::open(&settings.repository_directory).unwrap());
-    let publisher = Publisher::start(repository.clone(), database.clone(), clock, &settings).unwrap();
-    (repository.clone(), publisher, serve(repository))
+fn start(folder: &TempDir, database: &Database) -> (Arc<Publisher>, Worker, SocketAddr) {
+    let sources = Sources::default()
+        .with("data.directory", folder.path().to_str().unwrap())
+        .with("crl.due_check_milliseconds", "100");
+    let settings = Settings::load(&sources, &[Role::Crl]).unwrap();
+    let publisher = Arc::new(Publisher::new(&settings, database.clone()).unwrap());
+    let worker = Worker::start(publisher.clone()).unwrap();
+    (publisher.clone(), worker, serve(publisher))
 }
 
-fn serve(repository: Arc<Repository>) -> SocketAddr {
+fn serve(publisher: Arc<Publisher>) -> SocketAddr {
     let (started, start) = mpsc::channel();
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let application = move || App::new().configure(|app| configure(app, repository.clone()));
+            let application = move || {
+                let publisher = publisher.clone();
+                App::new().configure(move |app| configure(app, &publisher))
+            };
             let server =
                 HttpServer::new(application).workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
             started.send(server.addrs()[0]).unwrap();

@@ -33,11 +33,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 scope: Scope::UserCertificates,
             },
         };
-        let revocation = Revocation {
-            since: now,
-            reason_code: Some(Reason::KeyCompromise.code()),
-            invalidity_date: None,
-        };
+        let revocation =
+            Revocation { since: now, reason_code: Some(Reason::KeyCompromise.code()), invalidity_date: None };
         let meter = Meter::start();
         let entries = (0..arguments.count).filter_map(|n| Some(Entry { serial: serial(n)?, revocation }));
         let crl = list.sign(entries, &key)?;

@@ -170,6 +170,7 @@ fn apply(
         provider: "measurement".to_owned(),
         transaction: invoice.id.clone(),
         amount_tiyin: invoice.amount_tiyin,
+        paid_at: now,
     };
     let paid = invoices::pay(connection, &invoice.id, &payment, now)?;
     paid.map_err(|refusal| StoreError::Conflict(refusal.to_string()))?;

@@ -132,7 +132,8 @@ struct Known {
 impl Known {
     fn of(certificate: &[u8]) -> Result<Self, Failure> {
         let tbs = x509_cert::Certificate::from_der(certificate)?.tbs_certificate;
-        let sha1 = |data: &[u8]| OctetString::new(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref());
+        let sha1 =
+            |data: &[u8]| OctetString::new(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref());
         let key: &BitString = &tbs.subject_public_key_info.subject_public_key;
         Ok(Self { name_hash: sha1(&tbs.subject.to_der()?)?, key_hash: sha1(key.raw_bytes())? })
     }

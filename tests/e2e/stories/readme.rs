@@ -19,7 +19,7 @@ fn the_readmes_transcript_of_the_main_job_works(database: Database) {
     let folder = fresh_folder();
     let mut shell = Command::new("bash");
     shell.args(["-euo", "pipefail"]).current_dir(&folder);
-    shell.env("MUHR_URL", &stack.base).env("MUHR_DATA", &stack.folder);
+    shell.env("MUHR_URL", &stack.base).env("MUHR_DATA", &stack.folder).env("TMPDIR", &folder);
     let said = command::finish(&mut shell, block.as_bytes()).well();
     eprintln!("{}", said.all());
     for promised in [": OK", "good", "revoked"] {
