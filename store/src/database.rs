@@ -80,10 +80,10 @@ impl Database {
         &self,
         f: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.transaction("BEGIN IMMEDIATE", f)
+        self.transaction(&WRITE, f)
     }
 
-    /// Runs `f` in a transaction that sees one state of the database and does not write.
+    /// Runs `f` in a transaction that sees one state of the database and does not write: PostgreSQL refuses to.
     ///
     /// # Errors
     /// Whatever `f` says; [`StoreError::Unavailable`] if there is no connection in time.
@@ -91,7 +91,7 @@ impl Database {
         &self,
         f: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.transaction("BEGIN", f)
+        self.transaction(&READ, f)
     }
 
     /// A connection outside any transaction, for migrations and long listings.
@@ -104,12 +104,12 @@ impl Database {
 
     fn transaction<T, E: From<StoreError>>(
         &self,
-        sqlite_begin: &str,
+        begins: &Begin,
         f: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut pooled = self.connection()?;
         let connection: &mut Connection = &mut pooled;
-        begin(connection, sqlite_begin).map_err(StoreError::from)?;
+        begin(connection, begins).map_err(StoreError::from)?;
         match f(connection) {
             Ok(value) => {
                 // A failed COMMIT has rolled back on both databases; the manager only needs to be told.
@@ -128,10 +128,21 @@ impl Database {
 
 type PgManager = AnsiTransactionManager;
 
-fn begin(connection: &mut Connection, sqlite_begin: &str) -> QueryResult<()> {
+/// How a transaction begins on each database.
+struct Begin {
+    postgres: &'static str,
+    sqlite: &'static str,
+}
+
+/// READ COMMITTED: whoever waited for another's row sees what became of it, and knows that the other was first.
+const WRITE: Begin = Begin { postgres: "BEGIN", sqlite: "BEGIN IMMEDIATE" };
+/// SQLite's WAL gives every transaction one snapshot; PostgreSQL gives each statement its own unless it is told so.
+const READ: Begin = Begin { postgres: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", sqlite: "BEGIN" };
+
+fn begin(connection: &mut Connection, begin: &Begin) -> QueryResult<()> {
     match connection {
-        Connection::Postgres(c) => <PgManager as TransactionManager<PgConnection>>::begin_transaction(c),
-        Connection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, sqlite_begin),
+        Connection::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, begin.postgres),
+        Connection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, begin.sqlite),
     }
 }
 
