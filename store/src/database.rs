@@ -167,6 +167,22 @@ pub(crate) struct Manager {
     patience: Duration,
 }
 
+/// Errors are told apart by their words (see `error.rs`); a role that may not choose their language keeps the server's.
+const ENGLISH: &str = "DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
+                       EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
+
+/// The URL with libpq's time limits: a server that vanished without a word is given up after half a minute, not after
+/// the system's two hours. What the URL says itself comes later, and libpq believes the last.
+fn with_patience(url: &str, patience: Duration) -> String {
+    let (server, own) = url.split_once('?').unwrap_or((url, ""));
+    let seconds = patience.as_secs().max(2); // libpq's least
+    let own = if own.is_empty() { String::new() } else { format!("&{own}") };
+    format!(
+        "{server}?connect_timeout={seconds}&tcp_user_timeout=30000\
+         &keepalives_idle=15&keepalives_interval=5&keepalives_count=3{own}"
+    )
+}
+
 impl ManageConnection for Manager {
     type Connection = Connection;
     type Error = ConnectError;
@@ -174,12 +190,13 @@ impl ManageConnection for Manager {
     fn connect(&self) -> Result<Connection, ConnectError> {
         match &self.target {
             Target::Postgres(url) => {
+                let url = with_patience(url, self.patience);
                 let mut connection: PgConnection =
-                    diesel::Connection::establish(url).map_err(|e| ConnectError(e.to_string()))?;
+                    diesel::Connection::establish(&url).map_err(|e| ConnectError(e.to_string()))?;
                 let millis = self.patience.as_millis();
                 connection
                     .batch_execute(&format!(
-                        "SET lock_timeout = {millis}; SET TIME ZONE 'UTC'; SET client_min_messages = warning"
+                        "SET lock_timeout = {millis}; SET TIME ZONE 'UTC'; SET client_min_messages = warning; {ENGLISH}"
                     ))
                     .map_err(|e| ConnectError(e.to_string()))?;
                 Ok(Connection::Postgres(connection))
