@@ -19,6 +19,7 @@ pub mod invoice_pdf;
 mod json;
 pub mod limits;
 mod list;
+pub mod metrics;
 mod negotiation;
 mod officer;
 pub mod openapi;
@@ -28,6 +29,7 @@ mod phone_verifications;
 pub mod problem;
 mod regions;
 pub mod request;
+mod sandbox;
 pub mod sealed;
 pub mod service_key;
 
@@ -52,6 +54,13 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .default_service(web::to(not_found))
         .wrap(from_fn(request::frame));
     cfg.service(api).service(payments);
+    if context.settings.is_sandbox() {
+        let sandbox = web::scope("/sandbox")
+            .configure(sandbox::configure)
+            .default_service(web::to(not_found))
+            .wrap(from_fn(request::frame));
+        cfg.service(sandbox);
+    }
 }
 
 /// What applicants and the public use.
