@@ -17,6 +17,7 @@ use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::payments::Webhooks;
 use crate::problem::{Kind, Problem};
@@ -52,6 +53,8 @@ pub struct Context {
     pub webhooks: Arc<Webhooks>,
     /// Rung when a message waits.
     pub doorbell: Arc<Notify>,
+    /// What is counted for operators.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why the API cannot start.
@@ -106,6 +109,7 @@ impl Context {
                     .map_err(|error| StartError::Webhooks(error.to_string()))?,
             ),
             doorbell: Arc::new(Notify::new()),
+            metrics: Arc::default(),
             settings: Arc::new(settings),
         })
     }

@@ -21,6 +21,7 @@ mod json;
 pub mod limits;
 mod list;
 pub mod messenger;
+pub mod metrics;
 mod negotiation;
 mod officer;
 pub mod openapi;
@@ -32,6 +33,7 @@ mod portal;
 pub mod problem;
 mod regions;
 pub mod request;
+mod sandbox;
 pub mod sealed;
 pub mod service_key;
 
@@ -55,7 +57,18 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .configure(payments::configure)
         .default_service(web::to(not_found))
         .wrap(from_fn(request::frame));
+<<<<<<< HEAD
     cfg.service(api).service(payments).configure(portal::configure);
+=======
+    cfg.service(api).service(payments);
+    if context.settings.is_sandbox() {
+        let sandbox = web::scope("/sandbox")
+            .configure(sandbox::configure)
+            .default_service(web::to(not_found))
+            .wrap(from_fn(request::frame));
+        cfg.service(sandbox);
+    }
+>>>>>>> officer
 }
 
 /// What applicants and the public use.

@@ -74,6 +74,12 @@ impl Webhooks {
         self.keys.contains_key(provider)
     }
 
+    /// The provider that the sandbox plays: the one called `sandbox`, or else the first.
+    pub fn any(&self) -> Option<&str> {
+        let named = self.keys.keys().find(|name| *name == "sandbox");
+        named.or_else(|| self.keys.keys().min()).map(String::as_str)
+    }
+
     /// The signature header a provider sends with this body; the sandbox plays one.
     pub fn sign(&self, provider: &str, body: &[u8], now: Timestamp) -> Option<String> {
         let seconds = now.unix_seconds();

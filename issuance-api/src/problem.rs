@@ -201,6 +201,17 @@ impl Problem {
         Self { allow: Some(allow), ..Self::new(Kind::MethodNotAllowed) }
     }
 
+    /// The problem that a document of ours tells of, to pass it on.
+    pub(crate) fn relayed(document: &serde_json::Value) -> Self {
+        let slug = document["type"].as_str().and_then(|name| name.strip_prefix("urn:muhr:problem:"));
+        let kind = Kind::ALL.iter().find(|(_, known, _)| Some(*known) == slug).map(|(kind, ..)| *kind);
+        let errors = document["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().fold(Self::new(kind.unwrap_or(Kind::InternalError)), |problem, error| {
+            let said = |name: &str| error[name].as_str().unwrap_or_default();
+            problem.because(said("pointer"), format!("relayed-{}", said("rule")), said("detail"))
+        })
+    }
+
     /// What kind it is.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -41,6 +41,9 @@ pub async fn frame(
     }
     // The pattern of the route, never the path: a path may name a person.
     let route = response.request().match_pattern().unwrap_or_default();
+    if let Some(context) = response.request().app_data::<web::Data<Context>>() {
+        context.metrics.answered(&method, &route, response.status(), started.elapsed());
+    }
     span.in_scope(|| {
         tracing::info!(
             method = %method,

@@ -10,7 +10,7 @@ use actix_web::{App, HttpServer, web};
 use ca_signer::SigningService;
 use config::Settings;
 use config::settings::Role;
-use crl_publisher::{Publisher, Repository};
+use crl_publisher::{Publisher, Worker};
 use issuance_api::context::Context;
 use issuance_api::operations::{Check, Operations};
 use prometheus_client::registry::Registry;
@@ -25,7 +25,7 @@ use crate::failure::Failure;
 pub(crate) struct Roles {
     pub(crate) api: Option<web::Data<Context>>,
     pub(crate) ocsp: Option<Arc<ocsp_responder::Service>>,
-    pub(crate) crl: Option<Arc<Repository>>,
+    pub(crate) crl: Option<Arc<Publisher>>,
     pub(crate) signer: Option<Arc<SigningService>>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn ocsp(place: &Place) -> Result<(), Failure> {
 
 pub(crate) fn crl(place: &Place) -> Result<(), Failure> {
     let (settings, database) = place.open(&[Role::Crl])?;
-    let roles = Roles { crl: Some(open_crl(&settings)?), ..Roles::default() };
+    let roles = Roles { crl: Some(open_crl(&settings, &database)?), ..Roles::default() };
     serve(&settings, &database, roles)
 }
 
@@ -79,8 +79,8 @@ pub(crate) fn open_ocsp(
     Ok(Arc::new(service))
 }
 
-pub(crate) fn open_crl(settings: &Settings) -> Result<Arc<Repository>, Failure> {
-    Ok(Arc::new(Repository::open(&settings.crl.repository_directory)?))
+pub(crate) fn open_crl(settings: &Settings, database: &Database) -> Result<Arc<Publisher>, Failure> {
+    Ok(Arc::new(Publisher::new(settings, database.clone())?))
 }
 
 /// Serves on the settings' addresses until the process is told to stop.
@@ -109,18 +109,11 @@ pub(crate) fn serve_on(
         .as_ref()
         .map(|service| ocsp_responder::Follower::start(Arc::clone(service), database.clone(), &settings.ocsp))
         .transpose()?;
-    let publisher = roles
-        .crl
-        .as_ref()
-        .map(|repository| {
-            let repository = Arc::clone(repository);
-            Publisher::start(repository, database.clone(), settings.clock(), &settings.crl)
-        })
-        .transpose()?;
+    let publisher = roles.crl.as_ref().map(|publisher| Worker::start(Arc::clone(publisher))).transpose()?;
     actix_web::rt::System::new().block_on(async {
         let (server, handle) = public_server(settings, &roles, public)?;
         let (operations_server, operations_handle) =
-            operations_server(settings, database, &roles, operations)?;
+            operations_server(database, &roles, operations)?;
         let (stopping, _) = tokio::sync::watch::channel(false);
         let background = roles.api.as_ref().map(|context| {
             let messenger = issuance_api::messenger::run(context.clone().into_inner(), stopping.subscribe());
@@ -162,8 +155,8 @@ fn public_server(
             if let Some(service) = &roles.ocsp {
                 ocsp_responder::configure(cfg, Arc::clone(service));
             }
-            if let Some(repository) = &roles.crl {
-                crl_publisher::configure(cfg, Arc::clone(repository));
+            if let Some(publisher) = &roles.crl {
+                crl_publisher::configure(cfg, publisher);
             }
             if let Some(context) = &roles.api {
                 issuance_api::configure(cfg, context);
@@ -184,7 +177,6 @@ fn public_server(
 }
 
 fn operations_server(
-    settings: &Settings,
     database: &Database,
     roles: &Arc<Roles>,
     listener: TcpListener,
@@ -197,9 +189,8 @@ fn operations_server(
     if let Some(service) = roles.ocsp.clone() {
         checks.push(("ocsp", Box::new(move || service.is_ready())));
     }
-    if let Some(repository) = roles.crl.clone() {
-        let clock = settings.clock();
-        checks.push(("repository", Box::new(move || repository.is_ready(clock.now()))));
+    if let Some(publisher) = roles.crl.clone() {
+        checks.push(("repository", Box::new(move || publisher.is_ready())));
     }
     let operations = web::Data::new(Operations::new(database.clone(), registry, checks));
     let server = HttpServer::new(move || {

@@ -47,7 +47,7 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
     let roles = Roles {
         api: Some(roles::open_api(&settings, &database)?),
         ocsp: Some(roles::open_ocsp(&settings, &database)?),
-        crl: Some(roles::open_crl(&settings)?),
+        crl: Some(roles::open_crl(&settings, &database)?),
         signer: Some(Arc::new(signer)),
     };
     let operations_address = operations.local_addr()?;

@@ -4,7 +4,9 @@ use ca_core::application::ApplicationId;
 use ca_core::csr::KeyUse;
 use ca_core::revocation::{Reason, Status};
 use ca_core::{SerialNumber, Timestamp};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use crate::Page;
 use crate::connection::on_both;
@@ -377,8 +379,16 @@ pub fn change_status(
     let certificate = &stored.certificate;
     let from = StatusColumns::from(stored.status);
     let columns = StatusColumns::from(to);
+    // With its date: a hold that was ended and put again meanwhile is another hold.
     let changed = diesel::update(certificates::table.find(stored.id))
         .filter(certificates::status.eq(from.status))
+        // A hold that was ended and put again meanwhile is another hold.
+        .filter(
+            certificates::status
+                .eq("good")
+                .or(certificates::status_since.eq(from.status_since))
+                .assume_not_null(),
+        )
         .set((
             certificates::status.eq(columns.status),
             certificates::status_since.eq(columns.status_since),
@@ -436,7 +446,8 @@ pub fn not_good(
 ) -> Result<Vec<(SerialNumber, Status)>, StoreError> {
     let rows: Vec<(Vec<u8>, StatusColumns)> = certificates::table
         .filter(certificates::issuer_id.eq(issuer))
-        .filter(certificates::status.ne("good"))
+        // In the very words of the partial index: SQLite does not look into parameters when it chooses an index.
+        .filter(sql::<Bool>("status <> 'good'"))
         .filter(certificates::not_after.ge(expired_before.unix_millis()))
         .filter(certificates::serial.gt(after.map_or(&[][..], SerialNumber::as_bytes)))
         .order(certificates::serial)

@@ -80,10 +80,10 @@ impl Database {
         &self,
         f: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.transaction("BEGIN IMMEDIATE", f)
+        self.transaction(&WRITE, f)
     }
 
-    /// Runs `f` in a transaction that sees one state of the database and does not write.
+    /// Runs `f` in a transaction that sees one state of the database and does not write: PostgreSQL refuses to.
     ///
     /// # Errors
     /// Whatever `f` says; [`StoreError::Unavailable`] if there is no connection in time.
@@ -91,7 +91,7 @@ impl Database {
         &self,
         f: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.transaction("BEGIN", f)
+        self.transaction(&READ, f)
     }
 
     /// A connection outside any transaction, for migrations and long listings.
@@ -104,12 +104,12 @@ impl Database {
 
     fn transaction<T, E: From<StoreError>>(
         &self,
-        sqlite_begin: &str,
+        begins: &Begin,
         f: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut pooled = self.connection()?;
         let connection: &mut Connection = &mut pooled;
-        begin(connection, sqlite_begin).map_err(StoreError::from)?;
+        begin(connection, begins).map_err(StoreError::from)?;
         match f(connection) {
             Ok(value) => {
                 // A failed COMMIT has rolled back on both databases; the manager only needs to be told.
@@ -128,10 +128,21 @@ impl Database {
 
 type PgManager = AnsiTransactionManager;
 
-fn begin(connection: &mut Connection, sqlite_begin: &str) -> QueryResult<()> {
+/// How a transaction begins on each database.
+struct Begin {
+    postgres: &'static str,
+    sqlite: &'static str,
+}
+
+/// READ COMMITTED: whoever waited for another's row sees what became of it, and knows that the other was first.
+const WRITE: Begin = Begin { postgres: "BEGIN", sqlite: "BEGIN IMMEDIATE" };
+/// SQLite's WAL gives every transaction one snapshot; PostgreSQL gives each statement its own unless it is told so.
+const READ: Begin = Begin { postgres: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", sqlite: "BEGIN" };
+
+fn begin(connection: &mut Connection, begin: &Begin) -> QueryResult<()> {
     match connection {
-        Connection::Postgres(c) => <PgManager as TransactionManager<PgConnection>>::begin_transaction(c),
-        Connection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, sqlite_begin),
+        Connection::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, begin.postgres),
+        Connection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, begin.sqlite),
     }
 }
 
@@ -156,6 +167,22 @@ pub(crate) struct Manager {
     patience: Duration,
 }
 
+/// Errors are told apart by their words (see `error.rs`); a role that may not choose their language keeps the server's.
+const ENGLISH: &str = "DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
+                       EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
+
+/// The URL with libpq's time limits: a server that vanished without a word is given up after half a minute, not after
+/// the system's two hours. What the URL says itself comes later, and libpq believes the last.
+fn with_patience(url: &str, patience: Duration) -> String {
+    let (server, own) = url.split_once('?').unwrap_or((url, ""));
+    let seconds = patience.as_secs().max(2); // libpq's least
+    let own = if own.is_empty() { String::new() } else { format!("&{own}") };
+    format!(
+        "{server}?connect_timeout={seconds}&tcp_user_timeout=30000\
+         &keepalives_idle=15&keepalives_interval=5&keepalives_count=3{own}"
+    )
+}
+
 impl ManageConnection for Manager {
     type Connection = Connection;
     type Error = ConnectError;
@@ -163,12 +190,13 @@ impl ManageConnection for Manager {
     fn connect(&self) -> Result<Connection, ConnectError> {
         match &self.target {
             Target::Postgres(url) => {
+                let url = with_patience(url, self.patience);
                 let mut connection: PgConnection =
-                    diesel::Connection::establish(url).map_err(|e| ConnectError(e.to_string()))?;
+                    diesel::Connection::establish(&url).map_err(|e| ConnectError(e.to_string()))?;
                 let millis = self.patience.as_millis();
                 connection
                     .batch_execute(&format!(
-                        "SET lock_timeout = {millis}; SET TIME ZONE 'UTC'; SET client_min_messages = warning"
+                        "SET lock_timeout = {millis}; SET TIME ZONE 'UTC'; SET client_min_messages = warning; {ENGLISH}"
                     ))
                     .map_err(|e| ConnectError(e.to_string()))?;
                 Ok(Connection::Postgres(connection))

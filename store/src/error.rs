@@ -2,7 +2,8 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
-/// Why the store did not do it. Nothing was written.
+/// Why the store did not do it. Nothing was written; only a connection that is lost during a COMMIT leaves open whether
+/// it was, and whoever tries again finds out by [`StoreError::Conflict`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no such row.
@@ -45,25 +46,43 @@ impl From<Error> for StoreError {
                 _,
             )
             | Error::BrokenTransactionManager => return Self::Unavailable(text),
+            // Either libpq has no server to send to, or we asked for more than its protocol can carry.
+            Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _)
+                if !text.contains("number of parameters") =>
+            {
+                return Self::Unavailable(text);
+            }
             _ => {}
         }
-        // libpq and SQLite tell these apart by words only; diesel hands the words through.
-        const FULL: [&str; 3] = ["disk is full", "No space left on device", "disk I/O error"];
-        const UNAVAILABLE: [&str; 13] = [
-            "database is locked",
-            "server closed the connection",
-            "no connection to the server",
-            "terminating connection",
-            "the database system is",
-            "could not connect",
-            "connection to server",
-            "connection not open",
-            "Connection refused",
-            "Broken pipe",
-            "SSL connection has been closed",
-            "deadlock detected",
-            "canceling statement due to",
-        ];
+        Self::of_words(text)
+    }
+}
+
+/// libpq and SQLite tell these apart by words only; diesel hands the words through.
+const FULL: [&str; 3] = ["disk is full", "No space left on device", "disk I/O error"];
+const UNAVAILABLE: [&str; 17] = [
+    "database is locked",
+    "server closed the connection",
+    "no connection to the server",
+    "terminating connection",
+    "the database system is",
+    "could not connect",
+    "could not receive data",
+    "could not send data",
+    "connection to server",
+    "connection not open",
+    "Connection refused",
+    "Connection reset",
+    "Broken pipe",
+    "SSL connection has been closed",
+    "SSL SYSCALL error",
+    "deadlock detected",
+    "canceling statement due to",
+];
+
+impl StoreError {
+    /// What these words of a database mean.
+    pub(crate) fn of_words(text: String) -> Self {
         if FULL.iter().any(|words| text.contains(words)) {
             Self::StorageFull(text)
         } else if UNAVAILABLE.iter().any(|words| text.contains(words)) {

@@ -3,6 +3,7 @@
 use ca_core::Timestamp;
 use diesel::prelude::*;
 
+use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::idempotency_keys;
@@ -68,20 +69,19 @@ pub fn reserve(
         Some(_) => release(connection, owner, key)?,
         None => {}
     }
-    let inserted = diesel::insert_into(idempotency_keys::table)
-        .values((
-            idempotency_keys::owner.eq(owner),
-            idempotency_keys::idempotency_key.eq(key),
-            idempotency_keys::request_sha256.eq(request_sha256.as_slice()),
-            idempotency_keys::created_at.eq(now.unix_millis()),
-        ))
-        .execute(connection)
-        .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(Known::Fresh),
-        Err(StoreError::Conflict(_)) => Ok(Known::InProgress),
-        Err(other) => Err(other),
-    }
+    // Not by the error of a second insert: PostgreSQL would have given the caller's whole transaction up.
+    let inserted = on_both!(connection, c => {
+        diesel::insert_into(idempotency_keys::table)
+            .values((
+                idempotency_keys::owner.eq(owner),
+                idempotency_keys::idempotency_key.eq(key),
+                idempotency_keys::request_sha256.eq(request_sha256.as_slice()),
+                idempotency_keys::created_at.eq(now.unix_millis()),
+            ))
+            .on_conflict_do_nothing()
+            .execute(c)
+    })?;
+    Ok(if inserted == 0 { Known::InProgress } else { Known::Fresh })
 }
 
 /// Keeps the answer.

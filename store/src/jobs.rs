@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use ca_core::Timestamp;
+use diesel::dsl::{case_when, sql};
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel::upsert::excluded;
 
 use crate::connection::on_both;
 use crate::database::Connection;
@@ -85,9 +89,16 @@ struct NewRow<'a> {
 
 /// Queues jobs. One that is queued already stays as it is; a dead one with the same key comes back to life.
 ///
+/// One that is queued already is locked until the caller's commit: a worker that takes it off the queue and then looks
+/// at the facts waits, and finds the fact that asked for it here.
+///
 /// # Errors
 /// The database's.
 pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> Result<(), StoreError> {
+    let name = |job: &NewJob| (job.kind.as_str(), job.key.clone());
+    let mut new: Vec<&NewJob> = new.iter().collect();
+    new.sort_by_key(|job| name(job)); // everybody takes locks in one order
+    new.dedup_by_key(|job| name(job));
     for chunk in new.chunks(500) {
         let rows: Vec<_> = chunk
             .iter()
@@ -103,15 +114,19 @@ pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> R
                 created_at: now.unix_millis(),
             })
             .collect();
-        let keys: Vec<&str> = chunk.iter().map(|job| job.key.as_str()).collect();
-        diesel::update(jobs::table)
-            .filter(jobs::state.eq("dead"))
-            .filter(jobs::kind.eq_any(JobKind::ALL.map(JobKind::as_str)))
-            .filter(jobs::dedup_key.eq_any(keys))
-            .set((jobs::state.eq("ready"), jobs::attempts.eq(0), jobs::run_at.eq(now.unix_millis())))
-            .execute(connection)?;
         on_both!(connection, c => {
-            diesel::insert_into(jobs::table).values(&rows).on_conflict_do_nothing().execute(c)
+            let dead = || jobs::state.eq("dead");
+            diesel::insert_into(jobs::table)
+                .values(&rows)
+                .on_conflict((jobs::kind, jobs::dedup_key))
+                .do_update()
+                .set((
+                    jobs::state.eq("ready"),
+                    jobs::payload.eq(case_when(dead(), excluded(jobs::payload)).otherwise(jobs::payload)),
+                    jobs::run_at.eq(case_when(dead(), excluded(jobs::run_at)).otherwise(jobs::run_at)),
+                    jobs::attempts.eq(case_when(dead(), excluded(jobs::attempts)).otherwise(jobs::attempts)),
+                ))
+                .execute(c)
         })?;
     }
     Ok(())
@@ -132,7 +147,7 @@ pub fn claim(
 ) -> Result<Vec<Job>, StoreError> {
     let due = jobs::table
         .filter(jobs::kind.eq(kind.as_str()))
-        .filter(jobs::state.eq("ready"))
+        .filter(ready())
         .filter(jobs::run_at.le(now.unix_millis()))
         .filter(jobs::leased_until.le(now.unix_millis()).or(jobs::lease_owner.eq(owner)))
         .order((jobs::run_at, jobs::id))
@@ -155,6 +170,11 @@ pub fn claim(
     Ok(claimed)
 }
 
+/// In the very words of the partial index: SQLite does not look into parameters when it chooses an index.
+fn ready() -> SqlLiteral<Bool> {
+    sql::<Bool>("state = 'ready'")
+}
+
 /// The jobs are done: they leave the queue.
 ///
 /// # Errors
@@ -164,8 +184,19 @@ pub fn complete(connection: &mut Connection, ids: &[i64]) -> Result<(), StoreErr
     Ok(())
 }
 
+/// The job of a kind with this key is done, whoever holds it.
+///
+/// # Errors
+/// The database's.
+pub fn complete_named(connection: &mut Connection, kind: JobKind, key: &str) -> Result<(), StoreError> {
+    let named = jobs::table.filter(jobs::kind.eq(kind.as_str())).filter(jobs::dedup_key.eq(key));
+    diesel::delete(named).execute(connection)?;
+    Ok(())
+}
+
 /// An attempt failed: the job waits (2 s, doubling, at most 10 minutes) or, out of attempts, is dead. Returns whether
-/// it is dead. `error` must carry no secret: it is shown to officers.
+/// it is dead. `error` must carry no secret: it is shown to officers. A job that somebody else has claimed since, after
+/// the lease of this attempt ran out, is theirs to judge.
 ///
 /// # Errors
 /// The database's.
@@ -182,7 +213,8 @@ pub fn retry(
         };
     let dead = job.attempt >= max_attempts;
     let wait = Duration::from_secs(2_u64.saturating_pow(job.attempt.clamp(1, 16).unsigned_abs()).min(600));
-    diesel::update(jobs::table.find(job.id))
+    let changed = diesel::update(jobs::table.find(job.id))
+        .filter(jobs::attempts.eq(job.attempt))
         .set((
             jobs::state.eq(if dead { "dead" } else { "ready" }),
             jobs::run_at.eq(now.plus(wait).unix_millis()),
@@ -190,7 +222,7 @@ pub fn retry(
             jobs::last_error.eq(error.chars().take(500).collect::<String>()),
         ))
         .execute(connection)?;
-    Ok(dead)
+    Ok(dead && changed == 1)
 }
 
 /// How many jobs wait and how many are dead, by kind and state.
@@ -211,7 +243,7 @@ pub fn counts(connection: &mut Connection) -> Result<Vec<(String, String, i64)>,
 pub fn any_due(connection: &mut Connection, kind: JobKind, now: Timestamp) -> Result<bool, StoreError> {
     let found: Option<i64> = jobs::table
         .filter(jobs::kind.eq(kind.as_str()))
-        .filter(jobs::state.eq("ready"))
+        .filter(ready())
         .filter(jobs::run_at.le(now.unix_millis()))
         .select(jobs::id)
         .first(connection)

@@ -2,7 +2,7 @@
 
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::database::{Connection, Database};
+use crate::database::{Connection, Database, Target};
 use crate::error::StoreError;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
@@ -53,22 +53,24 @@ pub fn pending(database: &Database) -> Result<bool, StoreError> {
     .map_err(failed)
 }
 
+/// One process at a time: under an advisory lock on PostgreSQL, under the write lock on SQLite.
 fn with_lock<T>(
     database: &Database,
     f: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     use diesel::connection::SimpleConnection;
+    if matches!(database.target(), Target::Sqlite(_)) {
+        return database.write(f);
+    }
     let mut connection = database.connection()?;
-    if let Connection::Postgres(c) = &mut *connection {
-        c.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
-    }
+    connection.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
     let result = f(&mut connection);
-    if let Connection::Postgres(c) = &mut *connection {
-        c.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})"))?;
-    }
-    result
+    let unlocked = connection.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})"));
+    let done = result?;
+    unlocked?;
+    Ok(done)
 }
 
 fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
-    StoreError::Database(error.to_string())
+    StoreError::of_words(error.to_string())
 }
