@@ -12,7 +12,7 @@ use crate::Page;
 use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::jobs::{JobKind, NewJob};
+use crate::jobs::NewJob;
 use crate::schema::{applications, certificates};
 use crate::{audit, feed, jobs};
 
@@ -413,12 +413,7 @@ pub fn change_status(
         details: serde_json::json!({ "reason": reason.map(Reason::as_str) }),
     };
     audit::record(connection, &[entry])?;
-    let mut follow_ups = vec![NewJob {
-        kind: JobKind::SignCrl,
-        key: certificate.issuer.clone(),
-        payload: "{}".to_owned(),
-        run_at: now,
-    }];
+    let mut follow_ups = vec![NewJob::sign_crl(&certificate.issuer, now)];
     if let Some(application) = certificate.application {
         follow_ups.push(crate::messages::notice(application, verb, &object, now));
     }
