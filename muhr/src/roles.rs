@@ -185,6 +185,9 @@ fn operations_server(
     if let Some(service) = &roles.ocsp {
         service.register(&mut registry);
     }
+    if let Some(context) = &roles.api {
+        context.metrics.register(&mut registry);
+    }
     let mut checks: Vec<Check> = Vec::new();
     if let Some(service) = roles.ocsp.clone() {
         checks.push(("ocsp", Box::new(move || service.is_ready())));
