@@ -57,9 +57,6 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .configure(payments::configure)
         .default_service(web::to(not_found))
         .wrap(from_fn(request::frame));
-<<<<<<< HEAD
-    cfg.service(api).service(payments).configure(portal::configure);
-=======
     cfg.service(api).service(payments);
     if context.settings.is_sandbox() {
         let sandbox = web::scope("/sandbox")
@@ -68,7 +65,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
             .wrap(from_fn(request::frame));
         cfg.service(sandbox);
     }
->>>>>>> officer
+    cfg.configure(portal::configure);
 }
 
 /// What applicants and the public use.
