@@ -225,6 +225,8 @@ pub struct Filter {
     pub state: Option<State>,
     /// A PINFL, a STIR, an application's name or the beginning of a subject's name.
     pub text: Option<String>,
+    /// The registrar of walk-in applicants.
+    pub registered_by: Option<String>,
 }
 
 /// A page of applications, oldest first.
@@ -243,6 +245,9 @@ pub fn page(
     }
     if let Some(state) = filter.state {
         query = query.filter(applications::state.eq(state.as_str()));
+    }
+    if let Some(login) = &filter.registered_by {
+        query = query.filter(applications::registered_by.eq(login.clone()));
     }
     if let Some(text) = &filter.text {
         query = query.filter(
