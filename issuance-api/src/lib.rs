@@ -9,6 +9,7 @@ mod applications;
 pub mod auth;
 pub mod captcha_picture;
 mod captchas;
+mod certificates;
 pub mod context;
 pub mod evidence;
 mod fees;
@@ -74,7 +75,8 @@ fn applicants(cfg: &mut web::ServiceConfig) {
         .configure(fees::configure)
         .configure(captchas::configure)
         .configure(phone_verifications::configure)
-        .configure(applications::configure);
+        .configure(applications::configure)
+        .configure(certificates::configure);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
