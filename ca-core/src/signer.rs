@@ -2,8 +2,10 @@
 
 use crate::algorithm::SignatureAlgorithm;
 
+mod absent;
 mod file;
 
+pub use absent::{AbsentKey, NoSuchKey};
 pub use file::{FileKey, KeyAlgorithm, KeyFileError, UnknownKeyAlgorithm};
 
 /// A private key that signs and never leaves. Two real things stand behind it: [`FileKey`] and PKCS#11 tokens.

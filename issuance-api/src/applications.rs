@@ -21,7 +21,7 @@ use store::applications::{self, Filter, NewApplication, StoredApplication};
 use store::{Connection, invoices, turns};
 
 pub(crate) use form::ApplicationForm;
-pub(crate) use view::{ApplicationView, Reader};
+pub(crate) use view::{ApplicationView, Reader, in_list, status_at, whole};
 
 use crate::auth::{Acting, Applicant, Then, is_partner};
 use crate::context::Context;
@@ -118,7 +118,7 @@ pub(crate) async fn list(
     let page = context
         .read(move |connection| {
             let page = applications::page(connection, &filter, after, limit)?;
-            let items = view::in_list(connection, page.items, reader)?;
+            let items = in_list(connection, page.items, reader)?;
             Ok(List { items, next: page.next })
         })
         .await?;
@@ -143,7 +143,7 @@ pub(crate) async fn get(
     let view = context
         .read(move |connection| {
             let stored = acting.find(connection, id)?;
-            view::whole(connection, stored, reader)
+            whole(connection, stored, reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))

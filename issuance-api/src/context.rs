@@ -9,7 +9,7 @@ use ca_core::fee::FeeTable;
 use ca_core::subject::Regions;
 use config::Settings;
 use config::clock::SystemClock;
-use config::tables::{Tables, TablesError};
+use config::tables::{Profiles, Tables, TablesError};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use store::{Connection, Database};
@@ -37,6 +37,8 @@ pub struct Context {
     pub fees: Arc<FeeTable>,
     /// Where people live.
     pub regions: Arc<Regions>,
+    /// What certificates say.
+    pub profiles: Arc<Profiles>,
     /// Seals what must not lie about in the clear.
     pub sealer: Arc<Sealer>,
     /// Hashes what is too short to be hashed without a key.
@@ -98,6 +100,7 @@ impl Context {
             clock: settings.clock(),
             fees: Arc::new(tables.fees),
             regions: Arc::new(tables.regions),
+            profiles: Arc::new(tables.profiles),
             sealer: Arc::new(key.sealer().map_err(key_error)?),
             hasher: Arc::new(key.hasher().map_err(key_error)?),
             documents: Arc::new(folder(&settings.documents.directory)?),

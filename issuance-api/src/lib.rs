@@ -9,6 +9,7 @@ mod applications;
 pub mod auth;
 pub mod captcha_picture;
 mod captchas;
+mod certificates;
 pub mod context;
 pub mod evidence;
 mod fees;
@@ -57,7 +58,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .configure(payments::configure)
         .default_service(web::to(not_found))
         .wrap(from_fn(request::frame));
-    cfg.service(api).service(payments).configure(portal::configure);
+    cfg.service(api).service(payments);
     if context.settings.is_sandbox() {
         let sandbox = web::scope("/sandbox")
             .configure(sandbox::configure)
@@ -65,6 +66,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
             .wrap(from_fn(request::frame));
         cfg.service(sandbox);
     }
+    cfg.configure(portal::configure);
 }
 
 /// What applicants and the public use.
@@ -73,7 +75,8 @@ fn applicants(cfg: &mut web::ServiceConfig) {
         .configure(fees::configure)
         .configure(captchas::configure)
         .configure(phone_verifications::configure)
-        .configure(applications::configure);
+        .configure(applications::configure)
+        .configure(certificates::configure);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

@@ -3,8 +3,15 @@
 use actix_web::web;
 use utoipa::OpenApi;
 
+mod applications;
+mod audit;
+mod decisions;
+mod evidence;
 mod password;
+mod preview;
+mod registrations;
 mod sessions;
+mod statistics;
 mod totp;
 
 /// Everything below `/api/v1/officer`.
@@ -12,6 +19,11 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     sessions::configure(cfg);
     password::configure(cfg);
     totp::configure(cfg);
+    applications::configure(cfg);
+    evidence::configure(cfg);
+    decisions::configure(cfg);
+    audit::configure(cfg);
+    statistics::configure(cfg);
 }
 
 #[derive(OpenApi)]
@@ -21,7 +33,17 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     sessions::sign_out,
     password::change,
     totp::enrol,
-    totp::confirm
+    totp::confirm,
+    applications::queue,
+    applications::get,
+    registrations::register_walk_in,
+    evidence::get,
+    decisions::approve,
+    decisions::reject,
+    decisions::send_back,
+    decisions::reasons,
+    audit::list,
+    statistics::get,
 ))]
 struct Paths;
 

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::only;
-use crate::{applications, captchas, fees, officer, phone_verifications, regions};
+use crate::{applications, captchas, certificates, fees, officer, payments, phone_verifications, regions};
 
 /// What applicants and the public use.
 #[derive(OpenApi)]
@@ -35,6 +35,12 @@ use crate::{applications, captchas, fees, officer, phone_verifications, regions}
         applications::submission::statement,
         applications::submission::submit,
         applications::certificate::download,
+        certificates::list,
+        certificates::get,
+        certificates::revoke,
+        certificates::suspend,
+        certificates::restore,
+        payments::report,
     ),
     components(schemas(crate::problem::Document)),
 )]

@@ -371,7 +371,12 @@ impl From<revocation::Refusal> for Problem {
             revocation::Refusal::InvalidityInFuture => Kind::InvalidFields,
             _ => Kind::StatusChangeRefused,
         };
-        Self::new(kind).because("/reason", format!("status-change-{name}"), &refusal.to_string())
+        let pointer = match refusal {
+            revocation::Refusal::ReasonNotAllowed => "/reason",
+            revocation::Refusal::InvalidityInFuture => "/invalidity_date",
+            _ => "",
+        };
+        Self::new(kind).because(pointer, format!("status-change-{name}"), &refusal.to_string())
     }
 }
 

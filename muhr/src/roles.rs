@@ -182,6 +182,9 @@ fn operations_server(
     listener: TcpListener,
 ) -> Result<(actix_web::dev::Server, ServerHandle), Failure> {
     let mut registry = Registry::default();
+    if let Some(context) = &roles.api {
+        context.metrics.register(&mut registry);
+    }
     if let Some(service) = &roles.ocsp {
         service.register(&mut registry);
     }

@@ -6,7 +6,7 @@ use ca_core::fee::Channel;
 use ca_core::subject::Subject;
 use diesel::prelude::*;
 
-use crate::connection::on_both;
+use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::jobs::{JobKind, NewJob};
@@ -225,6 +225,8 @@ pub struct Filter {
     pub state: Option<State>,
     /// A PINFL, a STIR, an application's name or the beginning of a subject's name.
     pub text: Option<String>,
+    /// The registrar of walk-in applicants.
+    pub registered_by: Option<String>,
 }
 
 /// A page of applications, oldest first.
@@ -243,6 +245,9 @@ pub fn page(
     }
     if let Some(state) = filter.state {
         query = query.filter(applications::state.eq(state.as_str()));
+    }
+    if let Some(login) = &filter.registered_by {
+        query = query.filter(applications::registered_by.eq(login.clone()));
     }
     if let Some(text) = &filter.text {
         query = query.filter(
@@ -453,7 +458,7 @@ pub(crate) fn record(connection: &mut Connection, transitions: &[Transition]) ->
                 note: t.note.as_deref(),
             })
             .collect();
-        on_both!(connection, c => diesel::insert_into(application_events::table).values(&events).execute(c))?;
+        insert_all!(connection, application_events::table, &events)?;
     }
     if let Some(now) = transitions.first().map(|t| t.at) {
         let follow_ups: Vec<NewJob> = transitions.iter().filter_map(follow_up).collect();

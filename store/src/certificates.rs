@@ -9,10 +9,10 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use crate::Page;
-use crate::connection::on_both;
+use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::jobs::{JobKind, NewJob};
+use crate::jobs::NewJob;
 use crate::schema::{applications, certificates};
 use crate::{audit, feed, jobs};
 
@@ -210,7 +210,7 @@ pub(crate) fn insert(
                 status: "good",
             })
             .collect();
-        on_both!(connection, c => diesel::insert_into(certificates::table).values(&rows).execute(c))?;
+        insert_all!(connection, certificates::table, &rows)?;
     }
     let changes: Vec<_> = new
         .iter()
@@ -413,12 +413,7 @@ pub fn change_status(
         details: serde_json::json!({ "reason": reason.map(Reason::as_str) }),
     };
     audit::record(connection, &[entry])?;
-    let mut follow_ups = vec![NewJob {
-        kind: JobKind::SignCrl,
-        key: certificate.issuer.clone(),
-        payload: "{}".to_owned(),
-        run_at: now,
-    }];
+    let mut follow_ups = vec![NewJob::sign_crl(&certificate.issuer, now)];
     if let Some(application) = certificate.application {
         follow_ups.push(crate::messages::notice(application, verb, &object, now));
     }
@@ -502,4 +497,54 @@ pub fn ends(
         }
     }
     Ok(found)
+}
+
+/// How many subscribers' certificates have which status at a moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Nobody has taken their validity away, and it lasts.
+    pub good: i64,
+    /// Suspended, and the validity lasts.
+    pub suspended: i64,
+    /// Revoked, whether or not the validity would last.
+    pub revoked: i64,
+    /// The validity has passed.
+    pub expired: i64,
+}
+
+/// Counts subscribers' certificates by status.
+///
+/// # Errors
+/// The database's.
+pub fn counts(connection: &mut Connection, now: Timestamp) -> Result<Counts, StoreError> {
+    let by_status = |connection: &mut Connection, expired: bool| -> Result<Vec<(String, i64)>, StoreError> {
+        let subscribers = certificates::table.filter(certificates::application_id.is_not_null());
+        let columns = (certificates::status, diesel::dsl::count_star());
+        let now = now.unix_millis();
+        Ok(if expired {
+            subscribers
+                .filter(certificates::not_after.lt(now))
+                .group_by(certificates::status)
+                .select(columns)
+                .load(connection)?
+        } else {
+            subscribers
+                .filter(certificates::not_after.ge(now))
+                .group_by(certificates::status)
+                .select(columns)
+                .load(connection)?
+        })
+    };
+    let mut counts = Counts::default();
+    for (expired, rows) in [(false, by_status(connection, false)?), (true, by_status(connection, true)?)] {
+        for (status, count) in rows {
+            match (status.as_str(), expired) {
+                ("revoked", _) => counts.revoked += count,
+                (_, true) => counts.expired += count,
+                ("suspended", false) => counts.suspended += count,
+                _ => counts.good += count,
+            }
+        }
+    }
+    Ok(counts)
 }

@@ -60,6 +60,13 @@ pub struct NewJob {
     pub run_at: Timestamp,
 }
 
+impl NewJob {
+    /// The CRL of an issuer is due. The key may be anywhere.
+    pub fn sign_crl(issuer: &str, now: Timestamp) -> Self {
+        Self { kind: JobKind::SignCrl, key: issuer.to_owned(), payload: "{}".to_owned(), run_at: now }
+    }
+}
+
 /// Claimed work.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct Job {

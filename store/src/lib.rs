@@ -11,6 +11,7 @@ mod connection;
 pub mod crls;
 mod database;
 pub mod documents;
+pub mod duplicates;
 mod error;
 pub mod feed;
 pub mod idempotency;

@@ -121,6 +121,7 @@ CREATE TABLE documents (
     uploaded_at BIGINT NOT NULL,
     PRIMARY KEY (application_id, kind)
 );
+CREATE INDEX documents_sha256 ON documents (sha256);
 
 -- What an application costs, with the rule it froze. At most one is open or paid.
 CREATE TABLE invoices (

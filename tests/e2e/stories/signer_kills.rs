@@ -16,7 +16,7 @@ const APPROVALS_PER_LIFE: usize = 2;
 
 fn fifty_kills_of_the_signer_lose_nothing_and_issue_nothing_twice(database: Database) {
     // It looks for work at once, and what a dead signer had claimed is free again soon.
-    let settings = [("ISSUANCE__POLL_INTERVAL_MILLISECONDS", "5"), ("ISSUANCE__LEASE_SECONDS", "1")];
+    let settings = [("ISSUANCE__POLL_INTERVAL_MILLISECONDS", "10"), ("ISSUANCE__LEASE_SECONDS", "5")];
     let stack = database.start_roles_with(&settings);
     stack.terminate(Role::Signer);
     let applications = many_under_review(&stack, KILLS * APPROVALS_PER_LIFE);

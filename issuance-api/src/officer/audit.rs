@@ -1,0 +1,70 @@
+//! Who did what to what, and when: for the auditor.
+
+use actix_web::{HttpResponse, web};
+use ca_core::Timestamp;
+use ca_core::application::Role;
+use serde::{Deserialize, Serialize};
+use store::audit::{self, Entry};
+
+use crate::auth::SignedIn;
+use crate::context::Context;
+use crate::list::{self, List};
+use crate::problem::{Document, Problem, only};
+
+/// An audit entry. It names people by login or application, never by personal number.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditEntry)]
+pub(crate) struct EntryView {
+    /// Grows.
+    id: i64,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// `applicant`, `officer:<login>`, `ca`, `clock`, `provider:<name>`, `operator` or `anonymous`.
+    actor: String,
+    /// For example `application.approve`.
+    action: String,
+    /// For example `application:<id>`.
+    object: String,
+    #[schema(value_type = Object)]
+    details: serde_json::Value,
+}
+
+impl From<(i64, Entry)> for EntryView {
+    fn from((id, entry): (i64, Entry)) -> Self {
+        let Entry { at, actor, action, object, details } = entry;
+        Self { id, at, actor, action, object, details }
+    }
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AuditQuery {
+    /// `next` of the page before, or the number of the last entry read.
+    after: Option<String>,
+    /// Items on a page: 50 if absent, at most 200.
+    limit: Option<String>,
+}
+
+pub(super) fn configure(cfg: &mut web::ServiceConfig) {
+    cfg.service(web::resource("/v1/officer/audit").route(web::get().to(list)).default_service(only("GET")));
+}
+
+/// The audit entries, oldest first
+#[utoipa::path(get, path = "/api/v1/officer/audit", tag = "officers", operation_id = "audit",
+    security(("officer" = [])), params(AuditQuery),
+    responses(
+        (status = 200, description = "a page", body = List<EntryView>),
+        (status = 403, description = "forbidden", body = Document),
+    ))]
+pub(crate) async fn list(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    query: web::Query<AuditQuery>,
+) -> Result<HttpResponse, Problem> {
+    officer.require(&[Role::Auditor, Role::Admin])?;
+    let limit = list::limit(query.limit.as_deref())?;
+    let after = list::after(query.after.as_deref())?.unwrap_or(0);
+    let page = context.read(move |connection| Ok(audit::page(connection, after, limit)?)).await?;
+    Ok(HttpResponse::Ok().json(List::from(page.map(EntryView::from))))
+}

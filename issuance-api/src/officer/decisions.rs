@@ -1,0 +1,212 @@
+//! A reviewer decides: approve, return, reject. Two at once: one wins, the other hears whose move it is now.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use ca_core::Timestamp;
+use ca_core::application::{Application, ApplicationId, Officer, Reason, Refusal, Transition};
+use config::Language;
+use config::texts::text;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use store::applications as stored_applications;
+
+use super::applications::{Queued, queued};
+use crate::applications::{Reader, named};
+use crate::auth::{SignedIn, Then};
+use crate::context::Context;
+use crate::json::Json;
+use crate::list::List;
+use crate::problem::{Document, FieldError, Problem, only};
+use crate::request::language;
+
+/// Longest note, in characters: the applicant reads it on a phone.
+const NOTE_MAX: usize = 1000;
+
+/// An approval needs no words.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approval {}
+
+/// Why it is not approved.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefusalForm {
+    /// From `/api/v1/officer/reasons`.
+    #[schema(value_type = String, required = true)]
+    reason: Option<String>,
+    /// What the officer adds for the applicant; needed with the reason `other`.
+    note: Option<String>,
+}
+
+/// A reason an officer may give.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct ReasonView {
+    /// Its name.
+    reason: &'static str,
+    /// In the reader's language.
+    text: String,
+    /// In every language, by tag: what the applicant will read.
+    texts: BTreeMap<&'static str, String>,
+}
+
+pub(super) fn configure(cfg: &mut web::ServiceConfig) {
+    let resource = |verb: &str| web::resource(format!("/v1/officer/applications/{{id}}/{verb}"));
+    cfg.service(resource("approval").route(web::post().to(approve)).default_service(only("POST")))
+        .service(resource("rejection").route(web::post().to(reject)).default_service(only("POST")))
+        .service(resource("return").route(web::post().to(send_back)).default_service(only("POST")))
+        .service(
+            web::resource("/v1/officer/reasons").route(web::get().to(reasons)).default_service(only("GET")),
+        );
+}
+
+/// Approve: the CA signs what was approved
+#[utoipa::path(post, path = "/api/v1/officer/applications/{id}/approval", tag = "officers", operation_id = "approve",
+    security(("officer" = [])), params(("id" = String, Path, description = "the application")),
+    request_body = Approval,
+    responses(
+        (status = 200, description = "approved", body = Queued),
+        (status = 403, description = "forbidden, own-application", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "wrong-state", body = Document),
+    ))]
+pub(crate) async fn approve(
+    context: web::Data<Context>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    Then(officer, Json(Approval {})): Then<SignedIn, Json<Approval>>,
+) -> Result<HttpResponse, Problem> {
+    decide(&context, &request, officer, named(&id)?, Application::approve).await
+}
+
+/// Reject: the application ends
+#[utoipa::path(post, path = "/api/v1/officer/applications/{id}/rejection", tag = "officers", operation_id = "reject",
+    security(("officer" = [])), params(("id" = String, Path, description = "the application")),
+    request_body = RefusalForm,
+    responses(
+        (status = 200, description = "rejected", body = Queued),
+        (status = 403, description = "forbidden, own-application", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "wrong-state", body = Document),
+        (status = 422, description = "invalid-fields", body = Document),
+    ))]
+pub(crate) async fn reject(
+    context: web::Data<Context>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    Then(officer, Json(form)): Then<SignedIn, Json<RefusalForm>>,
+) -> Result<HttpResponse, Problem> {
+    let (reason, note) = form.check().map_err(Problem::fields)?;
+    decide(&context, &request, officer, named(&id)?, move |application, officer, now| {
+        application.reject(officer, reason, note.clone(), now)
+    })
+    .await
+}
+
+/// Return: the applicant mends it and submits again
+#[utoipa::path(post, path = "/api/v1/officer/applications/{id}/return", tag = "officers", operation_id = "send_back",
+    security(("officer" = [])), params(("id" = String, Path, description = "the application")),
+    request_body = RefusalForm,
+    responses(
+        (status = 200, description = "a draft again", body = Queued),
+        (status = 403, description = "forbidden, own-application", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "wrong-state", body = Document),
+        (status = 422, description = "invalid-fields", body = Document),
+    ))]
+pub(crate) async fn send_back(
+    context: web::Data<Context>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    Then(officer, Json(form)): Then<SignedIn, Json<RefusalForm>>,
+) -> Result<HttpResponse, Problem> {
+    let (reason, note) = form.check().map_err(Problem::fields)?;
+    decide(&context, &request, officer, named(&id)?, move |application, officer, now| {
+        application.send_back(officer, reason, note.clone(), now)
+    })
+    .await
+}
+
+/// The reasons an officer may give
+#[utoipa::path(get, path = "/api/v1/officer/reasons", tag = "officers", operation_id = "reasons",
+    security(("officer" = [])),
+    responses((status = 200, description = "all of them", body = List<ReasonView>)))]
+pub(crate) async fn reasons(request: HttpRequest, _: SignedIn) -> Result<HttpResponse, Problem> {
+    let reader = language(&request);
+    let said = |language, reason: Reason| text(language, &format!("reason-{}", reason.as_str()), &[]);
+    let items = Reason::ALL.map(|reason| ReasonView {
+        reason: reason.as_str(),
+        text: said(reader, reason),
+        texts: Language::ALL.map(|language| (language.tag(), said(language, reason))).into(),
+    });
+    Ok(HttpResponse::Ok().json(List { items: items.into(), next: None }))
+}
+
+async fn decide(
+    context: &Context,
+    request: &HttpRequest,
+    officer: SignedIn,
+    id: ApplicationId,
+    command: impl Fn(&Application, &Officer, Timestamp) -> Result<Transition, Refusal> + Clone + Send + 'static,
+) -> Result<HttpResponse, Problem> {
+    let reader = Reader::of(context, request);
+    let view = context
+        .decide(move |connection| {
+            let stored = stored_applications::find(connection, id)?;
+            let transition = command(&stored.application, &officer.officer, reader.now)?;
+            stored_applications::apply(connection, &transition)?;
+            let moved = stored_applications::find(connection, id)?;
+            queued(connection, moved, reader)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(view))
+}
+
+impl RefusalForm {
+    /// # Errors
+    /// Every objection.
+    fn check(self) -> Result<(Reason, Option<String>), Vec<FieldError>> {
+        let named = self.reason.as_deref().map(str::trim).unwrap_or_default();
+        let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == named);
+        let note = self.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
+        let mut errors = Vec::new();
+        if reason.is_none() {
+            let rule = if named.is_empty() { "required" } else { "reason-unknown" };
+            errors.push(FieldError::new("/reason", rule));
+        }
+        match &note {
+            Some(note) if note.chars().count() > NOTE_MAX => {
+                errors.push(FieldError::new("/note", "too-long"));
+            }
+            None if reason == Some(Reason::Other) => errors.push(FieldError::new("/note", "note-required")),
+            _ => {}
+        }
+        match reason {
+            Some(reason) if errors.is_empty() => Ok((reason, note)),
+            _ => Err(errors),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(reason: &str, note: &str) -> Result<(Reason, Option<String>), Vec<String>> {
+        let form = RefusalForm { reason: Some(reason.to_owned()), note: Some(note.to_owned()) };
+        form.check()
+            .map_err(|errors| errors.into_iter().map(|e| format!("{} {}", e.pointer, e.text)).collect())
+    }
+
+    #[test]
+    fn a_refusal_names_a_reason_of_the_list_and_other_needs_words() {
+        assert_eq!(check("photo-unclear", " "), Ok((Reason::PhotoUnclear, None)));
+        assert_eq!(check("other", " too dark "), Ok((Reason::Other, Some("too dark".to_owned()))));
+        assert_eq!(check("other", " "), Err(vec!["/note field-note-required".to_owned()]));
+        assert_eq!(check("mood", ""), Err(vec!["/reason field-reason-unknown".to_owned()]));
+        let long = "ў".repeat(NOTE_MAX + 1);
+        assert_eq!(
+            check("", &long),
+            Err(vec!["/reason field-required".to_owned(), "/note field-too-long".to_owned()])
+        );
+        assert!(check("other", &long[..2 * NOTE_MAX]).is_ok());
+    }
+}

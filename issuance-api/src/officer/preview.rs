@@ -1,0 +1,90 @@
+//! The certificate as it will be signed, shown to the officer who decides. It is prepared and linted by the same code as
+//! at the CA, only that the key is not here.
+
+use std::sync::Arc;
+
+use ca_core::csr::public_key_of;
+use ca_core::issue::{Issuer, Request, Urls, render};
+use ca_core::signer::AbsentKey;
+use ca_core::{SerialNumber, Timestamp};
+use store::applications::StoredApplication;
+use store::issuers;
+
+use crate::context::Context;
+use crate::problem::Problem;
+
+/// The rendering, or why there is none.
+#[derive(Debug, Default)]
+pub(super) struct Preview {
+    /// The certificate in readable form.
+    pub(super) text: Option<String>,
+    /// What the CA's lint would refuse.
+    pub(super) findings: Vec<String>,
+}
+
+impl Preview {
+    /// Of what was signed.
+    pub(super) fn of_certificate(der: &[u8]) -> Result<Self, Problem> {
+        let text = render(der).map_err(Problem::internal)?;
+        Ok(Self { text: Some(text), findings: Vec::new() })
+    }
+}
+
+/// Of what an application would get at this moment.
+///
+/// # Errors
+/// The CA's certificate or the stored request cannot be read.
+pub(super) fn of_application(
+    context: &Context,
+    issuer: &[u8],
+    stored: &StoredApplication,
+    now: Timestamp,
+) -> Result<Preview, Problem> {
+    let Some(csr) = &stored.csr else { return Ok(Preview::default()) };
+    let refused = |finding: String| Ok(Preview { text: None, findings: vec![finding] });
+    let region = u16::try_from(stored.region).ok().and_then(|code| context.regions.get(code));
+    let place = region.and_then(|region| {
+        let district = context.regions.district(region.code, u32::try_from(stored.district).ok()?).ok()?;
+        Some((region, district))
+    });
+    let Some((region, district)) = place else {
+        return refused("the region or the district is unknown".to_owned());
+    };
+    let subject = &stored.application.subject;
+    let Some(profile) = context.profiles.get(subject.subject_type().as_str()) else {
+        return refused("there is no profile for this kind of subject".to_owned());
+    };
+    let key = AbsentKey::of_certificate(issuer).map_err(Problem::internal)?;
+    let issuer = Issuer::new(issuer, Arc::new(key)).map_err(Problem::internal)?;
+    let request = Request {
+        subject: subject.certificate_fields(region, district, stored.email.as_deref()),
+        public_key: public_key_of(csr).map_err(Problem::internal)?.spki_der().to_vec(),
+        serial: SerialNumber::random().map_err(Problem::internal)?,
+        now,
+        urls: urls(context),
+        months: Some(context.settings.issuance.validity_months),
+    };
+    match issuer.prepare(profile, request) {
+        Ok(prepared) => {
+            let text = render(prepared.tbs()).map_err(Problem::internal)?;
+            // The serial is drawn when it is signed; showing another one would only mislead.
+            let lines = text.lines().filter(|line| !line.starts_with("serial: "));
+            Ok(Preview { text: Some(lines.collect::<Vec<_>>().join("\n")), findings: Vec::new() })
+        }
+        Err(violation) => {
+            let findings = violation.findings.iter().map(ToString::to_string).collect();
+            Ok(Preview { text: None, findings })
+        }
+    }
+}
+
+fn urls(context: &Context) -> Urls {
+    let issuance = &context.settings.issuance;
+    let repository = issuance.repository_url.as_str();
+    Urls {
+        ocsp: issuance.ocsp_url.as_str().to_owned(),
+        ca_issuers: format!("{repository}/{}.cer", issuers::ISSUING),
+        crl: format!("{repository}/{}.crl", issuers::ISSUING),
+        cps: issuance.cps_url.as_str().to_owned(),
+    }
+}
