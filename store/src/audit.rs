@@ -25,7 +25,7 @@ pub struct Entry {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = audit_entries)]
+#[diesel(table_name = audit_entries, treat_none_as_default_value = false)]
 struct NewRow {
     at: i64,
     actor: String,

@@ -7,7 +7,7 @@ use ca_core::{SerialNumber, Timestamp};
 use diesel::prelude::*;
 
 use crate::certificates::{self, NewCertificate};
-use crate::connection::on_both;
+use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{applications, intents};
@@ -55,28 +55,27 @@ pub fn record_intents(
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let ids: Vec<ApplicationId> = new.iter().filter_map(|intent| intent.application).collect();
+    // Whoever holds the rows of the applications is alone with their intents until the commit.
     let approved = lock_approved(connection, &ids)?;
-    let mut rows: Vec<NewRow<'_>> = new
+    let pending = pending_intents(connection, &ids)?;
+    let is_free = |id: &ApplicationId| approved.contains(&id.to_string()) && !pending.contains_key(id);
+    let rows: Vec<NewRow<'_>> = new
         .iter()
+        .filter(|intent| intent.application.as_ref().is_none_or(is_free))
         .map(|intent| NewRow {
             issuer_id: &intent.issuer,
             serial: intent.serial.as_bytes(),
             application_id: intent.application.map(|id| id.to_string()),
             profile: &intent.profile,
             tbs: &intent.tbs,
-            state: "pending",
+            state: "recorded",
             recorded_at: now.unix_millis(),
         })
-        .filter(|row| row.application_id.as_ref().is_none_or(|id| approved.contains(id)))
         .collect();
-    rows.sort_by(|a, b| a.application_id.cmp(&b.application_id)); // everybody takes locks in one order
-    let mut recorded = 0;
     for chunk in rows.chunks(500) {
-        recorded += on_both!(connection, c => {
-            diesel::insert_into(intents::table).values(chunk).on_conflict_do_nothing().execute(c)
-        })?;
+        insert_all!(connection, intents::table, chunk)?;
     }
-    Ok(recorded)
+    Ok(rows.len())
 }
 
 /// Those of the applications that are the CA's to move, and nobody else moves them until the caller's commit.
@@ -95,7 +94,8 @@ fn lock_approved(connection: &mut Connection, ids: &[ApplicationId]) -> Result<H
     Ok(approved.into_iter().collect())
 }
 
-/// The pending intents of these applications, by application.
+/// The intents that stand for these applications, by application; of applications that are not issued yet, those that
+/// a signer which died has left.
 ///
 /// # Errors
 /// The database's.
@@ -106,7 +106,7 @@ pub fn pending_intents(
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let rows: Vec<Row> = intents::table
         .filter(intents::application_id.eq_any(ids))
-        .filter(intents::state.eq("pending"))
+        .filter(intents::state.eq("recorded"))
         .select((
             intents::issuer_id,
             intents::serial,
@@ -148,7 +148,7 @@ pub fn settle(connection: &mut Connection, signed: &[Signed], now: Timestamp) ->
     let ids: Vec<ApplicationId> = signed.iter().map(|s| s.transition.application).collect();
     let approved = lock_approved(connection, &ids)?;
     let candidates = signed.iter().filter(|s| approved.contains(&s.transition.application.to_string()));
-    let kept = mark_issued(connection, candidates.map(|s| &s.certificate))?;
+    let kept = standing(connection, candidates.map(|s| &s.certificate))?;
     let won: Vec<&Signed> = signed.iter().filter(|s| kept.contains(&s.certificate.serial)).collect();
 
     let certificates: Vec<NewCertificate> = won.iter().map(|s| s.certificate.clone()).collect();
@@ -174,36 +174,36 @@ pub fn store_own(
     certificate: &NewCertificate,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if mark_issued(connection, std::iter::once(certificate))?.is_empty() {
+    if standing(connection, std::iter::once(certificate))?.is_empty() {
         return Err(StoreError::Conflict("serial".to_owned()));
     }
     audit::record(connection, &[issued(certificate, now)])?;
     certificates::insert(connection, std::slice::from_ref(certificate), now)
 }
 
-/// Returns the serials whose intents were pending: what else was signed has been given up, and is not to be seen.
-fn mark_issued<'a>(
+/// Those of the certificates whose intents stand: what else was signed has been given up, and is not to be seen. Giving
+/// up takes the lock on the application first, which the caller holds.
+fn standing<'a>(
     connection: &mut Connection,
     certificates: impl Iterator<Item = &'a NewCertificate>,
 ) -> Result<HashSet<SerialNumber>, StoreError> {
-    let mut serials: HashMap<&str, Vec<Vec<u8>>> = HashMap::new();
+    let mut serials: HashMap<&str, Vec<&[u8]>> = HashMap::new();
     for certificate in certificates {
-        serials.entry(&certificate.issuer).or_default().push(certificate.serial.as_bytes().to_vec());
+        serials.entry(&certificate.issuer).or_default().push(certificate.serial.as_bytes());
     }
-    let mut marked = HashSet::new();
+    let mut standing = HashSet::new();
     for (issuer, serials) in serials {
-        let rows: Vec<Vec<u8>> = diesel::update(intents::table)
+        let rows: Vec<Vec<u8>> = intents::table
             .filter(intents::issuer_id.eq(issuer))
             .filter(intents::serial.eq_any(serials))
-            .filter(intents::state.eq("pending"))
-            .set(intents::state.eq("issued"))
-            .returning(intents::serial)
-            .get_results(connection)?;
+            .filter(intents::state.eq("recorded"))
+            .select(intents::serial)
+            .load(connection)?;
         for serial in rows {
-            marked.insert(SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?);
+            standing.insert(SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?);
         }
     }
-    Ok(marked)
+    Ok(standing)
 }
 
 fn issued(certificate: &NewCertificate, now: Timestamp) -> audit::Entry {
@@ -235,7 +235,7 @@ fn abandon(
 ) -> Result<(), StoreError> {
     let given_up: Vec<(String, Vec<u8>)> = diesel::update(intents::table)
         .filter(intents::application_id.eq(application.to_string()))
-        .filter(intents::state.eq("pending"))
+        .filter(intents::state.eq("recorded"))
         .set(intents::state.eq("abandoned"))
         .returning((intents::issuer_id, intents::serial))
         .get_results(connection)?;
