@@ -56,11 +56,14 @@ pub enum CeremonyError {
     /// There is a CA in the database.
     #[error("this database has a CA already; a ceremony never overwrites one")]
     CaExists,
-    /// There is a key file.
+    /// There are key files.
     #[error(
-        "{0} exists; a ceremony never overwrites a key. If an earlier ceremony was cut off, move the file away first"
+        "a ceremony never overwrites a key. The database has no CA, but there are {}. If an earlier ceremony was cut \
+         off, nothing was signed with them that anybody has seen: move them away and begin again. If the database was \
+         lost, restore it instead",
+        listed(.0)
     )]
-    FileExists(PathBuf),
+    FilesExist(Vec<PathBuf>),
     /// There is no CA yet.
     #[error("there is no CA in this database yet: run `muhr ca init`")]
     NoCa,
@@ -102,6 +105,10 @@ pub enum CeremonyError {
     Store(#[from] StoreError),
 }
 
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
 /// A certificate made in a ceremony, with the profile it has.
 struct Made {
     issuer: &'static str,
@@ -134,8 +141,9 @@ pub fn init(
     }
     let directory = &settings.keys.directory;
     let files = [directory.join("root.key"), directory.join("ca.key"), settings.ocsp.key_file.clone()];
-    if let Some(existing) = files.iter().find(|path| path.exists()) {
-        return Err(CeremonyError::FileExists(existing.clone()));
+    let existing: Vec<PathBuf> = files.iter().filter(|path| path.exists()).cloned().collect();
+    if !existing.is_empty() {
+        return Err(CeremonyError::FilesExist(existing));
     }
     let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
     let root_key = Arc::new(FileKey::generate(KeyAlgorithm::P384)?);

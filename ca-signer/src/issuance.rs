@@ -15,8 +15,8 @@ use store::{Connection, StoreError, applications, certificates, issuance, issuer
 use crate::SigningService;
 
 /// Everything a batch needs to be decided, read at once.
-struct Batch {
-    jobs: Vec<Job>,
+struct Batch<'a> {
+    jobs: &'a [Job],
     applications: HashMap<ApplicationId, StoredApplication>,
     intents: HashMap<ApplicationId, Intent>,
 }
@@ -34,7 +34,6 @@ struct Ready<'a> {
 struct Refused {
     job: i64,
     transition: Transition,
-    intent: Option<Intent>,
 }
 
 /// What becomes of a job.
@@ -56,12 +55,34 @@ impl SigningService {
         let claimed = self.database.write(|connection| {
             jobs::claim(connection, JobKind::IssueCertificate, owner, now, issuance.lease, limit)
         })?;
-        let count = claimed.len();
-        if count == 0 {
-            return Ok(0);
+        match self.settle(&claimed, now) {
+            Err(error) if is_of_the_jobs(&error) => self.settle_each(&claimed, now)?,
+            other => other?,
+        }
+        Ok(claimed.len())
+    }
+
+    /// One job at a time, so that the one that cannot be settled does not hold up the others: it waits, longer each
+    /// time, with the error for people to read.
+    fn settle_each(&self, claimed: &[Job], now: Timestamp) -> Result<(), StoreError> {
+        for job in claimed {
+            match self.settle(std::slice::from_ref(job), now) {
+                Err(error) if is_of_the_jobs(&error) => {
+                    tracing::error!(application = job.key, %error, "issuance failed");
+                    self.database.write(|c| jobs::retry(c, job, &error.to_string(), now))?;
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&self, claimed: &[Job], now: Timestamp) -> Result<(), StoreError> {
+        if claimed.is_empty() {
+            return Ok(());
         }
         let batch = self.database.read(|connection| load(connection, claimed))?;
-        let mut prepared = Vec::with_capacity(count);
+        let mut prepared = Vec::with_capacity(claimed.len());
         let mut refused = Vec::new();
         let mut settled = Vec::new();
         for verdict in self.judge(&batch, now)? {
@@ -73,7 +94,7 @@ impl SigningService {
                             prepared.push((ready, certificate));
                             continue;
                         }
-                        Err(finding) => refusal(&batch, ready.job, application, finding, now),
+                        Err(finding) => refusal(ready.job, application, finding, now),
                     }
                 }
                 other => other,
@@ -96,14 +117,14 @@ impl SigningService {
         for refusal in refused {
             self.refuse(&refusal)?;
         }
-        Ok(count)
+        Ok(())
     }
 
     /// Looks at every claimed application: state, certification request, history of its key.
-    fn judge<'a>(&self, batch: &'a Batch, now: Timestamp) -> Result<Vec<Verdict<'a>>, StoreError> {
+    fn judge<'a>(&self, batch: &'a Batch<'_>, now: Timestamp) -> Result<Vec<Verdict<'a>>, StoreError> {
         let mut verdicts = Vec::with_capacity(batch.jobs.len());
         let mut candidates = Vec::with_capacity(batch.jobs.len());
-        for job in &batch.jobs {
+        for job in batch.jobs {
             let stored = job.key.parse().ok().and_then(|id: ApplicationId| batch.applications.get(&id));
             let Some((stored, transition)) =
                 stored.and_then(|stored| Some((stored, stored.application.issue(now).ok()?)))
@@ -115,11 +136,11 @@ impl SigningService {
             match stored.csr.as_deref().map(CertificationRequest::parse) {
                 Some(Ok(csr)) => candidates.push((job.id, stored, transition, csr)),
                 Some(Err(error)) => {
-                    verdicts.push(refusal(batch, job.id, &stored.application, error.to_string(), now));
+                    verdicts.push(refusal(job.id, &stored.application, error.to_string(), now));
                 }
                 None => {
                     let finding = "there is no certification request".to_owned();
-                    verdicts.push(refusal(batch, job.id, &stored.application, finding, now));
+                    verdicts.push(refusal(job.id, &stored.application, finding, now));
                 }
             }
         }
@@ -148,7 +169,7 @@ impl SigningService {
                     })));
                 }
                 Err(finding) => {
-                    verdicts.push(refusal(batch, job, &stored.application, finding, now));
+                    verdicts.push(refusal(job, &stored.application, finding, now));
                 }
             }
         }
@@ -193,7 +214,7 @@ impl SigningService {
     /// Records what is about to be signed, and commits. Where another signer's intent holds, that signer signs.
     fn intend<'a>(
         &self,
-        batch: &Batch,
+        batch: &Batch<'_>,
         prepared: Vec<(Box<Ready<'a>>, Prepared<'a>)>,
         now: Timestamp,
     ) -> Result<Vec<(Box<Ready<'a>>, Prepared<'a>)>, StoreError> {
@@ -261,9 +282,8 @@ impl SigningService {
     fn refuse(&self, refused: &Refused) -> Result<(), StoreError> {
         let finding = refused.transition.note.as_deref().unwrap_or_default();
         tracing::warn!(application = %refused.transition.application, finding, "issuance refused");
-        let refuse = self.database.write(|connection| {
-            issuance::refuse(connection, &refused.transition, refused.intent.as_ref(), refused.job)
-        });
+        let refuse =
+            self.database.write(|connection| issuance::refuse(connection, &refused.transition, refused.job));
         match refuse {
             // Somebody moved the application meanwhile: there is nothing to refuse any more.
             Err(StoreError::Conflict(_)) => self.database.write(|c| jobs::complete(c, &[refused.job])),
@@ -272,7 +292,7 @@ impl SigningService {
     }
 }
 
-fn load(connection: &mut Connection, jobs: Vec<Job>) -> Result<Batch, StoreError> {
+fn load<'a>(connection: &mut Connection, jobs: &'a [Job]) -> Result<Batch<'a>, StoreError> {
     let ids: Vec<ApplicationId> = jobs.iter().filter_map(|job| job.key.parse().ok()).collect();
     let applications = applications::find_many(connection, &ids)?;
     Ok(Batch {
@@ -282,18 +302,16 @@ fn load(connection: &mut Connection, jobs: Vec<Job>) -> Result<Batch, StoreError
     })
 }
 
+/// Is it about what the jobs are about? Then the others are better tried without it. A database or a key that cannot be
+/// had is waited for with all of them.
+fn is_of_the_jobs(error: &StoreError) -> bool {
+    !matches!(error, StoreError::Unavailable(_) | StoreError::StorageFull(_))
+}
+
 /// Back to review with the finding; nothing to do if the application is no longer the CA's to move.
-fn refusal<'a>(
-    batch: &Batch,
-    job: i64,
-    application: &Application,
-    finding: String,
-    now: Timestamp,
-) -> Verdict<'a> {
+fn refusal<'a>(job: i64, application: &Application, finding: String, now: Timestamp) -> Verdict<'a> {
     match application.refuse_issuance(finding, now) {
-        Ok(transition) => {
-            Verdict::Refused(Refused { job, transition, intent: batch.intents.get(&application.id).cloned() })
-        }
+        Ok(transition) => Verdict::Refused(Refused { job, transition }),
         Err(_) => Verdict::Settled(job),
     }
 }

@@ -66,7 +66,18 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<(), KeyError> {
     }
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file_error(path))?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(file_error(path))
+    let written = file.write_all(content).and_then(|()| file.sync_all()).and_then(|()| sync_name(path));
+    if written.is_err() {
+        // Ours, and worth nothing: the next attempt shall not find half a key.
+        let _ = fs::remove_file(path);
+    }
+    written.map_err(file_error(path))
+}
+
+/// A file is there after a loss of power only if its directory has been written too.
+fn sync_name(path: &Path) -> std::io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// The first line of a passphrase file.

@@ -49,6 +49,9 @@ pub enum ServiceError {
     /// A table of the configuration is broken.
     #[error(transparent)]
     Tables(#[from] config::tables::TablesError),
+    /// What is approved for such a subject could only be refused.
+    #[error("there is no profile `{0}`")]
+    NoProfile(&'static str),
     /// The memory failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -84,15 +87,17 @@ impl SigningService {
     ) -> Result<Self, ServiceError> {
         let crl_signer = CrlSigner::new(issuers::ISSUING, certificate, Arc::clone(&key), &settings)?;
         let tables = Tables::load(&settings.data)?;
-        let of =
-            |kind: SubjectType| tables.profiles.get(kind.as_str()).cloned().map(|profile| (kind, profile));
+        let of = |kind: SubjectType| {
+            let profile = tables.profiles.get(kind.as_str()).cloned();
+            profile.map(|profile| (kind, profile)).ok_or(ServiceError::NoProfile(kind.as_str()))
+        };
         let kinds = [SubjectType::NaturalPerson, SubjectType::SoleProprietor, SubjectType::LegalEntity];
         Ok(Self {
             clock: settings.clock(),
             regions: Arc::new(tables.regions.clone()),
             issuer: Issuer::new(certificate, key)?,
             urls: urls(&settings, issuers::ISSUING),
-            profiles: kinds.into_iter().filter_map(of).collect(),
+            profiles: kinds.into_iter().map(of).collect::<Result<_, _>>()?,
             database,
             settings,
             crl_signer,
@@ -119,7 +124,9 @@ impl SigningService {
     /// # Errors
     /// The memory or the key failed; what was claimed is claimed again.
     pub fn work(&self, owner: &str) -> Result<usize, StoreError> {
-        Ok(self.issue_batch(owner)? + self.sign_crls(owner)?)
+        // Each its own: revocations are told even while nothing can be issued.
+        let (issued, listed) = (self.issue_batch(owner), self.sign_crls(owner));
+        Ok(issued? + listed?)
     }
 
     fn sign_crls(&self, owner: &str) -> Result<usize, StoreError> {
@@ -138,15 +145,14 @@ impl SigningService {
             let why = format!("the key of `{}` is not here: run `muhr crl now` where it is", job.key);
             return self.database.write(|c| jobs::retry(c, job, &why, now)).map(|_| ());
         }
-        // The job leaves the queue before the list is read: a change from now on queues another one.
-        self.database.write(|c| jobs::complete(c, &[job.id]))?;
+        // The job leaves the queue with the CRL: a signer that dies here leaves it to the next.
         match self.crl_signer.sign(&self.database, self.settings.crl.validity, now) {
-            // Another signer made this number at this moment, from the same rows or newer ones.
+            // Another signer made this number at this moment, maybe from older rows: the next look makes the next.
             Ok(_) | Err(SignCrlError::Store(StoreError::Conflict(_))) => Ok(()),
             Err(SignCrlError::Store(error)) => Err(error),
             Err(error) => {
                 tracing::error!(%error, "CRL not signed");
-                Ok(())
+                self.database.write(|c| jobs::retry(c, job, &error.to_string(), now)).map(|_| ())
             }
         }
     }

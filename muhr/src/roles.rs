@@ -112,8 +112,7 @@ pub(crate) fn serve_on(
     let publisher = roles.crl.as_ref().map(|publisher| Worker::start(Arc::clone(publisher))).transpose()?;
     actix_web::rt::System::new().block_on(async {
         let (server, handle) = public_server(settings, &roles, public)?;
-        let (operations_server, operations_handle) =
-            operations_server(database, &roles, operations)?;
+        let (operations_server, operations_handle) = operations_server(database, &roles, operations)?;
         let (stopping, _) = tokio::sync::watch::channel(false);
         let background = roles.api.as_ref().map(|context| {
             let messenger = issuance_api::messenger::run(context.clone().into_inner(), stopping.subscribe());
@@ -187,6 +186,9 @@ fn operations_server(
     }
     if let Some(service) = &roles.ocsp {
         service.register(&mut registry);
+    }
+    if let Some(context) = &roles.api {
+        context.metrics.register(&mut registry);
     }
     let mut checks: Vec<Check> = Vec::new();
     if let Some(service) = roles.ocsp.clone() {

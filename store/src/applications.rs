@@ -6,7 +6,7 @@ use ca_core::fee::Channel;
 use ca_core::subject::Subject;
 use diesel::prelude::*;
 
-use crate::connection::on_both;
+use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::jobs::{JobKind, NewJob};
@@ -458,7 +458,7 @@ pub(crate) fn record(connection: &mut Connection, transitions: &[Transition]) ->
                 note: t.note.as_deref(),
             })
             .collect();
-        on_both!(connection, c => diesel::insert_into(application_events::table).values(&events).execute(c))?;
+        insert_all!(connection, application_events::table, &events)?;
     }
     if let Some(now) = transitions.first().map(|t| t.at) {
         let follow_ups: Vec<NewJob> = transitions.iter().filter_map(follow_up).collect();

@@ -4,7 +4,7 @@ use ca_core::Timestamp;
 use diesel::prelude::*;
 
 use crate::Page;
-use crate::connection::on_both;
+use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::audit_entries;
@@ -25,7 +25,7 @@ pub struct Entry {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = audit_entries)]
+#[diesel(table_name = audit_entries, treat_none_as_default_value = false)]
 struct NewRow {
     at: i64,
     actor: String,
@@ -60,7 +60,7 @@ pub fn record(connection: &mut Connection, entries: &[Entry]) -> Result<(), Stor
                 details: entry.details.to_string(),
             })
             .collect();
-        on_both!(connection, c => diesel::insert_into(audit_entries::table).values(&rows).execute(c))?;
+        insert_all!(connection, audit_entries::table, &rows)?;
     }
     Ok(())
 }

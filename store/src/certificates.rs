@@ -9,10 +9,10 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use crate::Page;
-use crate::connection::on_both;
+use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::jobs::{JobKind, NewJob};
+use crate::jobs::NewJob;
 use crate::schema::{applications, certificates};
 use crate::{audit, feed, jobs};
 
@@ -210,7 +210,7 @@ pub(crate) fn insert(
                 status: "good",
             })
             .collect();
-        on_both!(connection, c => diesel::insert_into(certificates::table).values(&rows).execute(c))?;
+        insert_all!(connection, certificates::table, &rows)?;
     }
     let changes: Vec<_> = new
         .iter()
@@ -413,12 +413,7 @@ pub fn change_status(
         details: serde_json::json!({ "reason": reason.map(Reason::as_str) }),
     };
     audit::record(connection, &[entry])?;
-    let mut follow_ups = vec![NewJob {
-        kind: JobKind::SignCrl,
-        key: certificate.issuer.clone(),
-        payload: "{}".to_owned(),
-        run_at: now,
-    }];
+    let mut follow_ups = vec![NewJob::sign_crl(&certificate.issuer, now)];
     if let Some(application) = certificate.application {
         follow_ups.push(crate::messages::notice(application, verb, &object, now));
     }

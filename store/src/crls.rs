@@ -3,10 +3,11 @@
 use ca_core::Timestamp;
 use diesel::prelude::*;
 
-use crate::audit;
 use crate::database::Connection;
 use crate::error::StoreError;
+use crate::jobs::{JobKind, NewJob};
 use crate::schema::crls;
+use crate::{audit, feed, jobs};
 
 /// A signed CRL.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
@@ -44,11 +45,17 @@ pub struct CrlSummary {
 /// How many CRLs of an issuer are kept: the newest, the one before for the judge, and a few for people.
 const KEPT: i64 = 10;
 
-/// Keeps a CRL.
+/// Keeps a CRL, and takes the job that asked for it off the queue; or queues the next, if something has changed since
+/// the rows were read that this one lists.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if another signer made the same number.
 pub fn insert(connection: &mut Connection, crl: &Crl, now: Timestamp) -> Result<(), StoreError> {
+    jobs::complete_named(connection, JobKind::SignCrl, &crl.issuer_id)?;
+    // Asked after the job is gone: whoever changes something from now on queues another; whoever did before has committed.
+    if feed::latest_for_crl(connection, &crl.issuer_id, crl.last_change)?.is_some() {
+        jobs::enqueue(connection, &[NewJob::sign_crl(&crl.issuer_id, now)], now)?;
+    }
     diesel::insert_into(crls::table).values(crl).execute(connection)?;
     diesel::delete(
         crls::table.filter(crls::issuer_id.eq(&crl.issuer_id)).filter(crls::number.le(crl.number - KEPT)),

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use crate::certificates::StatusColumns;
-use crate::connection::on_both;
+use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{certificates, status_changes};
@@ -92,7 +92,7 @@ pub(crate) fn record(
                 }
             })
             .collect();
-        on_both!(connection, c => diesel::insert_into(status_changes::table).values(&rows).execute(c))?;
+        insert_all!(connection, status_changes::table, &rows)?;
     }
     Ok(())
 }

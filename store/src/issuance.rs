@@ -7,7 +7,7 @@ use ca_core::{SerialNumber, Timestamp};
 use diesel::prelude::*;
 
 use crate::certificates::{self, NewCertificate};
-use crate::connection::on_both;
+use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{applications, intents};
@@ -44,8 +44,8 @@ struct NewRow<'a> {
 type Row = (String, Vec<u8>, Option<String>, String, Vec<u8>);
 
 /// Records intents. Where an application has a pending one already (its signer died, or another signer is at it), the
-/// earlier intent stays and the new one is not recorded: ask [`pending_intents`] which holds. Returns how many were
-/// recorded.
+/// earlier intent stays and the new one is not recorded: ask [`pending_intents`] which holds. Nor is one recorded for
+/// an application that is no longer the CA's to move: another signer has settled it. Returns how many were recorded.
 ///
 /// # Errors
 /// The database's.
@@ -54,28 +54,48 @@ pub fn record_intents(
     new: &[Intent],
     now: Timestamp,
 ) -> Result<usize, StoreError> {
-    let mut recorded = 0;
-    for chunk in new.chunks(500) {
-        let rows: Vec<NewRow<'_>> = chunk
-            .iter()
-            .map(|intent| NewRow {
-                issuer_id: &intent.issuer,
-                serial: intent.serial.as_bytes(),
-                application_id: intent.application.map(|id| id.to_string()),
-                profile: &intent.profile,
-                tbs: &intent.tbs,
-                state: "pending",
-                recorded_at: now.unix_millis(),
-            })
-            .collect();
-        recorded += on_both!(connection, c => {
-            diesel::insert_into(intents::table).values(&rows).on_conflict_do_nothing().execute(c)
-        })?;
+    let ids: Vec<ApplicationId> = new.iter().filter_map(|intent| intent.application).collect();
+    // Whoever holds the rows of the applications is alone with their intents until the commit.
+    let approved = lock_approved(connection, &ids)?;
+    let pending = pending_intents(connection, &ids)?;
+    let is_free = |id: &ApplicationId| approved.contains(&id.to_string()) && !pending.contains_key(id);
+    let rows: Vec<NewRow<'_>> = new
+        .iter()
+        .filter(|intent| intent.application.as_ref().is_none_or(is_free))
+        .map(|intent| NewRow {
+            issuer_id: &intent.issuer,
+            serial: intent.serial.as_bytes(),
+            application_id: intent.application.map(|id| id.to_string()),
+            profile: &intent.profile,
+            tbs: &intent.tbs,
+            state: "recorded",
+            recorded_at: now.unix_millis(),
+        })
+        .collect();
+    for chunk in rows.chunks(500) {
+        insert_all!(connection, intents::table, chunk)?;
     }
-    Ok(recorded)
+    Ok(rows.len())
 }
 
-/// The pending intents of these applications, by application.
+/// Those of the applications that are the CA's to move, and nobody else moves them until the caller's commit.
+fn lock_approved(connection: &mut Connection, ids: &[ApplicationId]) -> Result<HashSet<String>, StoreError> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let approved = applications::table
+        .filter(applications::id.eq_any(ids))
+        .filter(applications::state.eq(State::Approved.as_str()))
+        .order(applications::id)
+        .select(applications::id);
+    // An island: PostgreSQL locks the rows, SQLite's BEGIN IMMEDIATE has locked everything.
+    let approved: Vec<String> = match connection {
+        Connection::Postgres(c) => approved.for_update().load(c)?,
+        Connection::Sqlite(c) => approved.load(c)?,
+    };
+    Ok(approved.into_iter().collect())
+}
+
+/// The intents that stand for these applications, by application; of applications that are not issued yet, those that
+/// a signer which died has left.
 ///
 /// # Errors
 /// The database's.
@@ -86,7 +106,7 @@ pub fn pending_intents(
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let rows: Vec<Row> = intents::table
         .filter(intents::application_id.eq_any(ids))
-        .filter(intents::state.eq("pending"))
+        .filter(intents::state.eq("recorded"))
         .select((
             intents::issuer_id,
             intents::serial,
@@ -107,24 +127,6 @@ pub fn pending_intents(
     Ok(found)
 }
 
-/// Gives an intent up: what it recorded can no longer be signed. Its serial stays taken.
-///
-/// # Errors
-/// The database's.
-pub fn abandon(connection: &mut Connection, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
-    diesel::update(intents::table.find((&intent.issuer, intent.serial.as_bytes())))
-        .set(intents::state.eq("abandoned"))
-        .execute(connection)?;
-    let entry = audit::Entry {
-        at: now,
-        actor: "ca".to_owned(),
-        action: "intent.abandon".to_owned(),
-        object: format!("certificate:{}/{}", intent.issuer, intent.serial),
-        details: serde_json::json!({ "application": intent.application }),
-    };
-    audit::record(connection, &[entry])
-}
-
 /// A signed certificate with the decision and the job it settles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
@@ -137,32 +139,24 @@ pub struct Signed {
 }
 
 /// Stores signed certificates in one transaction with the states, the events, the audit entries, the notices and the
-/// change feed, and takes the jobs off the queue. Of an application that another signer settled meanwhile only the job
-/// is taken off. Returns how many certificates were stored.
+/// change feed, and takes the jobs off the queue. Of an application that another signer settled meanwhile, or whose
+/// intent it gave up, only the job is taken off. Returns how many certificates were stored.
 ///
 /// # Errors
 /// The database's; nothing is stored then.
 pub fn settle(connection: &mut Connection, signed: &[Signed], now: Timestamp) -> Result<usize, StoreError> {
-    let ids: Vec<String> = signed.iter().map(|s| s.transition.application.to_string()).collect();
-    let still_approved = applications::table
-        .filter(applications::id.eq_any(ids))
-        .filter(applications::state.eq(State::Approved.as_str()))
-        .select(applications::id);
-    // An island: PostgreSQL locks the rows, SQLite's BEGIN IMMEDIATE has locked everything.
-    let approved: Vec<String> = match connection {
-        Connection::Postgres(c) => still_approved.for_update().load(c)?,
-        Connection::Sqlite(c) => still_approved.load(c)?,
-    };
-    let winners: HashSet<&str> = approved.iter().map(String::as_str).collect();
-    let won: Vec<&Signed> =
-        signed.iter().filter(|s| winners.contains(s.transition.application.to_string().as_str())).collect();
+    let ids: Vec<ApplicationId> = signed.iter().map(|s| s.transition.application).collect();
+    let approved = lock_approved(connection, &ids)?;
+    let candidates = signed.iter().filter(|s| approved.contains(&s.transition.application.to_string()));
+    let kept = standing(connection, candidates.map(|s| &s.certificate))?;
+    let won: Vec<&Signed> = signed.iter().filter(|s| kept.contains(&s.certificate.serial)).collect();
 
     let certificates: Vec<NewCertificate> = won.iter().map(|s| s.certificate.clone()).collect();
     let transitions: Vec<Transition> = won.iter().map(|s| s.transition.clone()).collect();
-    diesel::update(applications::table.filter(applications::id.eq_any(&approved)))
+    let moved: Vec<String> = transitions.iter().map(|t| t.application.to_string()).collect();
+    diesel::update(applications::table.filter(applications::id.eq_any(moved)))
         .set((applications::state.eq(State::Issued.as_str()), applications::updated_at.eq(now.unix_millis())))
         .execute(connection)?;
-    mark_issued(connection, &certificates)?;
     store_applications::record(connection, &transitions)?;
     audit::record(connection, &certificates.iter().map(|c| issued(c, now)).collect::<Vec<_>>())?;
     let done: Vec<i64> = signed.iter().map(|s| s.job).collect();
@@ -180,22 +174,36 @@ pub fn store_own(
     certificate: &NewCertificate,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    mark_issued(connection, std::slice::from_ref(certificate))?;
+    if standing(connection, std::iter::once(certificate))?.is_empty() {
+        return Err(StoreError::Conflict("serial".to_owned()));
+    }
     audit::record(connection, &[issued(certificate, now)])?;
     certificates::insert(connection, std::slice::from_ref(certificate), now)
 }
 
-fn mark_issued(connection: &mut Connection, certificates: &[NewCertificate]) -> Result<(), StoreError> {
-    for chunk in certificates.chunk_by(|a, b| a.issuer == b.issuer) {
-        let Some(first) = chunk.first() else { continue };
-        let serials: Vec<Vec<u8>> = chunk.iter().map(|c| c.serial.as_bytes().to_vec()).collect();
-        diesel::update(intents::table)
-            .filter(intents::issuer_id.eq(&first.issuer))
-            .filter(intents::serial.eq_any(serials))
-            .set(intents::state.eq("issued"))
-            .execute(connection)?;
+/// Those of the certificates whose intents stand: what else was signed has been given up, and is not to be seen. Giving
+/// up takes the lock on the application first, which the caller holds.
+fn standing<'a>(
+    connection: &mut Connection,
+    certificates: impl Iterator<Item = &'a NewCertificate>,
+) -> Result<HashSet<SerialNumber>, StoreError> {
+    let mut serials: HashMap<&str, Vec<&[u8]>> = HashMap::new();
+    for certificate in certificates {
+        serials.entry(&certificate.issuer).or_default().push(certificate.serial.as_bytes());
     }
-    Ok(())
+    let mut standing = HashSet::new();
+    for (issuer, serials) in serials {
+        let rows: Vec<Vec<u8>> = intents::table
+            .filter(intents::issuer_id.eq(issuer))
+            .filter(intents::serial.eq_any(serials))
+            .filter(intents::state.eq("recorded"))
+            .select(intents::serial)
+            .load(connection)?;
+        for serial in rows {
+            standing.insert(SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?);
+        }
+    }
+    Ok(standing)
 }
 
 fn issued(certificate: &NewCertificate, now: Timestamp) -> audit::Entry {
@@ -208,20 +216,39 @@ fn issued(certificate: &NewCertificate, now: Timestamp) -> audit::Entry {
     }
 }
 
-/// The signer refused what was approved: the application goes back to review with the finding, a pending intent is
-/// given up, and the job leaves the queue.
+/// The signer refused what was approved: the application goes back to review with the finding, its pending intent,
+/// whoever recorded it, is given up, and the job leaves the queue.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if somebody moved the application first.
-pub fn refuse(
-    connection: &mut Connection,
-    transition: &Transition,
-    intent: Option<&Intent>,
-    job: i64,
-) -> Result<(), StoreError> {
-    if let Some(intent) = intent {
-        abandon(connection, intent, transition.at)?;
-    }
+pub fn refuse(connection: &mut Connection, transition: &Transition, job: i64) -> Result<(), StoreError> {
     store_applications::apply(connection, transition)?;
+    abandon(connection, transition.application, transition.at)?;
     jobs::complete(connection, &[job])
+}
+
+/// What an intent recorded will not be signed, or not be seen. Its serial stays taken.
+fn abandon(
+    connection: &mut Connection,
+    application: ApplicationId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let given_up: Vec<(String, Vec<u8>)> = diesel::update(intents::table)
+        .filter(intents::application_id.eq(application.to_string()))
+        .filter(intents::state.eq("recorded"))
+        .set(intents::state.eq("abandoned"))
+        .returning((intents::issuer_id, intents::serial))
+        .get_results(connection)?;
+    for (issuer, serial) in given_up {
+        let serial = SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?;
+        let entry = audit::Entry {
+            at: now,
+            actor: "ca".to_owned(),
+            action: "intent.abandon".to_owned(),
+            object: format!("certificate:{issuer}/{serial}"),
+            details: serde_json::json!({ "application": application }),
+        };
+        audit::record(connection, &[entry])?;
+    }
+    Ok(())
 }

@@ -9,7 +9,6 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel::upsert::excluded;
 
-use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::jobs;
@@ -60,6 +59,13 @@ pub struct NewJob {
     pub run_at: Timestamp,
 }
 
+impl NewJob {
+    /// The CRL of an issuer is due. The key may be anywhere.
+    pub fn sign_crl(issuer: &str, now: Timestamp) -> Self {
+        Self { kind: JobKind::SignCrl, key: issuer.to_owned(), payload: "{}".to_owned(), run_at: now }
+    }
+}
+
 /// Claimed work.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct Job {
@@ -85,6 +91,24 @@ struct NewRow<'a> {
     max_attempts: i32,
     leased_until: i64,
     created_at: i64,
+}
+
+/// An island: the enum has no upsert, each database has.
+macro_rules! insert_or_revive {
+    ($rows:expr, $connection:expr) => {{
+        let dead = || jobs::state.eq("dead");
+        diesel::insert_into(jobs::table)
+            .values($rows)
+            .on_conflict((jobs::kind, jobs::dedup_key))
+            .do_update()
+            .set((
+                jobs::state.eq("ready"),
+                jobs::payload.eq(case_when(dead(), excluded(jobs::payload)).otherwise(jobs::payload)),
+                jobs::run_at.eq(case_when(dead(), excluded(jobs::run_at)).otherwise(jobs::run_at)),
+                jobs::attempts.eq(case_when(dead(), excluded(jobs::attempts)).otherwise(jobs::attempts)),
+            ))
+            .execute($connection)
+    }};
 }
 
 /// Queues jobs. One that is queued already stays as it is; a dead one with the same key comes back to life.
@@ -114,20 +138,16 @@ pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> R
                 created_at: now.unix_millis(),
             })
             .collect();
-        on_both!(connection, c => {
-            let dead = || jobs::state.eq("dead");
-            diesel::insert_into(jobs::table)
-                .values(&rows)
-                .on_conflict((jobs::kind, jobs::dedup_key))
-                .do_update()
-                .set((
-                    jobs::state.eq("ready"),
-                    jobs::payload.eq(case_when(dead(), excluded(jobs::payload)).otherwise(jobs::payload)),
-                    jobs::run_at.eq(case_when(dead(), excluded(jobs::run_at)).otherwise(jobs::run_at)),
-                    jobs::attempts.eq(case_when(dead(), excluded(jobs::attempts)).otherwise(jobs::attempts)),
-                ))
-                .execute(c)
-        })?;
+        // On SQLite a prepared statement per row is cheaper than the parsing of one long one.
+        match connection {
+            Connection::Postgres(c) => insert_or_revive!(&rows, c)?,
+            Connection::Sqlite(c) => {
+                for row in &rows {
+                    insert_or_revive!(row, c)?;
+                }
+                rows.len()
+            }
+        };
     }
     Ok(())
 }

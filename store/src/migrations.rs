@@ -1,5 +1,10 @@
 //! The shape of the memory, made and unmade.
 
+use diesel::backend::Backend;
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::database::{Connection, Database, Target};
@@ -7,6 +12,14 @@ use crate::error::StoreError;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+
+diesel::table! {
+    /// What has run, as diesel remembers it.
+    __diesel_schema_migrations (version) {
+        version -> Text,
+        run_on -> Timestamp,
+    }
+}
 
 /// PostgreSQL's advisory lock under which one process at a time migrates.
 const LOCK: i64 = 0x6d75_6872_0001;
@@ -40,20 +53,34 @@ pub fn down(database: &Database) -> Result<(), StoreError> {
     })
 }
 
-/// Are there migrations that have not run?
+/// Are there migrations that have not run? Only reads, so that a replica and a role without the right to make tables can
+/// be asked; diesel's own question makes its table first.
 ///
 /// # Errors
-/// The database cannot be reached.
+/// The database cannot be reached, or does not let its versions be read.
 pub fn pending(database: &Database) -> Result<bool, StoreError> {
     let mut connection = database.connection()?;
-    match &mut *connection {
-        Connection::Postgres(c) => c.has_pending_migration(POSTGRES),
-        Connection::Sqlite(c) => c.has_pending_migration(SQLITE),
+    let known = match &*connection {
+        Connection::Postgres(_) => versions::<Pg>(&POSTGRES),
+        Connection::Sqlite(_) => versions::<Sqlite>(&SQLITE),
+    }?;
+    let applied: QueryResult<Vec<String>> =
+        __diesel_schema_migrations::table.select(__diesel_schema_migrations::version).load(&mut *connection);
+    match applied {
+        Ok(applied) => Ok(known.iter().any(|version| !applied.contains(version))),
+        // Nothing has ever run.
+        Err(error) if ["does not exist", "no such table"].iter().any(|w| error.to_string().contains(w)) => {
+            Ok(true)
+        }
+        Err(error) => Err(error.into()),
     }
-    .map_err(failed)
 }
 
-/// One process at a time: under an advisory lock on PostgreSQL, under the write lock on SQLite.
+fn versions<DB: Backend>(source: &EmbeddedMigrations) -> Result<Vec<String>, StoreError> {
+    let migrations = MigrationSource::<DB>::migrations(source).map_err(failed)?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
 fn with_lock<T>(
     database: &Database,
     f: impl FnOnce(&mut Connection) -> Result<T, StoreError>,

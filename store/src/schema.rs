@@ -273,4 +273,6 @@ diesel::table! {
 }
 
 diesel::joinable!(certificates -> applications (application_id));
+diesel::joinable!(payments -> invoices (invoice_id));
 diesel::allow_tables_to_appear_in_same_query!(applications, certificates);
+diesel::allow_tables_to_appear_in_same_query!(invoices, payments);

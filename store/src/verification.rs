@@ -6,7 +6,9 @@ use diesel::prelude::*;
 
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::schema::{application_events, applications, audit_entries, certificates, intents, invoices};
+use crate::schema::{
+    application_events, applications, audit_entries, certificates, intents, invoices, payments,
+};
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,8 +101,8 @@ fn check_intents(
             Some((tbs, _)) if !tbs_of(&row.der).is_some_and(|signed| signed.starts_with(tbs)) => {
                 row.breaks("a certificate says what its intent recorded", report);
             }
-            Some((_, state)) if state != "issued" => {
-                row.breaks("the intent of a certificate is marked as issued", report);
+            Some((_, state)) if state != "recorded" => {
+                row.breaks("the intent of a certificate was not given up", report);
             }
             Some(_) => {}
         }
@@ -130,9 +132,12 @@ fn check_applications(
         .load::<(String, (String, Option<String>))>(connection)?
         .into_iter()
         .collect();
+    // An invoice says what a payment has proved: somebody's transaction over that amount.
     let paid: HashSet<String> = invoices::table
+        .inner_join(payments::table)
         .filter(invoices::application_id.eq_any(&ids))
         .filter(invoices::state.eq("paid"))
+        .filter(invoices::amount_tiyin.eq(payments::amount_tiyin))
         .select(invoices::application_id)
         .load(connection)?
         .into_iter()

@@ -39,9 +39,20 @@ pub(crate) fn photo_with_metadata() -> Vec<u8> {
 
 /// One page that says nothing.
 pub(crate) fn pdf() -> Vec<u8> {
-    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
-      3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>endobj\ntrailer<</Root 1 0 R/Size 4>>\n%%EOF\n"
-        .to_vec()
+    let mut file = b"%PDF-1.4\n".to_vec();
+    let mut table = String::from("xref\n0 4\n0000000000 65535 f \n");
+    for object in [
+        "1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n",
+        "2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n",
+        "3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>> endobj\n",
+    ] {
+        table.push_str(&format!("{:010} 00000 n \n", file.len()));
+        file.extend(object.as_bytes());
+    }
+    let start = file.len();
+    file.extend(table.as_bytes());
+    file.extend(format!("trailer <</Root 1 0 R/Size 4>>\nstartxref\n{start}\n%%EOF\n").as_bytes());
+    file
 }
 
 fn gradient(width: u32, height: u32, blue: u8) -> RgbImage {

@@ -290,6 +290,11 @@ impl Stack {
         password.to_owned()
     }
 
+    /// Another value for processes that start from now on.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
     fn setting(&self, key: &str) -> Option<&str> {
         self.settings.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }

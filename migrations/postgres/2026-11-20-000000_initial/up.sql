@@ -166,19 +166,19 @@ CREATE TABLE intents (
     application_id TEXT COLLATE "C" REFERENCES applications (id),
     profile TEXT COLLATE "C" NOT NULL,
     tbs BYTEA NOT NULL,
-    state TEXT COLLATE "C" NOT NULL CHECK (state IN ('pending', 'issued', 'abandoned')),
+    state TEXT COLLATE "C" NOT NULL CHECK (state IN ('recorded', 'abandoned')),
     recorded_at BIGINT NOT NULL,
     PRIMARY KEY (issuer_id, serial)
 );
-CREATE UNIQUE INDEX intents_one_pending ON intents (application_id) WHERE state = 'pending';
-CREATE INDEX intents_application ON intents (application_id);
+CREATE UNIQUE INDEX intents_one_standing ON intents (application_id) WHERE state = 'recorded';
 
--- Every certificate ever signed; one row is the truth about its status.
+-- Every certificate ever signed; one row is the truth about its status. Its issuer and its application stand in its
+-- intent, which the database holds it to.
 CREATE TABLE certificates (
     id BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    issuer_id TEXT COLLATE "C" NOT NULL REFERENCES issuers (id),
+    issuer_id TEXT COLLATE "C" NOT NULL,
     serial BYTEA NOT NULL,
-    application_id TEXT COLLATE "C" UNIQUE REFERENCES applications (id),
+    application_id TEXT COLLATE "C" UNIQUE,
     profile TEXT COLLATE "C" NOT NULL,
     subject TEXT COLLATE "C" NOT NULL,
     common_name TEXT COLLATE "C" NOT NULL,
@@ -200,7 +200,7 @@ CREATE TABLE certificates (
 CREATE INDEX certificates_spki ON certificates (spki_sha256);
 CREATE INDEX certificates_name ON certificates (common_name_folded, id);
 CREATE INDEX certificates_pinfl ON certificates (pinfl);
-CREATE INDEX certificates_stir ON certificates (stir);
+CREATE INDEX certificates_stir ON certificates (stir) WHERE stir IS NOT NULL;
 CREATE INDEX certificates_not_good ON certificates (issuer_id, serial) WHERE status <> 'good';
 
 -- The change feed: what a responder must learn, in the order of commits.

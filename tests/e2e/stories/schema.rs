@@ -2,7 +2,7 @@
 
 use store::{Options, Target, migrations};
 
-use crate::postgres::Server;
+use crate::postgres::{Server, psql};
 use crate::stack::{fresh_folder, rows};
 
 #[test]
@@ -42,6 +42,21 @@ fn undoing_every_migration_leaves_nothing_and_they_run_again() {
         migrations::up(&database).expect("up again");
         assert!(!migrations::pending(&database).expect("a database"));
     }
+}
+
+/// As docs/OPERATIONS.md has it: a process gets the rights it needs and no more, and a responder may stand on a replica.
+#[test]
+fn a_role_that_only_reads_may_ask_whether_migrations_are_pending() {
+    let address = Server::shared().fresh_database();
+    let owner = store::Database::open(Target::Postgres(address.clone()), &Options::default()).expect("a pool");
+    migrations::up(&owner).expect("up");
+    let rights = "CREATE ROLE only_reads LOGIN; GRANT SELECT ON __diesel_schema_migrations TO only_reads";
+    psql(&address, rights).well();
+    let target = Target::Postgres(address.replace("muhr@", "only_reads@"));
+    let reader = store::Database::open(target, &Options::default()).expect("a pool");
+    assert!(!migrations::pending(&reader).expect("an answer"));
+    assert!(migrations::up(&reader).is_err());
+    psql(&address, "DROP OWNED BY only_reads; DROP ROLE only_reads").well();
 }
 
 /// An empty SQLite file and an empty PostgreSQL database, both migrated, with the addresses our clients take.
