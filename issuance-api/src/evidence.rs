@@ -9,8 +9,6 @@ mod picture;
 pub const MAX_BYTES: usize = 5 * 1024 * 1024;
 /// Most pixels a picture may claim in its header; more is not even decoded.
 pub const MAX_PIXELS: u64 = 40_000_000;
-/// Fewest pixels on either side that show a face.
-pub const MIN_SIDE: u32 = 300;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,9 +41,6 @@ pub enum Refusal {
     /// See [`MAX_PIXELS`].
     #[error("the picture has more than 40 megapixels")]
     TooManyPixels,
-    /// See [`MIN_SIDE`].
-    #[error("the picture is smaller than 300 by 300 pixels")]
-    TooSmall,
     /// The content is neither JPEG nor PNG.
     #[error("the content is not a JPEG or PNG picture")]
     NotAPicture,
@@ -68,10 +63,9 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 8] = [
         Self::TooLarge,
         Self::TooManyPixels,
-        Self::TooSmall,
         Self::NotAPicture,
         Self::NotAPdf,
         Self::WrongType,
@@ -85,7 +79,6 @@ impl Refusal {
         match self {
             Self::TooLarge => "too-large",
             Self::TooManyPixels => "too-many-pixels",
-            Self::TooSmall => "too-small",
             Self::NotAPicture => "not-a-picture",
             Self::NotAPdf => "not-a-pdf",
             Self::WrongType => "wrong-type",

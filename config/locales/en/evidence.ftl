@@ -52,7 +52,6 @@ statement-wrong-signature = The statement's signature is wrong.
 # Why a picture or paper was refused.
 document-too-large = The file is larger than 5 MB.
 document-too-many-pixels = The picture has more than 40 megapixels. Make it smaller.
-document-too-small = The picture is too small to recognise anybody: it needs at least 300 by 300 pixels.
 document-not-a-picture = This is not a JPEG or PNG picture.
 document-not-a-pdf = This is not a PDF file.
 document-wrong-type = The content is of another type than the one stated.

@@ -52,7 +52,6 @@ statement-wrong-signature = Arza tekstiniń imzası nadurıs.
 # Súwret yamasa hújjet ne ushın qabıl etilmedi.
 document-too-large = Fayl kólemi 5 MB tan úlken.
 document-too-many-pixels = Súwret 40 megapikselden úlken. Onı kishireytiń.
-document-too-small = Súwret adamdı tanıp bolmaytuǵın dárejede kishi: keminde 300 x 300 piksel kerek.
 document-not-a-picture = Bul JPEG yamasa PNG formatındaǵı súwret emes.
 document-not-a-pdf = Bul PDF faylı emes.
 document-wrong-type = Fayl mazmunı kórsetilgen túrge sáykes emes.

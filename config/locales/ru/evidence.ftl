@@ -52,7 +52,6 @@ statement-wrong-signature = Подпись заявления неверна.
 # Почему не принят снимок или документ.
 document-too-large = Файл больше 5 МБ.
 document-too-many-pixels = В снимке больше 40 мегапикселей. Уменьшите его.
-document-too-small = Снимок слишком мал, чтобы узнать человека: нужно не менее 300 на 300 пикселей.
 document-not-a-picture = Это не снимок в формате JPEG или PNG.
 document-not-a-pdf = Это не файл PDF.
 document-wrong-type = Содержимое файла не соответствует указанному типу.

@@ -52,7 +52,6 @@ statement-wrong-signature = Ариза матнининг имзоси нотў�
 # Расм ёки ҳужжат нима учун қабул қилинмади.
 document-too-large = Файл ҳажми 5 МБ дан катта.
 document-too-many-pixels = Расм 40 мегапиксельдан катта. Уни кичрайтиринг.
-document-too-small = Расм одамни таниб бўлмайдиган даражада кичик: камида 300 x 300 пиксель керак.
 document-not-a-picture = Бу JPEG ёки PNG форматидаги расм эмас.
 document-not-a-pdf = Бу PDF файли эмас.
 document-wrong-type = Файл мазмуни кўрсатилган турга мос эмас.

@@ -52,7 +52,6 @@ statement-wrong-signature = Ariza matnining imzosi notoʻgʻri.
 # Rasm yoki hujjat nima uchun qabul qilinmadi.
 document-too-large = Fayl hajmi 5 MB dan katta.
 document-too-many-pixels = Rasm 40 megapikseldan katta. Uni kichraytiring.
-document-too-small = Rasm odamni tanib boʻlmaydigan darajada kichik: kamida 300 x 300 piksel kerak.
 document-not-a-picture = Bu JPEG yoki PNG formatidagi rasm emas.
 document-not-a-pdf = Bu PDF fayli emas.
 document-wrong-type = Fayl mazmuni koʻrsatilgan turga mos emas.

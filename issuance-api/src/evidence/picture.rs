@@ -6,7 +6,7 @@ use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, Limits, Rgb, RgbImage};
 
-use super::{Evidence, Format, MAX_PIXELS, MIN_SIDE, Refusal};
+use super::{Evidence, Format, MAX_PIXELS, Refusal};
 
 /// What decoding may take: 40 megapixels of four octets, and as much again for the decoder.
 const MAX_ALLOCATION: u64 = 320_000_000;
@@ -43,9 +43,6 @@ fn decode(mut decoder: impl ImageDecoder) -> Result<DynamicImage, Refusal> {
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(Refusal::TooManyPixels);
-    }
-    if width.min(height) < MIN_SIDE {
-        return Err(Refusal::TooSmall);
     }
     decoder.set_limits(limits()).map_err(refusal)?;
     // Exif that cannot be read tells no orientation; the picture is then upright as it is.

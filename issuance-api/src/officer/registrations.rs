@@ -1,4 +1,4 @@
-//! A registrar registers somebody who stands at the counter.
+//! A registrar, or in a small centre a reviewer, registers somebody who stands at the counter.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::application::{Actor, Role};
@@ -27,7 +27,7 @@ pub(crate) async fn register_walk_in(
     request: HttpRequest,
     Then(officer, Json(form)): Then<SignedIn, Json<ApplicationForm>>,
 ) -> Result<HttpResponse, Problem> {
-    officer.require(&[Role::Registrar])?;
+    officer.require(&[Role::Registrar, Role::Reviewer])?;
     let reader = Reader::of(&context, &request);
     let mut stated = form.check(&context.regions, reader.now).map_err(Problem::fields)?;
     if stated.channel.is_some_and(|channel| channel != Channel::ServiceCenter) {
