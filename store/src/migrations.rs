@@ -16,7 +16,9 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 diesel::table! {
     /// What has run, as diesel remembers it.
     __diesel_schema_migrations (version) {
+        /// The name of the folder, without its hyphens, up to the first underscore.
         version -> Text,
+        /// When.
         run_on -> Timestamp,
     }
 }
