@@ -118,6 +118,10 @@ impl Ask {
         Self { request }
     }
 
+    pub(crate) fn delete(path: &str) -> Self {
+        Self { request: test::TestRequest::with_uri(path).method(Method::DELETE) }
+    }
+
     pub(crate) fn put(path: &str, media_type: &str, body: impl Into<web::Bytes>) -> Self {
         let request = test::TestRequest::with_uri(path)
             .method(Method::PUT)

@@ -12,6 +12,8 @@ mod preview;
 mod registrations;
 mod sessions;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod totp;
 
 /// Everything below `/api/v1/officer`.

@@ -202,3 +202,90 @@ async fn call(url: &str, signature: &str, body: Vec<u8>) -> Result<(reqwest::Sta
     let status = answered.status();
     Ok((status, answered.json().await.map_err(unreachable)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::{App, HttpServer};
+    use serde_json::json;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::applications::form::tests::natural_person;
+    use crate::harness::{Ask, Harness};
+
+    const PHONE: &str = "+998901234567";
+
+    #[actix_web::test]
+    async fn a_payment_is_played_over_http_and_its_refusal_is_passed_on() {
+        let harness = Harness::start();
+        let app = &harness.app().await;
+        let context = harness.context.clone();
+        let server = HttpServer::new(move || App::new().configure(|cfg| crate::configure(cfg, &context)))
+            .workers(1)
+            .bind(("127.0.0.1", 0))
+            .unwrap();
+        let base = format!("http://{}", server.addrs()[0]);
+        let server = server.disable_signals().run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let pay = async |invoice: &str, body: Value| {
+            let answer = client.post(format!("{base}/sandbox/payments/{invoice}")).json(&body).send().await;
+            let answer = answer.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        };
+
+        let token = harness.applicant(PHONE);
+        let form = Ask::post("/api/v1/applications", &natural_person());
+        let view = form.with(&token).of(app).await.is(201);
+        let path = format!("/api/v1/applications/{}/invoice", view["id"].as_str().unwrap());
+        let invoice = Ask::get(&path).with(&token).of(app).await.is(200);
+        let id = invoice["id"].as_str().unwrap();
+        let (status, problem) = pay(id, json!({"amount_tiyin": 1})).await;
+        assert_eq!((status, &problem["type"]), (409, &json!("urn:muhr:problem:invoice-not-payable")));
+        assert_eq!(problem["errors"][0]["rule"], "wrong-amount", "{problem}");
+        let (status, seen) = pay(id, json!({"transaction": "T-1"})).await;
+        assert_eq!((status, &seen["provider"], &seen["status"]), (200, &json!("bank"), &json!(200)));
+        assert_eq!((&seen["transaction"], &seen["answer"]["state"]), (&json!("T-1"), &json!("paid")));
+        assert_eq!(pay(invoice["number"].as_str().unwrap(), json!({"transaction": "T-1"})).await.0, 200);
+        assert_eq!(pay(id, json!({})).await.0, 409);
+        assert_eq!(pay("nothing", json!({})).await.0, 404);
+        assert_eq!(Ask::get(&path).with(&token).of(app).await.is(200)["state"], "paid");
+        handle.stop(false).await;
+    }
+
+    #[actix_web::test]
+    async fn messages_are_shown_as_sent_with_what_the_request_before_caused() {
+        let harness = Harness::start();
+        let app = &harness.app().await;
+        let (stop, stopping) = watch::channel(false);
+        let context = Arc::clone(&harness.context.clone().into_inner());
+        let messenger = actix_web::rt::spawn(crate::messenger::run(context, stopping));
+        let captcha = Ask::post("/api/v1/captchas", &json!({})).of(app).await.is(201);
+        let id = captcha["id"].as_str().unwrap();
+        let answer = Ask::get(&format!("/sandbox/captchas/{id}")).of(app).await.is(200);
+        let form = json!({"phone": PHONE, "captcha_id": id, "captcha_text": answer["answer"]});
+        let sent = Ask::post("/api/v1/phone-verifications", &form).header("accept-language", "ru");
+        let verification = sent.of(app).await.is(202);
+        for to in ["%2B998901234567", "+998901234567"] {
+            let messages = Ask::get(&format!("/sandbox/messages?to={to}")).of(app).await.is(200);
+            let message = &messages["items"][0];
+            assert_eq!((&message["to"], &message["language"]), (&json!(PHONE), &json!("ru")), "{to}");
+            assert_eq!((&message["channel"], &messages["next"]), (&json!("sms"), &Value::Null));
+            assert!(message["text"].as_str().unwrap().contains(message["code"].as_str().unwrap()));
+        }
+        let messages = Ask::get("/sandbox/messages").of(app).await.is(200);
+        let code = json!({"code": messages["items"][0]["code"]});
+        let path =
+            format!("/api/v1/phone-verifications/{}/confirmation", verification["id"].as_str().unwrap());
+        assert!(Ask::post(&path, &code).of(app).await.is(200)["token"].is_string());
+        let nobody = Ask::get("/sandbox/messages?to=%2B998900000000").of(app).await.is(200);
+        assert_eq!(nobody["items"], json!([]));
+        Ask::get("/sandbox/captchas/unknown").of(app).await.is_problem(404, "not-found");
+        Ask::get("/sandbox/elsewhere").of(app).await.is_problem(404, "not-found");
+        stop.send_replace(true);
+        messenger.await.unwrap();
+    }
+}

@@ -9,19 +9,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::database::{Connection, Database, Target};
 use crate::error::StoreError;
+use crate::schema::__diesel_schema_migrations;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
-
-diesel::table! {
-    /// What has run, as diesel remembers it.
-    __diesel_schema_migrations (version) {
-        /// The name of the folder, without its hyphens, up to the first underscore.
-        version -> Text,
-        /// When.
-        run_on -> Timestamp,
-    }
-}
 
 /// PostgreSQL's advisory lock under which one process at a time migrates.
 const LOCK: i64 = 0x6d75_6872_0001;

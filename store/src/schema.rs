@@ -3,6 +3,14 @@
 #![allow(missing_docs, unreachable_pub)]
 
 diesel::table! {
+    /// What has run, as diesel remembers it.
+    __diesel_schema_migrations (version) {
+        version -> Text,
+        run_on -> Timestamp,
+    }
+}
+
+diesel::table! {
     issuers (id) {
         id -> Text,
         kind -> Text,

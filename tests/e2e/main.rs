@@ -19,6 +19,7 @@ macro_rules! on_both_databases {
 
 // The stage.
 mod command;
+mod disk;
 mod http;
 mod janitor;
 mod postgres;
@@ -33,4 +34,5 @@ mod picture;
 mod relying_party;
 
 // What happens.
+mod store_rules;
 mod stories;

@@ -432,7 +432,7 @@ pub(crate) fn rows(database: &str, query: &str) -> Vec<String> {
     lines(try_rows(database, query))
 }
 
-fn try_rows(database: &str, query: &str) -> Said {
+pub(crate) fn try_rows(database: &str, query: &str) -> Said {
     match database.starts_with("postgres://") {
         true => psql(database, query),
         false => command::run("sqlite3", ["-bail", "-cmd", ".timeout 10000", database, query]),

@@ -1,0 +1,249 @@
+//! The signer on a real store: what it finds after another has died, and what one bad job does to the others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ca_core::algorithm::SignatureAlgorithm;
+use ca_core::application::{ApplicationId, State};
+use ca_core::csr::CertificationRequest;
+use ca_core::revocation::{Reason, Status};
+use ca_core::signer::{SignError, Signer};
+use ca_signer::SigningService;
+use ca_signer::ceremony::{self, CeremonyError, Names};
+use config::Settings;
+use store::issuance::{self, Intent};
+use store::{StoreError, certificates, crls, feed, issuers, jobs};
+use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
+
+use super::stage::{Ground, HOUR, at_once, settings};
+use crate::key::Key;
+use crate::stack::Database;
+
+on_both_databases!(
+    what_a_dead_signer_recorded_is_signed_with_the_same_serial,
+    signers_at_once_issue_each_application_once,
+    a_job_that_cannot_be_settled_does_not_hold_up_the_others,
+    while_nothing_can_be_issued_revocations_are_told,
+    a_key_that_fails_loses_neither_the_crl_nor_its_job,
+    a_crl_of_another_issuer_waits_for_its_key_and_is_done_by_hand,
+    a_ceremony_cut_off_names_the_files_in_its_way,
+);
+
+const PASSPHRASE: &[u8] = b"only a test";
+
+/// A ground with a real CA.
+struct Ca {
+    ground: Ground,
+    settings: Arc<Settings>,
+}
+
+impl Ca {
+    fn new(kind: Database) -> Self {
+        let ground = Ground::with_officers(kind);
+        let settings = Arc::new(settings(&[]));
+        let now = settings.clock().now();
+        ceremony::init(&ground.store, &settings, PASSPHRASE, &Names::default(), now).expect("a ceremony");
+        Self { ground, settings }
+    }
+
+    fn service(&self) -> SigningService {
+        let settings = Arc::clone(&self.settings);
+        SigningService::open(self.ground.store.clone(), settings, PASSPHRASE).expect("a signer")
+    }
+
+    /// Approved, with a key of its own.
+    fn approved(&self) -> ApplicationId {
+        let csr = CertificationRequest::parse(&Key::p256().csr()).expect("a request");
+        let id = self.ground.under_review_with(csr.der(), &csr.public_key().sha256());
+        self.ground.approve(id);
+        id
+    }
+
+    fn state(&self, id: ApplicationId) -> State {
+        self.ground.application(id).state
+    }
+
+    fn suspend(&self, id: ApplicationId) {
+        let now = self.settings.clock().now();
+        self.ground.write(|c| {
+            let stored = certificates::of_application(c, id)?.ok_or(StoreError::NotFound)?;
+            certificates::change_status(c, &stored, Status::Suspended { since: now }, "test", now)
+        });
+    }
+
+    /// How many certificates the newest CRL of the issuing CA lists, read by somebody else's parser.
+    fn listed(&self) -> usize {
+        let der = self.ground.read(|c| {
+            let newest = crls::newest(c, issuers::ISSUING)?.ok_or(StoreError::NotFound)?;
+            crls::bytes(c, issuers::ISSUING, newest.number)
+        });
+        let (_, list) = CertificateRevocationList::from_der(&der).expect("a CRL");
+        list.iter_revoked_certificates().count()
+    }
+}
+
+fn what_a_dead_signer_recorded_is_signed_with_the_same_serial(kind: Database) {
+    let ca = Ca::new(kind);
+    let id = ca.approved();
+    // A signer whose key fails has recorded its intent, as one has that was killed at this moment.
+    let key = Arc::new(Failing::new(&ca, usize::MAX));
+    let dying = ca.with_key(key);
+    assert!(matches!(dying.work("dying"), Err(StoreError::Unavailable(_))));
+    assert_eq!(ca.state(id), State::Approved);
+    let recorded: Intent =
+        ca.ground.read(|c| issuance::pending_intents(c, &[id])).remove(&id).expect("recorded");
+    ca.ground.rows("UPDATE jobs SET leased_until = 0"); // its lease has run out
+    assert_eq!(ca.service().work("heir").expect("it works"), 1);
+    let certificate = ca.ground.read(|c| certificates::of_application(c, id)).expect("issued");
+    assert_eq!(certificate.certificate.serial, recorded.serial);
+    assert_eq!(ca.ground.count(&format!("intents WHERE application_id = '{id}'")), 1);
+}
+
+fn signers_at_once_issue_each_application_once(kind: Database) {
+    let ca = Ca::new(kind);
+    let ids: Vec<ApplicationId> = (0..12).map(|_| ca.approved()).collect();
+    let service = ca.service();
+    at_once(4, |n| {
+        for round in 0..6 {
+            service.work(&format!("signer {n}")).expect("it works");
+            // Leases that run out while their owners work.
+            if round % 2 == n % 2 {
+                ca.ground.write(|c| {
+                    jobs::claim(
+                        c,
+                        jobs::JobKind::IssueCertificate,
+                        "nobody",
+                        ca.settings.clock().now(),
+                        HOUR,
+                        0,
+                    )
+                });
+                ca.ground.rows("UPDATE jobs SET leased_until = 0");
+            }
+        }
+    });
+    for id in &ids {
+        assert_eq!(ca.state(*id), State::Issued);
+    }
+    assert_eq!(ca.ground.count("certificates WHERE application_id IS NOT NULL"), 12);
+    assert_eq!(ca.ground.count("intents WHERE state = 'pending'"), 0);
+    let report = ca.ground.read(store::verification::verify);
+    assert_eq!((report.findings, report.applications), (vec![], 12));
+}
+
+fn a_job_that_cannot_be_settled_does_not_hold_up_the_others(kind: Database) {
+    let ca = Ca::new(kind);
+    let (first, broken, last) = (ca.approved(), ca.approved(), ca.approved());
+    ca.ground.rows(&format!("UPDATE applications SET subject = '{{}}' WHERE id = '{broken}'"));
+    ca.service().work("signer").expect("it works");
+    assert_eq!((ca.state(first), ca.state(last)), (State::Issued, State::Issued));
+    let left = "SELECT attempts, state, last_error IS NOT NULL FROM jobs WHERE kind = 'issue-certificate'";
+    let yes = if ca.ground.is_postgres() { "t" } else { "1" };
+    assert_eq!(ca.ground.rows(left), [format!("1|ready|{yes}")]);
+    assert_eq!(ca.service().work("signer").expect("it works"), 0, "it waits");
+}
+
+fn while_nothing_can_be_issued_revocations_are_told(kind: Database) {
+    let ca = Ca::new(kind);
+    let issued = ca.approved();
+    ca.service().work("signer").expect("it works");
+    ca.suspend(issued);
+    ca.approved();
+    // The one signature for the certificate fails, the one for the CRL does not.
+    let service = ca.with_key(Arc::new(Failing::new(&ca, 1)));
+    assert!(service.work("signer").is_err());
+    assert_eq!(ca.listed(), 1);
+}
+
+fn a_key_that_fails_loses_neither_the_crl_nor_its_job(kind: Database) {
+    let ca = Ca::new(kind);
+    let issued = ca.approved();
+    ca.service().work("signer").expect("it works");
+    ca.suspend(issued);
+    let service = ca.with_key(Arc::new(Failing::new(&ca, 1)));
+    service.work("signer").expect("the failure is the job's");
+    assert_eq!(ca.ground.count("jobs WHERE kind = 'sign-crl' AND last_error IS NOT NULL"), 1);
+    assert_eq!(ca.listed(), 0);
+    ca.ground.rows("UPDATE jobs SET run_at = 0");
+    service.work("signer").expect("it works");
+    assert_eq!((ca.listed(), ca.ground.count("jobs WHERE kind = 'sign-crl'")), (1, 0));
+    let newest = ca.ground.read(|c| crls::newest(c, issuers::ISSUING)).expect("a CRL");
+    assert_eq!((newest.number, newest.last_change), (2, ca.ground.read(feed::latest)));
+}
+
+fn a_crl_of_another_issuer_waits_for_its_key_and_is_done_by_hand(kind: Database) {
+    let ca = Ca::new(kind);
+    let now = ca.settings.clock().now();
+    let signed = ca.ground.read(|c| feed::snapshot(c, 0, 100)).into_iter().map(|(_, change)| change);
+    let by_the_root = signed.filter(|change| change.issuer == issuers::ROOT).map(|change| change.serial);
+    let serial = by_the_root.last().expect("the root signed itself and the issuing CA");
+    let revoked = Status::Revoked { since: now, reason: Reason::CessationOfOperation, invalidity_date: None };
+    ca.ground.write(|c| {
+        let stored = certificates::find(c, &serial)?;
+        certificates::change_status(c, &stored, revoked, "test", now)
+    });
+    ca.service().work("signer").expect("it works");
+    let left = ca.ground.rows("SELECT dedup_key, last_error FROM jobs WHERE kind = 'sign-crl'");
+    assert!(left[0].starts_with("root|") && left[0].contains("muhr crl now"), "{left:?}");
+    ceremony::sign_crl(&ca.ground.store, &ca.settings, issuers::ROOT, PASSPHRASE, now).expect("by hand");
+    assert_eq!(ca.ground.count("jobs WHERE kind = 'sign-crl'"), 0);
+}
+
+fn a_ceremony_cut_off_names_the_files_in_its_way(kind: Database) {
+    let ground = Ground::with_officers(kind);
+    let settings = settings(&[]);
+    let now = settings.clock().now();
+    let init = || ceremony::init(&ground.store, &settings, PASSPHRASE, &Names::default(), now);
+    // The keys are written before the database is told of them.
+    ground.rows("ALTER TABLE certificates RENAME TO hidden");
+    assert!(matches!(init(), Err(CeremonyError::Store(_))));
+    ground.rows("ALTER TABLE hidden RENAME TO certificates");
+    let Err(CeremonyError::FilesExist(files)) = init() else { panic!("it overwrites keys") };
+    assert_eq!(files.len(), 3);
+    let message = CeremonyError::FilesExist(files.clone()).to_string();
+    for file in files {
+        assert!(message.contains(&file.display().to_string()), "{message}");
+        std::fs::remove_file(file).expect("moved away");
+    }
+    init().expect("nothing is in its way");
+    assert!(matches!(init(), Err(CeremonyError::CaExists)));
+}
+
+/// The issuing CA's key behind a wire that is broken at first.
+struct Failing {
+    key: Arc<dyn Signer>,
+    failures: AtomicUsize,
+}
+
+impl Failing {
+    fn new(ca: &Ca, failures: usize) -> Self {
+        let file = ca.settings.keys.directory.join("ca.key");
+        let key = ca_signer::keys::load(&file, PASSPHRASE).expect("a key");
+        Self { key: Arc::new(key), failures: AtomicUsize::new(failures) }
+    }
+}
+
+impl Signer for Failing {
+    fn algorithm(&self) -> &SignatureAlgorithm {
+        self.key.algorithm()
+    }
+
+    fn public_key(&self) -> &[u8] {
+        self.key.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let fails =
+            self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if fails.is_ok() { Err(SignError("the wire is broken".to_owned())) } else { self.key.sign(message) }
+    }
+}
+
+impl Ca {
+    fn with_key(&self, key: Arc<dyn Signer>) -> SigningService {
+        let issuing = self.ground.read(|c| issuers::find(c, issuers::ISSUING));
+        let settings = Arc::clone(&self.settings);
+        SigningService::with_key(self.ground.store.clone(), settings, &issuing.certificate, key)
+            .expect("a signer")
+    }
+}
