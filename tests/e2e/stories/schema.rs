@@ -48,7 +48,8 @@ fn undoing_every_migration_leaves_nothing_and_they_run_again() {
 #[test]
 fn a_role_that_only_reads_may_ask_whether_migrations_are_pending() {
     let address = Server::shared().fresh_database();
-    let owner = store::Database::open(Target::Postgres(address.clone()), &Options::default()).expect("a pool");
+    let owner =
+        store::Database::open(Target::Postgres(address.clone()), &Options::default()).expect("a pool");
     migrations::up(&owner).expect("up");
     let rights = "CREATE ROLE only_reads LOGIN; GRANT SELECT ON __diesel_schema_migrations TO only_reads";
     psql(&address, rights).well();
