@@ -156,6 +156,6 @@ fn show(place: &Place, serial: &SerialNumber) -> Result<(), Failure> {
     let (_, database) = place.open(&[])?;
     let stored = database.read(|c| certificates::find(c, serial))?;
     say(render(&stored.certificate.der)?);
-    say(format!("Status: {:?}", stored.status));
+    say(format!("Status: {}", stored.status.as_str()));
     Ok(())
 }

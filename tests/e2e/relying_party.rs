@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use crate::command::{self, Said, run};
 use crate::http::Client;
 use crate::key::text;
-use crate::stack::Stack;
+use crate::stack::{Stack, eventually};
 
 pub(crate) struct RelyingParty {
     folder: TempDir,
@@ -47,7 +47,12 @@ impl RelyingParty {
             .map(|name| fs::read_to_string(folder.path().join(name)).expect("just written"));
         fs::write(folder.path().join("authorities.pem"), both.concat()).expect("our folder");
         let (ocsp, crl) = (address(certificate, OCSP), distribution_point(certificate));
-        Self { folder, client, ocsp, crl }
+        let relying_party = Self { folder, client, ocsp, crl };
+        // Whoever shows a certificate has taken a moment to do so.
+        eventually("OCSP knows the certificate", OCSP_KNOWS, || {
+            (relying_party.status() != "unknown").then_some(())
+        });
+        relying_party
     }
 
     pub(crate) fn file(&self, name: &str) -> String {
@@ -155,7 +160,7 @@ impl RelyingParty {
 /// Lints a file with one of pkilint's commands; nothing above a notice may be found.
 #[track_caller]
 pub(crate) fn pkilint(tool: &str, arguments: &[&str], file: &str) {
-    let program = oracles().join(tool);
+    let program = oracles().join("bin").join(tool);
     assert!(program.is_file(), "{} is missing; `cargo xtask test` installs pkilint", program.display());
     let fixed = ["lint", "-s", "WARNING", "-f", "TEXT"];
     let said = command::finish(Command::new(program).args(fixed).args(arguments).arg(file), b"");

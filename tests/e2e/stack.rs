@@ -66,6 +66,7 @@ enum Ready {
 impl Database {
     /// The stack for stories that leave it as usable as they found it.
     pub(crate) fn shared(self) -> Shared {
+        program();
         static SQLITE: OnceLock<Stack> = OnceLock::new();
         static POSTGRES: OnceLock<Stack> = OnceLock::new();
         let place = match self {
@@ -98,7 +99,10 @@ impl Database {
     }
 
     pub(crate) fn start_roles_with(self, settings: &[(&str, &str)]) -> Stack {
-        let stack = self.start_with(settings);
+        let [ocsp, crl] = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
+        let (ocsp, crl) = (format!("{ocsp}/ocsp"), format!("{crl}/repository"));
+        let places = [("ISSUANCE__OCSP_URL", ocsp.as_str()), ("ISSUANCE__REPOSITORY_URL", crl.as_str())];
+        let stack = self.start_with(&[settings, &places].concat());
         stack.terminate(Role::All);
         for role in [Role::Api, Role::Signer, Role::Ocsp, Role::Crl] {
             stack.run(role);
@@ -157,8 +161,16 @@ impl Stack {
                 }
             }
             Role::Api | Role::Signer | Role::Ocsp | Role::Crl => {
-                if role != Role::Api {
-                    command.env("MUHR__HTTP__LISTEN", format!("127.0.0.1:{}", free_port()));
+                // Certificates name the places where the responder and the publisher are.
+                let place = match role {
+                    Role::Ocsp => self.setting("ISSUANCE__OCSP_URL"),
+                    Role::Crl => self.setting("ISSUANCE__REPOSITORY_URL"),
+                    _ => None,
+                };
+                if let Some(place) = place {
+                    let authority =
+                        place.trim_start_matches("http://").split('/').next().expect("host and port");
+                    command.env("MUHR__HTTP__LISTEN", authority);
                 }
                 command.arg(role.name()).arg("--config").arg(self.config());
             }
@@ -402,21 +414,26 @@ pub(crate) fn fresh_folder() -> PathBuf {
 /// The `muhr` of this very source, built first if need be and linked aside, so that a build elsewhere
 /// cannot replace it in the middle of a run.
 fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().expect("we are a file");
-        let profile = test.ancestors().nth(2).expect("TARGET/PROFILE/deps/e2e-HASH");
-        let target = profile.parent().expect("PROFILE lies in TARGET");
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "muhr", "--target-dir"]).arg(target);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        command::finish(cargo.current_dir(env!("CARGO_MANIFEST_DIR")), b"").well();
-        let (built, ours) = (profile.join("muhr"), fresh_folder().join("muhr"));
-        fs::hard_link(&built, &ours).or_else(|_| fs::copy(&built, &ours).map(drop)).expect("muhr was built");
-        ours
-    })
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    PROGRAM.get_or_init(build).as_deref().unwrap_or_else(|failure| panic!("muhr does not build\n{failure}"))
+}
+
+fn build() -> Result<PathBuf, String> {
+    let test = std::env::current_exe().expect("we are a file");
+    let profile = test.ancestors().nth(2).expect("TARGET/PROFILE/deps/e2e-HASH");
+    let target = profile.parent().expect("PROFILE lies in TARGET");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "muhr", "--target-dir"]).arg(target);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let said = command::finish(cargo.current_dir(env!("CARGO_MANIFEST_DIR")), b"");
+    if !said.success {
+        return Err(said.err);
+    }
+    let (built, ours) = (profile.join("muhr"), fresh_folder().join("muhr"));
+    fs::hard_link(&built, &ours).or_else(|_| fs::copy(&built, &ours).map(drop)).expect("muhr was built");
+    Ok(ours)
 }
 
 /// The file that starts as SQLite's do.

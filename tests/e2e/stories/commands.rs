@@ -29,11 +29,15 @@ fn a_certificate_is_shown_and_revoked_from_the_command_line(database: Database) 
     let application = Application::issued(&stack, SubjectType::NaturalPerson);
     let relying_party = RelyingParty::receiving(&stack, &application.certificate());
     let serial = application.serial();
-    assert!(stack.muhr(&["certificate", "show", &serial]).well().out.contains("good"));
+    let shown = |status: &str| {
+        let said = stack.muhr(&["certificate", "show", &serial]).well();
+        assert!(said.out.contains(&format!("Status: {status}")), "{}", said.all());
+    };
+    shown("good");
     stack.muhr(&["certificate", "revoke", &serial, "--reason", "superseded"]).well();
     eventually("OCSP says revoked", OCSP_KNOWS, || (relying_party.status() == "revoked").then_some(()));
     eventually("the CRL lists it", CRL_KNOWS, || relying_party.crl_reason());
-    assert!(stack.muhr(&["certificate", "show", &serial]).well().out.contains("revoked"));
+    shown("revoked");
     let again = stack.muhr(&["certificate", "revoke", &serial, "--reason", "superseded"]);
     assert!(!again.success, "{}", again.all());
 }

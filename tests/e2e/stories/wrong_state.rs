@@ -116,7 +116,7 @@ fn an_approved_application_waits_for_the_signer_alone(database: Database) {
     assert_eq!(next, "ca");
     let all = [PutCsr, PutPhoto, Submit, Withdraw, Approve, Reject, Return];
     refused(&stack, &application, "approved", &next, &all);
-    application.client.get(&application.path("/certificate")).problem(409, "wrong-state");
+    application.client.get(&application.path("/certificate")).problem(404, "not-found");
     stack.run(Role::Signer);
     application.wait_until("issued");
 }
