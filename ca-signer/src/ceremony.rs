@@ -21,7 +21,6 @@ use der::Decode;
 
 use crate::keys::{self, KeyError};
 use crate::revocation_list::{CrlSigner, SignCrlError};
-use crate::service::urls;
 
 /// How long the root's CRL holds: it is signed by hand, and says something new only when an issuing CA ends.
 const ROOT_CRL_VALIDITY: std::time::Duration = std::time::Duration::from_secs(366 * 24 * 3600);
@@ -301,7 +300,7 @@ impl Ceremony<'_> {
             public_key: public_key.to_vec(),
             serial: SerialNumber::random()?,
             now: self.now,
-            urls: urls(self.settings, issuer),
+            urls: self.settings.issuance.urls(issuer),
             months: None,
         })
     }

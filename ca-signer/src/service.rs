@@ -96,7 +96,7 @@ impl SigningService {
             clock: settings.clock(),
             regions: Arc::new(tables.regions.clone()),
             issuer: Issuer::new(certificate, key)?,
-            urls: urls(&settings, issuers::ISSUING),
+            urls: settings.issuance.urls(issuers::ISSUING),
             profiles: kinds.into_iter().map(of).collect::<Result<_, _>>()?,
             database,
             settings,
@@ -155,17 +155,6 @@ impl SigningService {
                 self.database.write(|c| jobs::retry(c, job, &error.to_string(), now)).map(|_| ())
             }
         }
-    }
-}
-
-/// The addresses that certificates of an issuer carry.
-pub(crate) fn urls(settings: &Settings, issuer: &str) -> Urls {
-    let repository = settings.issuance.repository_url.as_str();
-    Urls {
-        ocsp: settings.issuance.ocsp_url.as_str().to_owned(),
-        ca_issuers: format!("{repository}/{issuer}.cer"),
-        crl: format!("{repository}/{issuer}.crl"),
-        cps: settings.issuance.cps_url.as_str().to_owned(),
     }
 }
 

@@ -71,8 +71,6 @@ pub struct Settings {
     pub payments: Payments,
     /// Channel partners by name.
     pub partners: HashMap<String, Partner>,
-    /// Logging.
-    pub log: Log,
 }
 
 /// Where settings come from besides the defaults, weakest first.

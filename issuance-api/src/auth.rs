@@ -15,7 +15,7 @@ use config::Settings;
 use futures_util::future::LocalBoxFuture;
 use store::applications::{self, StoredApplication};
 use store::officers::Account;
-use store::sessions::{self, SessionKind};
+use store::sessions::{self, Session, SessionKind};
 use store::{Connection, StoreError, officers};
 
 use crate::context::Context;
@@ -149,33 +149,45 @@ fn bearer(request: &HttpRequest) -> Option<[u8; 32]> {
 async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody, Problem> {
     let Some(token_sha256) = token else { return Ok(Anybody::Public) };
     let now = context.now();
-    let applicant_idle = context.settings.sessions.applicant_lifetime;
-    let officer_idle = context.settings.sessions.officer_idle;
-    // `write` only for the once-a-minute note of use; it must not ring the doorbell for every request.
     let (database, settings) = (context.database.clone(), Arc::clone(&context.settings));
-    let found = web::block(move || {
-        database.write(|connection| -> Result<Anybody, StoreError> {
-            let kind = SessionKind::Applicant;
-            if let Some(phone) = sessions::principal(connection, &token_sha256, kind, applicant_idle, now)? {
-                return Ok(Anybody::Applicant(Applicant { phone }));
-            }
-            let kind = SessionKind::Officer;
-            let Some(login) = sessions::principal(connection, &token_sha256, kind, officer_idle, now)? else {
-                return Ok(Anybody::Public);
+    // Not by `Context::write`: asking who it is must not ring the doorbell.
+    let found = web::block(move || -> Result<Anybody, StoreError> {
+        let idle = |kind| match kind {
+            SessionKind::Applicant => settings.sessions.applicant_lifetime,
+            SessionKind::Officer => settings.sessions.officer_idle,
+        };
+        let (session, who) = database.read(|connection| -> Result<_, StoreError> {
+            let session = sessions::find(connection, &token_sha256, idle, now)?;
+            let who = match &session {
+                None => Anybody::Public,
+                Some(Session { kind: SessionKind::Applicant, principal, .. }) => {
+                    Anybody::Applicant(Applicant { phone: principal.clone() })
+                }
+                Some(Session { kind: SessionKind::Officer, principal, .. }) => {
+                    signed_in(officers::find(connection, principal)?, token_sha256, &settings)
+                }
             };
-            let account = officers::find(connection, &login)?;
-            Ok(match account.disabled_at {
-                Some(_) => Anybody::Public,
-                None => Anybody::Officer(SignedIn {
-                    first: First::of(&account, &settings),
-                    officer: account.officer,
-                    token_sha256,
-                }),
-            })
-        })
+            Ok((session, who))
+        })?;
+        if session.is_some_and(|session| session.note_is_old) {
+            database.write(|connection| sessions::note_use(connection, &token_sha256, now))?;
+        }
+        Ok(who)
     })
     .await?;
     Ok(found?)
+}
+
+/// The officer of a session, unless the account was closed meanwhile.
+fn signed_in(account: Account, token_sha256: [u8; 32], settings: &Settings) -> Anybody {
+    match account.disabled_at {
+        Some(_) => Anybody::Public,
+        None => Anybody::Officer(SignedIn {
+            first: First::of(&account, settings),
+            officer: account.officer,
+            token_sha256,
+        }),
+    }
 }
 
 fn from_request(request: &HttpRequest) -> LocalBoxFuture<'static, Result<Anybody, Problem>> {

@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use actix_web::web;
 use ca_core::Timestamp;
-use store::{
-    Connection, StoreError, applications, captchas, idempotency, invoices, phone_verifications, sessions,
-};
+use store::{StoreError, applications, captchas, idempotency, invoices, phone_verifications, sessions};
 use tokio::sync::watch;
 
 use crate::context::Context;
 
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Drafts ended in one transaction.
+/// Drafts looked at in one go.
 const BATCH: i64 = 200;
 /// Verifications are counted per phone for a day; older ones are of no use.
 const VERIFICATIONS_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
@@ -37,7 +35,7 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
 fn sweep(context: &Context) -> Result<(), StoreError> {
     let now = context.now();
     context.limits.sweep(now);
-    while context.database.write(|connection| expire_drafts(context, connection, now))? == BATCH as usize {}
+    expire_drafts(context, now)?;
     context.database.write(|connection| {
         invoices::expire(connection, now)?;
         captchas::sweep(connection, now)?;
@@ -48,19 +46,22 @@ fn sweep(context: &Context) -> Result<(), StoreError> {
     })
 }
 
-fn expire_drafts(
-    context: &Context,
-    connection: &mut Connection,
-    now: Timestamp,
-) -> Result<usize, StoreError> {
+/// Each draft in a transaction of its own: one that somebody touches at this moment stays.
+fn expire_drafts(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     let lifetime = context.settings.applications.draft_lifetime;
-    let stale = applications::stale_drafts(connection, now.minus(lifetime), BATCH)?;
-    let mut expired = 0;
-    for stored in &stale {
-        if let Ok(transition) = stored.application.expire(lifetime, now) {
-            applications::apply(connection, &transition)?;
-            expired += 1;
+    loop {
+        let stale = context.database.read(|c| applications::stale_drafts(c, now.minus(lifetime), BATCH))?;
+        let mut expired = 0;
+        for stored in &stale {
+            let Ok(transition) = stored.application.expire(lifetime, now) else { continue };
+            match context.database.write(|c| applications::apply(c, &transition)) {
+                Ok(()) => expired += 1,
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if expired < BATCH {
+            return Ok(());
         }
     }
-    Ok(expired)
 }

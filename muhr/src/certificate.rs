@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ca_core::SerialNumber;
 use ca_core::csr::{CertificationRequest, check_history};
-use ca_core::issue::{Request, Urls, render};
+use ca_core::issue::{Request, render};
 use ca_core::profile::SubjectFields;
 use ca_core::revocation::{Change, Reason, Requester, decide};
 use ca_signer::ceremony;
@@ -75,7 +75,6 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
     check_history(&uses, &holder)?;
 
     let issuer = ceremony::open_issuer(&database, &settings, issuers::ISSUING, &passphrase(&settings)?)?;
-    let repository = settings.issuance.repository_url.as_str();
     let prepared = issuer.prepare(
         chosen,
         Request {
@@ -83,12 +82,7 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
             public_key: key.spki_der().to_vec(),
             serial: SerialNumber::random()?,
             now,
-            urls: Urls {
-                ocsp: settings.issuance.ocsp_url.as_str().to_owned(),
-                ca_issuers: format!("{repository}/{}.cer", issuers::ISSUING),
-                crl: format!("{repository}/{}.crl", issuers::ISSUING),
-                cps: settings.issuance.cps_url.as_str().to_owned(),
-            },
+            urls: settings.issuance.urls(issuers::ISSUING),
             months: None,
         },
     )?;

@@ -195,8 +195,11 @@ impl Place {
 
 /// The pool of the settings' database.
 pub(crate) fn open_database(settings: &Settings) -> Result<Database, Failure> {
-    let options =
-        Options { connections: settings.database.pool_size, patience: settings.database.pool_timeout };
+    let options = Options {
+        connections: settings.database.pool_size,
+        patience: settings.database.pool_timeout,
+        statement_timeout: settings.database.statement_timeout,
+    };
     let target = match &settings.database.url {
         DatabaseUrl::Sqlite(path) => Target::Sqlite(path.clone()),
         DatabaseUrl::Postgres(url) => Target::Postgres(url.expose_secret().to_owned()),

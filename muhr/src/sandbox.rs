@@ -21,7 +21,7 @@ const PARTNERS: &str = "sandbox-partners.json";
 const PAYMENT_SECRET: &str = "payments-sandbox.secret";
 
 /// The secrets of a data directory that has none yet, and the settings that name them. What exists stays.
-pub(crate) fn secrets(data: &Path, sources: Sources) -> Result<Sources, Failure> {
+pub(crate) fn secrets(data: &Path, public_url: &str, sources: Sources) -> Result<Sources, Failure> {
     write_once(&data.join("keys/passphrase"), || random(24))?;
     write_once(&data.join(PAYMENT_SECRET), || random(32))?;
     let partners = data.join(PARTNERS);
@@ -32,7 +32,7 @@ pub(crate) fn secrets(data: &Path, sources: Sources) -> Result<Sources, Failure>
     let tokens: BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(&partners)?)?;
     let mut sources = sources
         .with("payments.webhook.sandbox.secret_file", PAYMENT_SECRET)
-        .with("payments.webhook.sandbox.pay_url", "http://127.0.0.1/sandbox/pay/{number}");
+        .with("payments.webhook.sandbox.pay_url", format!("{public_url}/sandbox/payments/{{number}}"));
     for (channel, token) in tokens {
         let sha256 = hex::encode(digest::digest(&digest::SHA256, token.as_bytes()));
         let name: String = channel.chars().map(|c| if c == '.' { '-' } else { c }).collect();

@@ -28,7 +28,8 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
     let address = public.local_addr()?;
     sources = sources.with("http.listen", address.to_string());
     if first.is_sandbox() {
-        sources = sandbox::secrets(&first.data.directory, sources)?;
+        let public_url = Settings::load(&sources, &[])?.public_url;
+        sources = sandbox::secrets(&first.data.directory, public_url.as_str(), sources)?;
     }
     if !first.documents.key_file.exists() {
         Sealer::create_key_file(&first.documents.key_file)?;

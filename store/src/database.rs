@@ -27,11 +27,13 @@ pub struct Options {
     pub connections: u32,
     /// How long a caller waits for a connection, and SQLite for its write lock, before [`StoreError::Unavailable`].
     pub patience: Duration,
+    /// The longest one statement may take on PostgreSQL; a server that does not answer is not waited for for ever.
+    pub statement_timeout: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 8, patience: Duration::from_secs(3) }
+        Self { connections: 8, patience: Duration::from_secs(3), statement_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -56,7 +58,11 @@ impl Database {
         if options.connections == 0 {
             return Err(OpenError("a pool needs at least one connection".to_owned()));
         }
-        let manager = Manager { target: target.clone(), patience: options.patience };
+        let manager = Manager {
+            target: target.clone(),
+            patience: options.patience,
+            statement_timeout: options.statement_timeout,
+        };
         let pool = Pool::builder()
             .max_size(options.connections)
             .min_idle(Some(0))
@@ -165,6 +171,7 @@ fn rollback(connection: &mut Connection) -> QueryResult<()> {
 pub(crate) struct Manager {
     target: Target,
     patience: Duration,
+    statement_timeout: Duration,
 }
 
 /// Errors are told apart by their words (see `error.rs`); a role that may not choose their language keeps the server's.
@@ -194,9 +201,10 @@ impl ManageConnection for Manager {
                 let mut connection: PgConnection =
                     diesel::Connection::establish(&url).map_err(|e| ConnectError(e.to_string()))?;
                 let millis = self.patience.as_millis();
+                let statement = self.statement_timeout.as_millis();
                 connection
                     .batch_execute(&format!(
-                        "SET lock_timeout = {millis}; SET TIME ZONE 'UTC'; SET client_min_messages = warning; {ENGLISH}"
+                        "SET lock_timeout = {millis}; SET statement_timeout = {statement}; SET TIME ZONE 'UTC'; SET client_min_messages = warning; {ENGLISH}"
                     ))
                     .map_err(|e| ConnectError(e.to_string()))?;
                 Ok(Connection::Postgres(connection))

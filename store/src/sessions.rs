@@ -52,34 +52,57 @@ pub fn open(
     Ok(())
 }
 
-/// The principal of a live session. A session idle for longer than `idle` is dead. The time of use is written at most
-/// once a minute, so that reading stays reading.
+/// A live session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Applicant or officer.
+    pub kind: SessionKind,
+    /// E.164 or login.
+    pub principal: String,
+    /// Its use was last noted more than a minute ago: [`note_use`].
+    pub note_is_old: bool,
+}
+
+/// The session of a token, if it lives: neither past its end nor unused for longer than `idle` allows its kind.
 ///
 /// # Errors
 /// The database's.
-pub fn principal(
+pub fn find(
     connection: &mut Connection,
     token_sha256: &[u8; 32],
-    kind: SessionKind,
-    idle: Duration,
+    idle: impl Fn(SessionKind) -> Duration,
     now: Timestamp,
-) -> Result<Option<String>, StoreError> {
-    let found: Option<(String, i64)> = sessions::table
+) -> Result<Option<Session>, StoreError> {
+    let found: Option<(String, String, i64)> = sessions::table
         .find(token_sha256.to_vec())
-        .filter(sessions::kind.eq(kind.as_str()))
         .filter(sessions::expires_at.gt(now.unix_millis()))
-        .filter(sessions::used_at.gt(now.minus(idle).unix_millis()))
-        .select((sessions::principal, sessions::used_at))
+        .select((sessions::kind, sessions::principal, sessions::used_at))
         .first(connection)
         .optional()?;
-    if let Some((_, used_at)) = &found
-        && now.since(Timestamp::from_unix_millis(*used_at)) > Duration::from_secs(60)
-    {
-        diesel::update(sessions::table.find(token_sha256.to_vec()))
-            .set(sessions::used_at.eq(now.unix_millis()))
-            .execute(connection)?;
-    }
-    Ok(found.map(|(principal, _)| principal))
+    let Some((kind, principal, used_at)) = found else { return Ok(None) };
+    let kind = match kind.as_str() {
+        "applicant" => SessionKind::Applicant,
+        "officer" => SessionKind::Officer,
+        _ => return Err(StoreError::corrupt("a kind of session")),
+    };
+    let unused = now.since(Timestamp::from_unix_millis(used_at));
+    let note_is_old = unused > Duration::from_secs(60);
+    Ok((unused < idle(kind)).then_some(Session { kind, principal, note_is_old }))
+}
+
+/// Notes that a session is in use. Apart from [`find`], so that asking writes nothing most of the time.
+///
+/// # Errors
+/// The database's.
+pub fn note_use(
+    connection: &mut Connection,
+    token_sha256: &[u8; 32],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(sessions::table.find(token_sha256.to_vec()))
+        .set(sessions::used_at.eq(now.unix_millis()))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// Ends a session.

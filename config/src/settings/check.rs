@@ -58,7 +58,6 @@ impl Settings {
             60_000,
             "database.pool_timeout_milliseconds",
         );
-        problems.within(self.database.connect_timeout.as_secs(), 1, 60, "database.connect_timeout_seconds");
         let statement = self.database.statement_timeout.as_millis();
         problems.within(statement, 100, 600_000, "database.statement_timeout_milliseconds");
         problems.unless(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ca_core::fee::Channel;
+use ca_core::issue::Urls;
 use serde::Deserialize;
 
 use super::values::{DatabaseUrl, HttpUrl, days, hours, milliseconds, optional_path, seconds};
@@ -100,9 +101,6 @@ pub struct Database {
     /// How long to wait for a free connection.
     #[serde(rename = "pool_timeout_milliseconds", deserialize_with = "milliseconds")]
     pub pool_timeout: Duration,
-    /// How long to wait for a new connection.
-    #[serde(rename = "connect_timeout_seconds", deserialize_with = "seconds")]
-    pub connect_timeout: Duration,
     /// SQLite: how long a writer waits for another; PostgreSQL: the longest a statement may take.
     #[serde(rename = "statement_timeout_milliseconds", deserialize_with = "milliseconds")]
     pub statement_timeout: Duration,
@@ -166,6 +164,19 @@ pub struct Issuance {
     pub repository_url: HttpUrl,
     /// The certification practice statement.
     pub cps_url: HttpUrl,
+}
+
+impl Issuance {
+    /// The addresses that certificates of an issuer carry.
+    pub fn urls(&self, issuer: &str) -> Urls {
+        let repository = self.repository_url.as_str();
+        Urls {
+            ocsp: self.ocsp_url.as_str().to_owned(),
+            ca_issuers: format!("{repository}/{issuer}.cer"),
+            crl: format!("{repository}/{issuer}.crl"),
+            cps: self.cps_url.as_str().to_owned(),
+        }
+    }
 }
 
 /// `[ocsp]`
@@ -354,12 +365,4 @@ pub struct Partner {
     pub channel: Channel,
     /// SHA-256 of the partner's bearer token, 64 hex digits.
     pub token_sha256: String,
-}
-
-/// `[log]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Log {
-    /// `tracing`'s filter.
-    pub level: String,
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ca_core::csr::public_key_of;
-use ca_core::issue::{Issuer, Request, Urls, render};
+use ca_core::issue::{Issuer, Request, render};
 use ca_core::signer::AbsentKey;
 use ca_core::{SerialNumber, Timestamp};
 use store::applications::StoredApplication;
@@ -61,7 +61,7 @@ pub(super) fn of_application(
         public_key: public_key_of(csr).map_err(Problem::internal)?.spki_der().to_vec(),
         serial: SerialNumber::random().map_err(Problem::internal)?,
         now,
-        urls: urls(context),
+        urls: context.settings.issuance.urls(issuers::ISSUING),
         months: Some(context.settings.issuance.validity_months),
     };
     match issuer.prepare(profile, request) {
@@ -75,16 +75,5 @@ pub(super) fn of_application(
             let findings = violation.findings.iter().map(ToString::to_string).collect();
             Ok(Preview { text: None, findings })
         }
-    }
-}
-
-fn urls(context: &Context) -> Urls {
-    let issuance = &context.settings.issuance;
-    let repository = issuance.repository_url.as_str();
-    Urls {
-        ocsp: issuance.ocsp_url.as_str().to_owned(),
-        ca_issuers: format!("{repository}/{}.cer", issuers::ISSUING),
-        crl: format!("{repository}/{}.crl", issuers::ISSUING),
-        cps: issuance.cps_url.as_str().to_owned(),
     }
 }
