@@ -572,3 +572,144 @@ impl Application {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject::SubjectForm;
+
+    fn now() -> Timestamp {
+        Timestamp::from_unix_seconds(1_790_000_000)
+    }
+
+    fn officer(login: &str, role: Role) -> Officer {
+        Officer { login: login.to_owned(), role }
+    }
+
+    /// An invented person; the check digit is computed (weights 7, 3, 1).
+    fn form() -> SubjectForm {
+        let first_13 = "3010190111222";
+        let weights = [7, 3, 1].into_iter().cycle();
+        let sum: u32 = first_13.bytes().zip(weights).map(|(d, w)| u32::from(d - b'0') * w).sum();
+        serde_json::from_value(serde_json::json!({
+            "pinfl": format!("{first_13}{}", sum % 10),
+            "passport": "AA1234567",
+            "surname": "Namunayev",
+            "given_name": "Namuna",
+            "birth_date": "1990-01-01",
+        }))
+        .unwrap()
+    }
+
+    fn application(state: State) -> Application {
+        Application {
+            id: ApplicationId::new(now()),
+            state,
+            subject: form().check(SubjectType::NaturalPerson, now()).unwrap().0,
+            channel: Channel::Online,
+            registered_by: None,
+            facts: Facts {
+                offer_accepted: true,
+                csr: true,
+                paid: true,
+                documents: vec![DocumentKind::Photo, DocumentKind::Selfie],
+            },
+            created_at: now(),
+            updated_at: now(),
+        }
+    }
+
+    /// What every command leads to in a state, one line a command.
+    fn line(application: &Application) -> Vec<String> {
+        let reviewer = officer("reviewer", Role::Reviewer);
+        let late = now().plus(Duration::from_secs(3600));
+        let commands: [(&str, Result<Transition, Refusal>); 8] = [
+            ("submit", application.submit(Actor::Applicant, now())),
+            ("withdraw", application.withdraw(Actor::Applicant, now())),
+            ("approve", application.approve(&reviewer, now())),
+            ("return", application.send_back(&reviewer, Reason::PhotoUnclear, None, now())),
+            ("reject", application.reject(&reviewer, Reason::SuspectedFraud, None, now())),
+            ("issue", application.issue(now())),
+            ("refuse-issuance", application.refuse_issuance("finding".to_owned(), now())),
+            ("expire", application.expire(Duration::from_secs(3600), late)),
+        ];
+        commands
+            .into_iter()
+            .map(|(command, outcome)| {
+                let outcome = match outcome {
+                    Ok(transition) => {
+                        assert_eq!(transition.command, command);
+                        assert_eq!(transition.from, application.state);
+                        format!("-> {}", transition.to.as_str())
+                    }
+                    Err(refusal) => format!("   {refusal}"),
+                };
+                format!("{:<13} {command:<16} {outcome}", application.state.as_str())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_whole_table_of_states_and_commands() {
+        let table: Vec<String> = State::ALL.into_iter().flat_map(|state| line(&application(state))).collect();
+        insta::assert_snapshot!("state by command", table.join("\n"));
+    }
+
+    #[test]
+    fn a_state_says_whose_move_it_is() {
+        let movers = State::ALL.map(|state| (state.as_str(), state.next_actor().as_str()));
+        insta::assert_debug_snapshot!("whose move", movers);
+    }
+
+    #[test]
+    fn nothing_is_submitted_before_every_fact_is_there() {
+        let mut application = application(State::Draft);
+        application.facts = Facts::default();
+        let missing = vec![Fact::Offer, Fact::Csr, Fact::Payment, Fact::Photo, Fact::Selfie];
+        assert_eq!(application.missing(), missing);
+        assert_eq!(application.submit(Actor::Applicant, now()), Err(Refusal::Incomplete(missing)));
+        application.channel = Channel::ServiceCenter;
+        assert!(!application.missing().contains(&Fact::Selfie), "an officer sees a walk-in applicant");
+    }
+
+    #[test]
+    fn a_representative_needs_a_power_of_attorney_and_a_head_does_not() {
+        let form = form();
+        let head = |head: &str| SubjectForm {
+            stir: Some("301234567".to_owned()),
+            organization: Some("Namuna MChJ".to_owned()),
+            title: Some("Direktor".to_owned()),
+            head_pinfl: Some(head.to_owned()),
+            ..form.clone()
+        };
+        let own = form.pinfl.clone().unwrap();
+        let mut application = application(State::Draft);
+        application.subject = head(&own).check(SubjectType::LegalEntity, now()).unwrap().0;
+        assert_eq!(application.missing(), []);
+        let other = "30101901112234";
+        if let Ok((subject, _)) = head(other).check(SubjectType::LegalEntity, now()) {
+            application.subject = subject;
+            assert_eq!(application.missing(), [Fact::PowerOfAttorney]);
+        } else {
+            panic!("{other} is not a PINFL: compute another");
+        }
+    }
+
+    #[test]
+    fn no_officer_decides_on_an_application_they_registered() {
+        let mut application = application(State::UnderReview);
+        application.registered_by = Some("reviewer".to_owned());
+        let own = officer("reviewer", Role::Reviewer);
+        assert_eq!(application.approve(&own, now()), Err(Refusal::OwnApplication));
+        assert_eq!(application.reject(&own, Reason::Other, None, now()), Err(Refusal::OwnApplication));
+        assert!(application.approve(&officer("another", Role::Reviewer), now()).is_ok());
+    }
+
+    #[test]
+    fn only_reviewers_decide() {
+        let application = application(State::UnderReview);
+        for role in Role::ALL.into_iter().filter(|role| *role != Role::Reviewer) {
+            assert_eq!(application.approve(&officer("other", role), now()), Err(Refusal::RoleNotAllowed));
+        }
+    }
+}

@@ -86,3 +86,11 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     .service(web::redirect("/docs", "/api/docs/"))
     .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/api/openapi.json")));
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_api_is_described_like_this() {
+        insta::assert_json_snapshot!("openapi", super::document());
+    }
+}

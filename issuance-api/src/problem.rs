@@ -393,3 +393,42 @@ impl Problem {
         Self::new(Kind::InternalError)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_has_a_document_in_every_language() {
+        let mut documents = serde_json::Map::new();
+        for (kind, slug, status) in Kind::ALL {
+            let mut said = serde_json::Map::new();
+            for language in Language::ALL {
+                let document = Problem::new(kind).document(language, "urn:muhr:request:1");
+                assert_eq!(document.r#type, format!("urn:muhr:problem:{slug}"));
+                assert_eq!(document.status, status);
+                let words = serde_json::json!([document.title, document.detail]);
+                assert!(
+                    !words.to_string().contains(&format!("\"{slug}\"")),
+                    "no text for {slug} in {}",
+                    language.tag()
+                );
+                said.insert(language.tag().to_owned(), words);
+            }
+            documents.insert(format!("{status} {slug}"), said.into());
+        }
+        insta::assert_json_snapshot!("problem documents", documents);
+    }
+
+    #[test]
+    fn a_refused_command_names_the_state_and_whose_move_it_is() {
+        let refused: Vec<_> = State::ALL
+            .into_iter()
+            .map(|state| {
+                let problem = Problem::from(application::Refusal::WrongState(state));
+                serde_json::to_value(problem.document(Language::En, "urn:muhr:request:1")).unwrap()
+            })
+            .collect();
+        insta::assert_json_snapshot!("wrong state", refused);
+    }
+}
