@@ -16,7 +16,9 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 diesel::table! {
     /// What has run, as diesel remembers it.
     __diesel_schema_migrations (version) {
+        /// The beginning of its folder's name.
         version -> Text,
+        /// When it ran, by the database's clock.
         run_on -> Timestamp,
     }
 }
