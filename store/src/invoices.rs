@@ -106,7 +106,7 @@ pub fn newest(
 ) -> Result<Option<Invoice>, StoreError> {
     Ok(invoices::table
         .filter(invoices::application_id.eq(application.to_string()))
-        .order(invoices::created_at.desc())
+        .order((invoices::created_at.desc(), invoices::number.desc()))
         .select(Invoice::as_select())
         .first(connection)
         .optional()?)

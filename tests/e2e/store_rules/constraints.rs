@@ -9,7 +9,7 @@ on_both_databases!(
     an_application_has_one_certificate,
     an_issuer_uses_a_serial_once,
     an_application_has_one_live_invoice,
-    an_application_has_one_pending_intent,
+    an_application_has_one_intent_that_stands,
     a_certificate_has_its_intent,
     a_state_is_one_of_the_design,
     a_transaction_of_a_provider_pays_once,
@@ -40,7 +40,7 @@ fn an_application_has_one_certificate(kind: Database) {
     let ground = Ground::new(kind);
     ground.issued();
     ground.write(|c| issuance::record_intents(c, &[intent(None)], now()));
-    let other = "(SELECT serial FROM intents WHERE state = 'pending')";
+    let other = "(SELECT serial FROM intents WHERE application_id IS NULL)";
     let values = CERTIFICATE.replace("serial", other);
     refused(&ground, &copy("certificates", CERTIFICATE, &values), "application_id");
 }
@@ -66,7 +66,7 @@ fn an_application_has_one_live_invoice(kind: Database) {
     ground.rows(&copy("invoices", columns, &other("'cancelled'")));
 }
 
-fn an_application_has_one_pending_intent(kind: Database) {
+fn an_application_has_one_intent_that_stands(kind: Database) {
     let ground = Ground::new(kind);
     let id = ground.approved();
     ground.write(|c| issuance::record_intents(c, &[intent(Some(id))], now()));

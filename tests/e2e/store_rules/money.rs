@@ -1,8 +1,8 @@
 //! Invoices are numbered without gaps and paid once.
 
 use ca_core::application::{Actor, ApplicationId};
+use store::StoreError;
 use store::invoices::{self, Invoice, Payment, PaymentRefusal};
-use store::{StoreError, applications};
 
 use super::stage::{Ground, HOUR, assert_distinct, at_once, later, now, payment, quote};
 use crate::stack::Database;

@@ -39,7 +39,9 @@ fn every_application_is_visited_once_while_others_come_in(kind: Database) {
     let ground = Ground::new(kind);
     let there: HashSet<_> = (0..10).map(|_| ground.draft()).collect();
     let ask = |after| ground.read(|c| applications::page(c, &Filter::default(), after, 3));
-    let meanwhile = || drop(ground.draft());
+    let meanwhile = || {
+        ground.draft();
+    };
     let all = visit(ask, |next| next.parse().expect("a name"), meanwhile, 40);
     let seen: Vec<_> = all.iter().map(|stored| stored.application.id).collect();
     assert_distinct(&seen);
@@ -49,7 +51,9 @@ fn every_application_is_visited_once_while_others_come_in(kind: Database) {
 
 fn every_audit_entry_is_visited_once_while_others_come_in(kind: Database) {
     let ground = Ground::new(kind);
-    (0..4).for_each(|_| drop(ground.draft()));
+    for _ in 0..4 {
+        ground.draft();
+    }
     let there: HashSet<i64> =
         ground.read(|c| audit::page(c, 0, 1000)).items.into_iter().map(|it| it.0).collect();
     let entry = audit::Entry {
@@ -74,7 +78,10 @@ fn the_register_is_read_from_newest_to_oldest(kind: Database) {
     let ground = Ground::new(kind);
     let mut issued: Vec<_> = (0..5).map(|_| ground.issued().1).collect();
     let ask = |before| ground.read(|c| certificates::search(c, &Search::All, before, 2));
-    let seen = visit(ask, |next| next.parse().expect("a number"), || drop(ground.issued()), 40);
+    let meanwhile = || {
+        ground.issued();
+    };
+    let seen = visit(ask, |next| next.parse().expect("a number"), meanwhile, 40);
     let seen: Vec<_> = seen.into_iter().map(|stored| stored.certificate.serial).collect();
     issued.reverse();
     assert_eq!(seen, issued);

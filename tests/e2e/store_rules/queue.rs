@@ -169,7 +169,7 @@ fn everybody_may_queue_the_same_jobs_at_once(kind: Database) {
         for round in 0..10 {
             let mut jobs: Vec<NewJob> =
                 (0..20).map(|key| job(JobKind::SendMessage, &format!("{round}-{key}"))).collect();
-            jobs.rotate_left(n * 3); // in another order each
+            jobs.rotate_left(n * 2); // in another order each
             enqueue(&ground, &jobs);
         }
     });

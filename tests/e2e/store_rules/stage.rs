@@ -205,7 +205,10 @@ impl Ground {
 
 /// A pool with 16 connections: concurrency is what most of these tests are about.
 pub(crate) fn open(address: &str, patience: Duration) -> Database {
-    let target: Target = address.parse().expect("an address");
+    let target = match address.starts_with("postgres://") {
+        true => Target::Postgres(address.to_owned()),
+        false => Target::Sqlite(address.into()),
+    };
     Database::open(target, &Options { connections: 16, patience }).expect("a pool")
 }
 

@@ -64,7 +64,7 @@ fn what_is_not_good_comes_in_ascending_pages(kind: Database) {
         let to = if n % 2 == 0 { revoked(Reason::Superseded) } else { Status::Suspended { since: now() } };
         change(&ground, serial, to);
     }
-    drop(ground.issued());
+    ground.issued();
     let restored = ground.issued().1;
     change(&ground, &restored, Status::Suspended { since: now() });
     change(&ground, &restored, Status::Good);

@@ -11,7 +11,7 @@ on_both_databases!(
     a_database_that_nobody_tampered_with_has_no_finding,
     a_deleted_intent_is_found,
     an_intent_that_says_something_else_is_found,
-    an_intent_that_was_never_marked_is_found,
+    an_intent_that_was_given_up_is_found,
     a_changed_state_is_found,
     a_deleted_payment_is_found,
     a_payment_of_another_amount_is_found,
@@ -79,8 +79,8 @@ fn an_intent_that_says_something_else_is_found(kind: Database) {
     });
 }
 
-fn an_intent_that_was_never_marked_is_found(kind: Database) {
-    found_out(kind, "the intent of a certificate is marked as issued", |_, serial| {
+fn an_intent_that_was_given_up_is_found(kind: Database) {
+    found_out(kind, "the intent of a certificate was not given up", |_, serial| {
         format!("UPDATE intents SET state = 'abandoned' WHERE {}", is(serial, kind))
     });
 }
