@@ -209,7 +209,7 @@ pub(crate) fn open(address: &str, patience: Duration) -> Database {
         true => Target::Postgres(address.to_owned()),
         false => Target::Sqlite(address.into()),
     };
-    Database::open(target, &Options { connections: 16, patience }).expect("a pool")
+    Database::open(target, &Options { connections: 16, patience, ..Options::default() }).expect("a pool")
 }
 
 pub(crate) fn reviewer() -> Officer {

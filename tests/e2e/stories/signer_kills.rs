@@ -63,7 +63,10 @@ fn each_was_issued_once(stack: &Stack, applications: &[Application]) {
         "none without an application"
     );
     assert_eq!(count("intents WHERE application_id IS NOT NULL AND state = 'issued'"), expected);
-    assert_eq!(count("intents WHERE state = 'recorded' AND serial NOT IN (SELECT serial FROM certificates)"), "0");
+    assert_eq!(
+        count("intents WHERE state = 'recorded' AND serial NOT IN (SELECT serial FROM certificates)"),
+        "0"
+    );
     assert_eq!(count("application_events WHERE command = 'issue'"), expected);
     eprintln!("intents given up: {}", count("intents WHERE state = 'abandoned'"));
     stack.muhr(&["audit", "verify"]).well();
