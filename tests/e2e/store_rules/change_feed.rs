@@ -36,7 +36,7 @@ fn a_reader_that_remembers_the_last_change_misses_none(kind: Database) {
                         issuance::record_intents(c, std::slice::from_ref(&intent), now())?;
                         issuance::store_own(c, &certificate(&intent), now())?;
                         // Some take long between their number and their commit.
-                        if (writer + n) % 3 == 0 {
+                        if (writer + n).is_multiple_of(3) {
                             std::thread::sleep(Duration::from_millis(4));
                         }
                         Ok(())

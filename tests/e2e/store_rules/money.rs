@@ -132,7 +132,7 @@ fn invoice_numbers_have_no_gaps_and_no_doubles(kind: Database) {
             let id = ground.created();
             let written = ground.store.write(|c| {
                 let invoice = invoices::write(c, id, &quote(), now().plus(HOUR), now())?;
-                if (writer + n) % 3 == 0 { Err(StoreError::NotFound) } else { Ok(invoice.number) }
+                if (writer + n).is_multiple_of(3) { Err(StoreError::NotFound) } else { Ok(invoice.number) }
             });
             written.ok()
         };

@@ -175,8 +175,8 @@ fn a_crl_of_another_issuer_waits_for_its_key_and_is_done_by_hand(kind: Database)
     let ca = Ca::new(kind);
     let now = ca.settings.clock().now();
     let signed = ca.ground.read(|c| feed::snapshot(c, 0, 100)).into_iter().map(|(_, change)| change);
-    let by_the_root = signed.filter(|change| change.issuer == issuers::ROOT).map(|change| change.serial);
-    let serial = by_the_root.last().expect("the root signed itself and the issuing CA");
+    let mut by_the_root = signed.filter(|change| change.issuer == issuers::ROOT).map(|change| change.serial);
+    let serial = by_the_root.next_back().expect("the root signed itself and the issuing CA");
     let revoked = Status::Revoked { since: now, reason: Reason::CessationOfOperation, invalidity_date: None };
     ca.ground.write(|c| {
         let stored = certificates::find(c, &serial)?;
