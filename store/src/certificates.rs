@@ -441,7 +441,7 @@ pub fn not_good(
 ) -> Result<Vec<(SerialNumber, Status)>, StoreError> {
     let rows: Vec<(Vec<u8>, StatusColumns)> = certificates::table
         .filter(certificates::issuer_id.eq(issuer))
-        // In the very words of the partial index: SQLite does not look into parameters when it chooses an index.
+        // In the very words of the partial index: with a parameter, SQLite plans the statement anew for each value.
         .filter(sql::<Bool>("status <> 'good'"))
         .filter(certificates::not_after.ge(expired_before.unix_millis()))
         .filter(certificates::serial.gt(after.map_or(&[][..], SerialNumber::as_bytes)))

@@ -119,7 +119,7 @@ pub fn latest_for_crl(
 ) -> Result<Option<i64>, StoreError> {
     Ok(status_changes::table
         .filter(status_changes::issuer_id.eq(issuer))
-        // In the very words of the partial index: SQLite does not look into parameters when it chooses an index.
+        // In the very words of the partial index: with a parameter, SQLite plans the statement anew for each value.
         .filter(sql::<Bool>("kind = 'changed'"))
         .filter(status_changes::seq.gt(after))
         .select(diesel::dsl::max(status_changes::seq))

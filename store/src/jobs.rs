@@ -190,7 +190,7 @@ pub fn claim(
     Ok(claimed)
 }
 
-/// In the very words of the partial index: SQLite does not look into parameters when it chooses an index.
+/// In the very words of the partial index: with a parameter, SQLite plans the statement anew for each value.
 fn ready() -> SqlLiteral<Bool> {
     sql::<Bool>("state = 'ready'")
 }
