@@ -120,7 +120,6 @@ impl Stack {
             ("HTTP__LISTEN".to_owned(), listen),
             ("HTTP__WORKERS".to_owned(), "2".to_owned()),
             ("DATA__DIRECTORY".to_owned(), folder.display().to_string()),
-            ("LOG__LEVEL".to_owned(), "info".to_owned()),
         ];
         all.extend(address.map(|address| ("DATABASE__URL".to_owned(), address)));
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
