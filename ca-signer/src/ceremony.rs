@@ -201,10 +201,10 @@ pub fn renew_ocsp(
     database: &Database,
     settings: &Settings,
     passphrase: &[u8],
-    names: &Names,
     now: Timestamp,
 ) -> Result<Certificate, CeremonyError> {
     let issuing = open_issuer(database, settings, issuers::ISSUING, passphrase)?;
+    let names = &names_of(issuing.certificate());
     if !settings.ocsp.key_file.exists() {
         keys::store(&settings.ocsp.key_file, &FileKey::generate(KeyAlgorithm::P256)?, passphrase)?;
     }
@@ -214,6 +214,20 @@ pub fn renew_ocsp(
     database.write(|connection| store_made(connection, &made, now))?;
     replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
     Ok(made.certificate)
+}
+
+/// The organization the issuing CA was named with, which its OCSP signer is named with too.
+fn names_of(issuing: &[u8]) -> Names {
+    let default = Names::default();
+    let organization = x509_cert::Certificate::from_der(issuing).ok().and_then(|certificate| {
+        let attributes = certificate.tbs_certificate.subject.0;
+        let organization = attributes
+            .iter()
+            .flat_map(|rdn| rdn.0.iter())
+            .find(|attribute| attribute.oid == const_oid::db::rfc4519::ORGANIZATION_NAME)?;
+        std::str::from_utf8(organization.value.value()).ok().map(str::to_owned)
+    });
+    Names { organization: organization.unwrap_or_else(|| default.organization.clone()), ..default }
 }
 
 /// When the OCSP signer's certificate ends; `None` if the file holds none.

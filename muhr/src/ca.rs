@@ -46,8 +46,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::RenewOcsp(place) => {
             let (settings, database) = place.open(&[])?;
             let now = settings.clock().now();
-            let certificate =
-                ceremony::renew_ocsp(&database, &settings, &passphrase(&settings)?, &Names::default(), now)?;
+            let certificate = ceremony::renew_ocsp(&database, &settings, &passphrase(&settings)?, now)?;
             say(format!("OCSP signer {} is certified until {}", certificate.serial, certificate.not_after));
             Ok(())
         }

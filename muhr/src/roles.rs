@@ -1,9 +1,11 @@
 //! One role each, for production, and how a process serves HTTP and stops.
 
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
@@ -226,9 +228,19 @@ fn start_signers(
         .map(|n| {
             let (signer, stop) = (Arc::clone(signer), Arc::clone(stop));
             let name = format!("signer-{n}");
-            Ok(std::thread::Builder::new().name(name).spawn(move || signer.run(&stop))?)
+            Ok(std::thread::Builder::new().name(name).spawn(move || keep_signing(&signer, &stop))?)
         })
         .collect()
+}
+
+/// A worker that panics leaves nothing half done, its transaction is rolled back: it starts again, and says so.
+fn keep_signing(signer: &SigningService, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        if catch_unwind(AssertUnwindSafe(|| signer.run(stop))).is_err() {
+            tracing::error!("a signer has panicked; it starts again");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
 }
 
 /// A batch under way is settled before the process ends.

@@ -82,7 +82,7 @@ fn certify(database: &Database, settings: &Settings, secret: &[u8]) -> Result<()
         Ok(_) => {
             let ends = ceremony::ocsp_signer_end(settings).unwrap_or(now);
             if ends < now.plus(OCSP_RENEWAL) {
-                ceremony::renew_ocsp(database, settings, secret, &Names::default(), now)?;
+                ceremony::renew_ocsp(database, settings, secret, now)?;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use ca_core::Timestamp;
 use ca_core::application::ApplicationId;
+use ca_core::calendar::tashkent_date;
 use ca_core::fee::Quote;
 use diesel::prelude::*;
 
@@ -83,7 +84,7 @@ pub fn write(
 
 /// The next number of the year's series, without gaps: `M-2026-0000001`.
 fn next_number(connection: &mut Connection, now: Timestamp) -> Result<String, StoreError> {
-    let year = now.to_offset_date_time().year();
+    let year = tashkent_date(now).year();
     let last = on_both!(connection, c => {
         diesel::insert_into(invoice_numbers::table)
             .values((invoice_numbers::year.eq(year), invoice_numbers::last.eq(1_i64)))

@@ -74,6 +74,8 @@ pub(crate) async fn put(
     let csr = web::block(move || CertificationRequest::parse(&body)).await?.map_err(refused)?;
     let view = context
         .decide(move |connection| {
+            // With `submit`: a statement is signed by the key that is there when it is judged.
+            turns::take(connection, &format!("application/{id}"))?;
             let stored = editable(connection, &acting, id)?;
             let key = csr.public_key().sha256();
             check_holder(connection, &key, stored.application.subject.person().pinfl.as_str())?;

@@ -9,6 +9,7 @@ use ca_core::csr::public_key_of;
 use ca_core::statement::{Statement, statement_text, verify};
 use serde::Deserialize;
 use store::applications::{self, StoredApplication};
+use store::turns;
 
 use super::view::ApplicationView;
 use super::{Reader, moved, named};
@@ -89,6 +90,8 @@ pub(crate) async fn submit(
     let cms = form.statement_cms.map(|text| decode(&text)).transpose()?;
     let view = context
         .decide(move |connection| {
+            // With a new certification request: see `csr::put`.
+            turns::take(connection, &format!("application/{id}"))?;
             let stored = acting.find(connection, id)?;
             let transition = stored.application.submit(acting.actor(), reader.now)?;
             if let Some(cms) = &cms {
