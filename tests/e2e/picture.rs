@@ -5,16 +5,16 @@ use std::sync::OnceLock;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
-/// A passport photo's size, as JPEG.
+/// A passport photo, as JPEG; small, because a debug build decodes it slowly.
 pub(crate) fn photo() -> &'static [u8] {
     static PHOTO: OnceLock<Vec<u8>> = OnceLock::new();
-    PHOTO.get_or_init(|| encode(gradient(600, 800, 0), ImageFormat::Jpeg))
+    PHOTO.get_or_init(|| encode(gradient(360, 480, 0), ImageFormat::Jpeg))
 }
 
 /// The applicant with their passport, as JPEG.
 pub(crate) fn selfie() -> &'static [u8] {
     static SELFIE: OnceLock<Vec<u8>> = OnceLock::new();
-    SELFIE.get_or_init(|| encode(gradient(800, 600, 90), ImageFormat::Jpeg))
+    SELFIE.get_or_init(|| encode(gradient(480, 360, 90), ImageFormat::Jpeg))
 }
 
 pub(crate) fn png() -> Vec<u8> {
