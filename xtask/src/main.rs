@@ -67,7 +67,7 @@ fn test(workspace: &Workspace) -> Result<(), String> {
         ("format", &["fmt", "--all", "--check"][..]),
         ("lint", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         ("build", &["build", "--package", "muhr"]),
-        ("test", &["test", "--workspace"]),
+        ("test", &["test", "--workspace", "--no-fail-fast"]),
     ] {
         run.step(name, || {
             let mut cargo = workspace.cargo(arguments);

@@ -100,6 +100,14 @@ fn an_officer_cannot_approve_what_they_registered(database: Database) {
     stack.rows("UPDATE officers SET role = 'reviewer' WHERE login = 'registrar'");
     registrar.approve(&application.id).problem(403, "own-application");
     registrar.reject(&application.id, "other", "note").problem(403, "own-application");
+
+    let reviewer = Officer::reviewer(&stack);
+    let second = walk_in(&stack, &reviewer);
+    second.complete();
+    second.submit().json();
+    reviewer.approve(&second.id).problem(403, "own-application");
+    registrar.approve(&second.id).json();
+    second.wait_until("issued");
     assert_eq!(application.view()["state"], "under_review");
 }
 
