@@ -54,10 +54,15 @@ impl Applicant {
 
     pub(crate) fn with_confirmed_phone(stack: &Stack) -> Self {
         let mut applicant = Self::new(stack);
-        let verification = applicant.ask_for_code().json();
-        let answer = applicant.confirm(&verification, &applicant.received_code()).json();
-        applicant.client = applicant.client.with_token(answer["token"].as_str().expect("a token"));
+        applicant.confirm_phone();
         applicant
+    }
+
+    /// Shows that the phone is theirs, and is known by a new token from now on.
+    pub(crate) fn confirm_phone(&mut self) {
+        let verification = self.ask_for_code().json();
+        let answer = self.confirm(&verification, &self.received_code()).json();
+        self.client = self.client.with_token(answer["token"].as_str().expect("a token"));
     }
 
     /// The captcha's id and the text a person would read off the picture.

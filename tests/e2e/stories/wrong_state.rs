@@ -14,6 +14,7 @@ on_both_databases!(
     a_rejected_application_moves_no_more,
     a_withdrawn_application_moves_no_more,
     an_issued_application_moves_no_more,
+    a_draft_left_alone_for_a_month_expires_and_moves_no_more,
     an_approved_application_waits_for_the_signer_alone,
     a_decision_needs_a_reason_from_the_list,
 );
@@ -97,6 +98,21 @@ fn an_issued_application_moves_no_more(database: Database) {
     let stack = database.shared();
     let application = Application::issued(&stack, SubjectType::NaturalPerson);
     moves_no_more(&stack, &application, "issued");
+}
+
+fn a_draft_left_alone_for_a_month_expires_and_moves_no_more(database: Database) {
+    let mut stack = database.start();
+    let mut applicant = Applicant::with_confirmed_phone(&stack);
+    let mut application = applicant.apply(SubjectType::NaturalPerson);
+    stack.terminate(Role::All);
+    stack.set("CLOCK_OFFSET_SECONDS", &(31 * 24 * 3600).to_string());
+    stack.run(Role::All);
+    application.client.get(&application.path("")).problem(401, "unauthenticated");
+    applicant.confirm_phone();
+    application.client = applicant.client.clone();
+    application.wait_until("expired");
+    assert_eq!(application.invoice()["state"], "cancelled", "nobody pays for what has ended");
+    moves_no_more(&stack, &application, "expired");
 }
 
 fn moves_no_more(stack: &Stack, application: &Application, state: &str) {
