@@ -23,6 +23,8 @@ mod disk;
 mod http;
 mod janitor;
 mod postgres;
+mod program;
+mod sql;
 mod stack;
 
 // Who is on it.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use crate::command::{self, Said};
 use crate::http::{Client, try_send};
-use crate::postgres::{Server, free_port, psql};
+use crate::postgres::{Server, free_port};
+use crate::program::program;
+use crate::sql::{lines, sqlite_file, try_rows};
 use crate::{janitor, person};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,55 +410,6 @@ pub(crate) fn fresh_folder() -> PathBuf {
         folder
     });
     tempfile::Builder::new().prefix("stack-").tempdir_in(parent).expect("a temporary folder").keep()
-}
-
-/// The `muhr` of this very source, built first if need be and linked aside, so that a build elsewhere
-/// cannot replace it in the middle of a run.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    PROGRAM.get_or_init(build).as_deref().unwrap_or_else(|failure| panic!("muhr does not build\n{failure}"))
-}
-
-fn build() -> Result<PathBuf, String> {
-    let test = std::env::current_exe().expect("we are a file");
-    let profile = test.ancestors().nth(2).expect("TARGET/PROFILE/deps/e2e-HASH");
-    let target = profile.parent().expect("PROFILE lies in TARGET");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "muhr", "--target-dir"]).arg(target);
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let said = command::finish(cargo.current_dir(env!("CARGO_MANIFEST_DIR")), b"");
-    if !said.success {
-        return Err(said.err);
-    }
-    let (built, ours) = (profile.join("muhr"), fresh_folder().join("muhr"));
-    fs::hard_link(&built, &ours).or_else(|_| fs::copy(&built, &ours).map(drop)).expect("muhr was built");
-    Ok(ours)
-}
-
-/// The file that starts as SQLite's do.
-fn sqlite_file(folder: &Path) -> PathBuf {
-    let files = fs::read_dir(folder).expect("the stack's folder").flatten().map(|entry| entry.path());
-    let is_database =
-        |file: &PathBuf| fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0"));
-    files.filter(|file| file.is_file()).find(is_database).expect("a SQLite database in the data folder")
-}
-
-/// Rows of a query, columns parted by `|`, from a `postgres://` address or a SQLite file.
-pub(crate) fn rows(database: &str, query: &str) -> Vec<String> {
-    lines(try_rows(database, query))
-}
-
-pub(crate) fn try_rows(database: &str, query: &str) -> Said {
-    match database.starts_with("postgres://") {
-        true => psql(database, query),
-        false => command::run("sqlite3", ["-bail", "-cmd", ".timeout 10000", database, query]),
-    }
-}
-
-fn lines(said: Said) -> Vec<String> {
-    said.well().out.lines().map(str::to_owned).collect()
 }
 
 /// Asks again until there is an answer, and fails when patience ends first.

@@ -3,7 +3,8 @@
 use store::issuance;
 
 use super::stage::{Ground, intent, now};
-use crate::stack::{Database, try_rows};
+use crate::sql::try_rows;
+use crate::stack::Database;
 
 on_both_databases!(
     an_application_has_one_certificate,

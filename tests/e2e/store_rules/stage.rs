@@ -86,7 +86,7 @@ impl Ground {
     /// Behind the store's back.
     #[track_caller]
     pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
-        stack::rows(&self.address, sql)
+        crate::sql::rows(&self.address, sql)
     }
 
     /// Behind the store's back and without the database's guard over references.

@@ -3,7 +3,8 @@
 use store::{Options, Target, migrations};
 
 use crate::postgres::{Server, psql};
-use crate::stack::{fresh_folder, rows};
+use crate::sql::rows;
+use crate::stack::fresh_folder;
 
 #[test]
 fn both_databases_have_the_same_tables_columns_keys_and_constraints() {
