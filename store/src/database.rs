@@ -1,6 +1,7 @@
 //! One connection enum over both databases, its pool and its transactions.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
@@ -47,6 +48,9 @@ pub struct OpenError(String);
 pub struct Database {
     pool: Pool<Manager>,
     target: Target,
+    /// SQLite's own wait for its write lock sleeps and tries again, so that a busy writer starves the others of its
+    /// process; here they stand in a queue. Never held by PostgreSQL's writers.
+    sqlite_writer: Arc<Mutex<()>>,
 }
 
 impl Database {
@@ -69,7 +73,7 @@ impl Database {
             .connection_timeout(options.patience)
             .error_handler(Box::new(LogErrors))
             .build_unchecked(manager);
-        Ok(Self { pool, target })
+        Ok(Self { pool, target, sqlite_writer: Arc::default() })
     }
 
     /// Where it is.
@@ -86,6 +90,11 @@ impl Database {
         &self,
         f: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
+        // A writer that panicked has rolled back: what it leaves of the lock is as good as new.
+        let _turn = match self.target {
+            Target::Sqlite(_) => Some(self.sqlite_writer.lock().unwrap_or_else(PoisonError::into_inner)),
+            Target::Postgres(_) => None,
+        };
         self.transaction(&WRITE, f)
     }
 
