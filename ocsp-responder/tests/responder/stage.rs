@@ -12,7 +12,7 @@ use ca_core::SerialNumber;
 use ca_core::revocation::Status;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
 use config::clock::SystemClock;
-use config::settings::Ocsp;
+use config::settings::{Ocsp, Unissued};
 use der::Decode;
 use diesel::connection::SimpleConnection;
 use ocsp_responder::{Follower, Service, configure};
@@ -26,6 +26,9 @@ use store::issuers::Issuer;
 use store::{Connection, Database, Options, Target, certificates, issuance, issuers};
 use tempfile::TempDir;
 use x509_ocsp::{BasicOcspResponse, CertStatus, OcspResponse, OcspResponseStatus};
+
+/// How long a client may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -49,6 +52,12 @@ pub(crate) fn settings() -> Ocsp {
         max_request_bytes: 8192,
         feed_poll: Duration::from_millis(50),
         reconcile: Duration::from_secs(30),
+        snapshot_file: None,
+        snapshot: Duration::from_secs(600),
+        unissued: Unissued::Unknown,
+        archive_cutoff_days: 0,
+        kept_answers_bytes: 1 << 24,
+        overload: Duration::from_millis(250),
     }
 }
 
@@ -77,7 +86,7 @@ impl Stage {
         database.write(|c| issuers::insert(c, &issuer, clock.now())).unwrap();
         let key = FileKey::generate(KeyAlgorithm::P256).unwrap();
         let certificate = responder_certificate(&ca, key.public_key(), &clock);
-        let service = Service::new(&settings, clock, &[issuer], Arc::new(key), &certificate).unwrap();
+        let service = Service::new(&settings, clock, &[issuer], Arc::new(key), &[certificate]).unwrap();
         let service = Arc::new(service);
         let (address, server) = serve(service.clone());
         let mut stage = Self { folder, database, clock, service, settings, follower: None, address, server };
@@ -241,7 +250,7 @@ fn serve(service: Arc<Service>) -> (SocketAddr, ServerHandle) {
     let (started, start) = mpsc::channel();
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let application = move || App::new().configure(|app| configure(app, service.clone()));
+            let application = move || App::new().configure(|app| configure(app, service.clone(), PATIENCE));
             let server =
                 HttpServer::new(application).workers(2).disable_signals().bind(("127.0.0.1", 0)).unwrap();
             let address = server.addrs()[0];
