@@ -154,8 +154,13 @@ pub fn init(
         ceremony.below(&root, issuers::ROOT, "issuing_ca", &names.issuing, issuing_key.public_key())?;
     let issuing = Issuer::new(&issuing_made.certificate.der, Arc::clone(&issuing_key) as Arc<dyn Signer>)?;
     // One key, certified by both: one responder answers about all certificates.
-    let ocsp_made =
-        ceremony.below(&issuing, issuers::ISSUING, responders::PROFILE, &names.ocsp, ocsp_key.public_key())?;
+    let ocsp_made = ceremony.below(
+        &issuing,
+        issuers::ISSUING,
+        responders::PROFILE,
+        &names.ocsp,
+        ocsp_key.public_key(),
+    )?;
     let root_ocsp_made =
         ceremony.below(&root, issuers::ROOT, responders::PROFILE, &names.ocsp, ocsp_key.public_key())?;
 

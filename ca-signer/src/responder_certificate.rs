@@ -107,9 +107,7 @@ fn job(certified: &Certified, now: Timestamp) -> NewJob {
 /// In the last third of its life, and neither revoked nor ended: what has ended needs an operator's hand again.
 fn is_due(certified: &Certified, now: Timestamp) -> bool {
     let margin = certified.not_after.since(certified.not_before) / 3;
-    certified.status == Status::Good
-        && now >= certified.not_after.minus(margin)
-        && now < certified.not_after
+    certified.status == Status::Good && now >= certified.not_after.minus(margin) && now < certified.not_after
 }
 
 #[cfg(test)]
@@ -118,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_certificate_is_renewed_in_the_last_third_of_its_life_unless_it_is_revoked() {
-        let days = |days: u64| Timestamp::from_unix_seconds(1_790_000_000).plus(Duration::from_secs(days * 86_400));
+        let days =
+            |days: u64| Timestamp::from_unix_seconds(1_790_000_000).plus(Duration::from_secs(days * 86_400));
         let certified = |status| Certified {
             issuer: issuers::ISSUING.to_owned(),
             spki_sha256: vec![7; 32],

@@ -88,7 +88,11 @@ impl Comparison {
             Some(walk) if page.is_not_good_done => {
                 // Less is not good than is known here: something was restored and not told. The second walk finds it.
                 if walk.seen < known {
-                    tracing::info!(known, found = walk.seen, "fewer are revoked than is known: comparing all");
+                    tracing::info!(
+                        known,
+                        found = walk.seen,
+                        "fewer are revoked than is known: comparing all"
+                    );
                     self.all = self.all.or(Some(0));
                 }
                 self.not_good = None;

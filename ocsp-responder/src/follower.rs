@@ -7,8 +7,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ca_core::ocsp::Responder;
 use ca_core::Timestamp;
+use ca_core::ocsp::Responder;
 use config::settings::Ocsp;
 use store::feed::{self, Change};
 use store::{Connection, Database, StoreError, responders, status};
@@ -213,9 +213,9 @@ impl Feed {
     fn follow(&mut self, position: i64) -> Result<(), StoreError> {
         let as_of = self.service.clock.now();
         let step = self.comparison.next_step();
-        let (changes, latest, page) = self.database.read(|c| {
-            Ok::<_, StoreError>((changes_since(c, position)?, feed::latest(c)?, step.read(c)?))
-        })?;
+        let (changes, latest, page) = self
+            .database
+            .read(|c| Ok::<_, StoreError>((changes_since(c, position)?, feed::latest(c)?, step.read(c)?)))?;
         if latest < position {
             // Another database, or one that was set back: nothing that was learnt from it holds.
             tracing::error!(position, latest, "the change feed went back: reading everything again");

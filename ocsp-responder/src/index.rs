@@ -242,11 +242,15 @@ impl Index {
         // Serials spread like coins thrown: four deviations above the mean leave hardly a shard to grow once more.
         let mean = certificates / SHARDS;
         let wanted = mean + 4 * mean.isqrt();
-        for shard in &self.shards {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            if wanted > 8 && wanted * FULL.1 > shard.slots.len() * FULL.0 {
-                shard.grow(wanted);
-            }
+        (0..SHARDS).for_each(|shard| self.reserve_shard(shard, wanted));
+    }
+
+    /// Room for so many certificates in one shard. What [`Index::visit_shard`] showed comes back in the order of its
+    /// places: in a table that is yet to grow, all of it would crowd at the beginning.
+    pub(crate) fn reserve_shard(&self, shard: usize, certificates: usize) {
+        let mut shard = self.shards[shard].write().unwrap_or_else(PoisonError::into_inner);
+        if certificates > 8 && certificates * FULL.1 > shard.slots.len() * FULL.0 {
+            shard.grow(certificates);
         }
     }
 
@@ -340,7 +344,8 @@ mod tests {
     fn a_record_tells_what_was_put_in() {
         let since = Timestamp::from_unix_millis(1_790_000_000_999);
         for reason in Reason::ALL {
-            let told = Record::new(Status::Revoked { since, reason, invalidity_date: None }, not_after()).status();
+            let told =
+                Record::new(Status::Revoked { since, reason, invalidity_date: None }, not_after()).status();
             let expected = Revocation {
                 since: since.whole_seconds(),
                 reason_code: Some(reason.code()).filter(|&code| code != 0),
@@ -367,7 +372,8 @@ mod tests {
             for n in 1..=count {
                 index.set(&SerialNumber::random().unwrap(), Record::new(Status::Good, not_after()));
                 if n >= 100_000 && n % 10_000 == 0 && !reserved || n == count {
-                    let octets: usize = index.shards.iter().map(|shard| read(shard).slots.capacity() * 28).sum();
+                    let octets: usize =
+                        index.shards.iter().map(|shard| read(shard).slots.capacity() * 28).sum();
                     assert!(octets <= 48 * n, "{octets} octets for {n}");
                 }
             }

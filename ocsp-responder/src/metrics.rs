@@ -56,7 +56,11 @@ impl Metrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register("ocsp_answers", "Statuses and errors told", self.told.clone());
         registry.register("ocsp_signatures", "Answers signed", self.signatures.clone());
-        registry.register("ocsp_busy", "Requests refused because too much was to be signed", self.busy.clone());
+        registry.register(
+            "ocsp_busy",
+            "Requests refused because too much was to be signed",
+            self.busy.clone(),
+        );
         registry.register("ocsp_drift", "Statuses that only the comparison brought", self.drift.clone());
         registry.register("ocsp_gaps", "Numbers that were missing in the change feed", self.gaps.clone());
         registry.register("ocsp_clock_steps", "Times the system clock was set", self.clock_steps.clone());

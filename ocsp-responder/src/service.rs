@@ -152,7 +152,8 @@ impl Service {
         match (&request.cert_ids[..], request.nonce) {
             ([only], None) => self.answer_repeatably(only, now),
             (cert_ids, nonce) => {
-                let authorities = cert_ids.iter().map(|id| self.authority(id)).collect::<Result<Vec<_>, _>>()?;
+                let authorities =
+                    cert_ids.iter().map(|id| self.authority(id)).collect::<Result<Vec<_>, _>>()?;
                 let as_of = self.as_of().ok_or(ErrorStatus::TryLater)?;
                 let asked: Vec<Asked<'_, '_>> = cert_ids
                     .iter()

@@ -86,7 +86,7 @@ pub(crate) fn read(service: &Service, path: &Path) -> Result<Position, Unusable>
     let content = length.checked_sub(CHECKSUM_OCTETS as u64).ok_or(Unusable::Damaged)?;
     let inner = BufReader::with_capacity(BUFFER, file).take(content);
     let mut input = Checked { inner, sum: Context::new(&SHA256) };
-    let position = read_content(service, &mut input).map_err(|error| match error {
+    let position = read_content(service, &mut input, content).map_err(|error| match error {
         // Lengths that are not true make it end early.
         Unusable::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Unusable::Damaged,
         other => other,
@@ -101,7 +101,7 @@ pub(crate) fn read(service: &Service, path: &Path) -> Result<Position, Unusable>
     Ok(position)
 }
 
-fn read_content(service: &Service, input: &mut impl Read) -> Result<Position, Unusable> {
+fn read_content(service: &Service, input: &mut impl Read, length: u64) -> Result<Position, Unusable> {
     if &octets::<16>(input)? != MAGIC {
         return Err(Unusable::Damaged);
     }
@@ -116,8 +116,13 @@ fn read_content(service: &Service, input: &mut impl Read) -> Result<Position, Un
         if octets::<32>(input)? != digest(&SHA256, &authority.certificate).as_ref() {
             return Err(Unusable::OtherIssuers);
         }
-        for _ in 0..SHARDS {
+        for shard in 0..SHARDS {
             let count = u32::from_be_bytes(octets(input)?) as usize;
+            // Not believed further than the file is long, before the checksum is right.
+            if (count * SLOT_OCTETS) as u64 > length {
+                return Err(Unusable::Damaged);
+            }
+            authority.index.reserve_shard(shard, count);
             each_slot(input, count, |slot| authority.index.restore(slot))?;
         }
         for _ in 0..u32::from_be_bytes(octets(input)?) {
@@ -137,7 +142,7 @@ fn octets<const N: usize>(input: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(octets)
 }
 
-/// Reads so many slots, a bounded number at a time: the count is not believed before the checksum is.
+/// Reads so many slots, a bounded number at a time.
 fn each_slot(
     input: &mut impl Read,
     mut count: usize,

@@ -93,6 +93,31 @@ fn visit_row(
     Ok(())
 }
 
+/// For measurements of what follows the feed: it tells of certificates, all of them good, that nobody has issued.
+///
+/// # Errors
+/// [`StoreError::Conflict`] in a database that has more certificates than a CA's own; the database's.
+pub fn rehearse(
+    connection: &mut Connection,
+    issuer: &str,
+    serials: &[SerialNumber],
+    not_after: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let issued: i64 = certificates::table
+        .filter(certificates::application_id.is_not_null())
+        .count()
+        .get_result(connection)?;
+    if issued > 0 {
+        return Err(StoreError::Conflict("this database has certificates of subscribers".to_owned()));
+    }
+    let changes: Vec<Change> = serials
+        .iter()
+        .map(|&serial| Change { issuer: issuer.to_owned(), serial, not_after, status: Status::Good })
+        .collect();
+    feed::record(connection, feed::Kind::Issued, &changes, now)
+}
+
 /// What tells one feed from another of the same length: serial and moment of the change with this number, if there is
 /// one.
 ///
@@ -133,7 +158,9 @@ pub fn not_good_after(
         // In the very words of the partial index: with a parameter, SQLite plans the statement anew for each value.
         .filter(sql::<Bool>("status <> 'good'"))
         .filter(certificates::status_since.ge(since).assume_not_null())
-        .filter(certificates::status_since.gt(since).or(certificates::id.gt(row).nullable()).assume_not_null())
+        .filter(
+            certificates::status_since.gt(since).or(certificates::id.gt(row).nullable()).assume_not_null(),
+        )
         .order((certificates::status_since, certificates::id))
         .limit(limit)
         .select((
@@ -149,7 +176,8 @@ pub fn not_good_after(
             ),
         ))
         .load(connection)?;
-    let next = rows.last().map_or((since, row), |(row, .., status)| (status.status_since.unwrap_or(since), *row));
+    let next =
+        rows.last().map_or((since, row), |(row, .., status)| (status.status_since.unwrap_or(since), *row));
     let changes = rows
         .into_iter()
         .map(|(_, issuer, serial, not_after, status)| {

@@ -21,8 +21,7 @@ use crate::tlv::{
 use crate::verification::verify;
 
 /// id-pkix-ocsp-extended-revoke (RFC 6960 section 4.4.8).
-const ID_PKIX_OCSP_EXTENDED_REVOKE: ObjectIdentifier =
-    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.9");
+const ID_PKIX_OCSP_EXTENDED_REVOKE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.9");
 
 /// CRLReason certificateHold: what RFC 6960 section 2.2 has said of certificates that were never issued.
 const CERTIFICATE_HOLD: u8 = 6;
@@ -258,7 +257,9 @@ fn single_response(out: &mut Vec<u8>, answer: &Answer<'_>, validity: &Validity) 
         match answer.status {
             CertStatus::Good => tlv::element(out, primitive(0), &[]),
             CertStatus::Unknown => tlv::element(out, primitive(2), &[]),
-            CertStatus::Revoked(Revocation { since, reason_code, .. }) => revoked_info(out, since, reason_code),
+            CertStatus::Revoked(Revocation { since, reason_code, .. }) => {
+                revoked_info(out, since, reason_code)
+            }
             CertStatus::NeverIssued => revoked_info(out, Timestamp::EPOCH, Some(CERTIFICATE_HOLD)),
         }
         tlv::generalized_time(out, validity.this_update);
