@@ -24,9 +24,6 @@ const PAGE: i64 = 10_000;
 /// How far the system clock may part from the one that cannot be set before it is said to have been.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 
-/// How often the database is asked whether this responder's certificate has been renewed.
-const RENEWAL_CHECK: Duration = Duration::from_secs(10);
-
 /// The thread that follows the change feed; it stops when this is dropped.
 #[derive(Debug)]
 pub struct Follower {
@@ -73,6 +70,7 @@ struct Feed {
     position: Option<i64>,
     comparison: Comparison,
     snapshots: Option<Snapshots>,
+    reconcile: Duration,
     next_renewal_check: Instant,
     clocks: Option<(Instant, Timestamp)>,
     is_lost: bool,
@@ -103,6 +101,7 @@ impl Feed {
             position: None,
             comparison: Comparison::new(settings.reconcile),
             snapshots,
+            reconcile: settings.reconcile,
             next_renewal_check: Instant::now(),
             clocks: None,
             is_lost: false,
@@ -267,12 +266,13 @@ impl Feed {
         }
     }
 
-    /// Takes the certificates that the CAs have given this responder's key meanwhile.
+    /// Takes the certificates that the CAs have given this responder's key meanwhile; asked for as often as the database
+    /// is compared.
     fn renew_certificates(&mut self) -> Result<(), StoreError> {
         if Instant::now() < self.next_renewal_check {
             return Ok(());
         }
-        self.next_renewal_check = Instant::now() + RENEWAL_CHECK;
+        self.next_renewal_check = Instant::now() + self.reconcile;
         for certified in self.database.read(responders::newest)? {
             let Some(authority) = self.service.authority_named(&certified.issuer) else { continue };
             if certified.not_after <= authority.responder().not_after() {
