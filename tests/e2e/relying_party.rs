@@ -149,6 +149,17 @@ impl RelyingParty {
         run("java", options.into_iter().chain([file.as_str(), revocation, &root, &issuing, &leaf]))
     }
 
+    /// The delegated signer's certificate out of a fresh response, as a file in PEM.
+    pub(crate) fn responder_certificate(&self) -> String {
+        let text = self.openssl_ocsp_with(&["-resp_text"]).well().out;
+        let start =
+            text.find("-----BEGIN CERTIFICATE-----").expect("a delegated signer sends its certificate");
+        let end = text[start..].find("-----END CERTIFICATE-----").expect("the end of it") + start + 26;
+        let file = self.file("responder.pem");
+        fs::write(&file, &text[start..end.min(text.len())]).expect("our folder");
+        file
+    }
+
     /// A fresh OCSP response, as a file in DER.
     pub(crate) fn ocsp_response(&self) -> String {
         let file = self.file("response.der");

@@ -21,23 +21,13 @@ fn pkilint_finds_nothing_above_a_notice(database: Database) {
             pkilint("lint_pkix_cert", &[], &relying_party.file("issuing.pem"));
             pkilint("lint_pkix_cert", &[], &relying_party.file("root.pem"));
             pkilint("lint_ocsp_response", &[], &relying_party.ocsp_response());
-            pkilint("lint_pkix_cert", &[], &responder_certificate(&relying_party));
+            pkilint("lint_pkix_cert", &[], &relying_party.responder_certificate());
             Officer::revocation(&stack).revoke(&application.serial(), "affiliationChanged").json_or_empty();
             eventually("the CRL lists it", CRL_KNOWS, || relying_party.crl_reason());
             pkilint("lint_crl", &["-t", "CRL", "-p", "PKIX"], &relying_party.fetch_crl());
             pkilint("lint_ocsp_response", &[], &relying_party.ocsp_response());
         }
     }
-}
-
-/// The delegated signer's certificate, out of a response.
-fn responder_certificate(relying_party: &RelyingParty) -> String {
-    let text = relying_party.openssl_ocsp_with(&["-resp_text"]).well().out;
-    let start = text.find("-----BEGIN CERTIFICATE-----").expect("a delegated signer sends its certificate");
-    let end = text[start..].find("-----END CERTIFICATE-----").expect("the end of it") + start + 26;
-    let file = relying_party.file("responder.pem");
-    std::fs::write(&file, &text[start..end.min(text.len())]).expect("our folder");
-    file
 }
 
 fn gnutls_accepts_the_chain_and_the_status(database: Database) {

@@ -11,6 +11,7 @@ mod main_job;
 mod once_only;
 mod price;
 mod readme;
+mod responders;
 mod schema;
 mod shutdown;
 mod signer_kills;
