@@ -179,7 +179,7 @@ pub(crate) fn pkilint(tool: &str, arguments: &[&str], file: &str) {
 }
 
 /// The virtual environment that `cargo xtask test` makes.
-fn oracles() -> PathBuf {
+pub(crate) fn oracles() -> PathBuf {
     let here = || {
         let test = std::env::current_exe().expect("we are a file");
         test.ancestors().nth(3).expect("TARGET/PROFILE/deps/e2e-HASH").join("oracles")

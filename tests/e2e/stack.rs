@@ -308,6 +308,11 @@ impl Stack {
         self.settings.push((key.to_owned(), value.to_owned()));
     }
 
+    /// Officers sign in again: their sessions ended while the clock was another. Their passwords were for one sign-in.
+    pub(crate) fn forget_sessions(&self) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn setting(&self, key: &str) -> Option<&str> {
         self.settings.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }

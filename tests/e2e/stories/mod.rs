@@ -9,6 +9,7 @@ mod full_disk;
 mod judges;
 mod main_job;
 mod once_only;
+mod oracle;
 mod price;
 mod readme;
 mod responders;
