@@ -15,12 +15,12 @@ use config::Settings;
 use config::tables::{Profiles, Tables, TablesError};
 use store::certificates::NewCertificate;
 use store::issuance::Intent;
-use store::{Database, StoreError, audit, issuance, issuers};
+use store::{Database, StoreError, audit, crls, issuance, issuers};
 
 use der::Decode;
 
 use crate::keys::{self, KeyError};
-use crate::revocation_list::{CrlSigner, SignCrlError};
+use crate::revocation_list::{CrlSigner, SignCrlError, partition_name};
 
 /// How long the root's CRL holds: it is signed by hand, and says something new only when an issuing CA ends.
 const ROOT_CRL_VALIDITY: std::time::Duration = std::time::Duration::from_secs(366 * 24 * 3600);
@@ -182,11 +182,13 @@ pub fn init(
     })?;
     CrlSigner::new(issuers::ROOT, root.certificate(), root_key, settings)?.sign(
         database,
+        "",
         ROOT_CRL_VALIDITY,
         now,
     )?;
     CrlSigner::new(issuers::ISSUING, issuing.certificate(), issuing_key, settings)?.sign(
         database,
+        "",
         settings.crl.validity,
         now,
     )?;
@@ -238,7 +240,8 @@ pub fn ocsp_signer_end(settings: &Settings) -> Option<Timestamp> {
     Some(Timestamp::from_unix_seconds(i64::try_from(end.as_secs()).ok()?))
 }
 
-/// Signs the next CRL of an issuer whose key file is here.
+/// Signs the next CRLs of an issuer whose key file is here, of each of its partitions. Returns their names (empty for the
+/// undivided one) and numbers.
 ///
 /// # Errors
 /// [`CeremonyError`].
@@ -248,11 +251,17 @@ pub fn sign_crl(
     issuer: &str,
     passphrase: &[u8],
     now: Timestamp,
-) -> Result<i64, CeremonyError> {
+) -> Result<Vec<(String, i64)>, CeremonyError> {
     let opened = open_issuer(database, settings, issuer, passphrase)?;
     let validity = if issuer == issuers::ROOT { ROOT_CRL_VALIDITY } else { settings.crl.validity };
     let signer = CrlSigner::new(issuer, opened.certificate(), Arc::clone(opened.signer()), settings)?;
-    Ok(signer.sign(database, validity, now)?)
+    let heads = database.read(crls::heads)?.into_iter().filter(|head| head.issuer == issuer);
+    heads
+        .map(|head| {
+            let number = signer.sign(database, &head.partition, validity, now)?;
+            Ok((head.partition, number))
+        })
+        .collect()
 }
 
 /// An issuer of the database with its key file.
@@ -360,6 +369,7 @@ fn store_made(connection: &mut store::Connection, made: &Made, now: Timestamp) -
         der: made.certificate.der.clone(),
         not_before: made.certificate.not_before,
         not_after: made.certificate.not_after,
+        crl_partition: partition_name(made.certificate.crl_partition),
     };
     Ok(issuance::store_own(connection, &certificate, now)?)
 }

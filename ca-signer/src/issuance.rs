@@ -13,6 +13,7 @@ use store::jobs::{self, Job, JobKind};
 use store::{Connection, StoreError, applications, certificates, issuance, issuers};
 
 use crate::SigningService;
+use crate::revocation_list::partition_name;
 
 /// Everything a batch needs to be decided, read at once.
 struct Batch<'a> {
@@ -271,6 +272,7 @@ impl SigningService {
                         der: certificate.der,
                         not_before: certificate.not_before,
                         not_after: certificate.not_after,
+                        crl_partition: partition_name(certificate.crl_partition),
                     },
                     transition: ready.transition,
                     job: ready.job,

@@ -15,10 +15,10 @@ use ca_core::signer::{FileKey, Signer};
 use config::Settings;
 use config::clock::SystemClock;
 use config::settings::{Role, Sources};
-use crl_publisher::{Kind, Publisher, Worker, configure};
+use crl_publisher::{Publisher, Worker, configure};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use store::certificates::NewCertificate;
-use store::crls::Crl;
+use store::crls::{CrlKind, Issue, Signed};
 use store::issuance::Intent;
 use store::issuers::Issuer;
 use store::jobs::{JobKind, NewJob};
@@ -28,6 +28,13 @@ use store::{
 use tempfile::TempDir;
 
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// A full CRL and the delta signed with it.
+pub(crate) struct Pair {
+    issue: Issue,
+    pub(crate) full: Vec<u8>,
+    pub(crate) delta: Vec<u8>,
+}
 
 pub(crate) struct Stage {
     folder: TempDir,
@@ -91,6 +98,7 @@ impl Stage {
             der: vec![0x30, 0],
             not_before: now,
             not_after: now.plus(DAY),
+            crl_partition: String::new(),
         };
         let store = |c: &mut Connection| {
             issuance::record_intents(c, &[intent], now)?;
@@ -120,12 +128,7 @@ impl Stage {
 
     pub(crate) fn enqueue_and_claim(&self) -> i64 {
         let now = self.clock.now();
-        let job = NewJob {
-            kind: JobKind::SignCrl,
-            key: self.issuer.id.clone(),
-            payload: "{}".to_owned(),
-            run_at: now,
-        };
+        let job = NewJob::sign_crl(&self.issuer.id, "", now);
         self.database.write(|c| jobs::enqueue(c, &[job], now)).unwrap();
         self.claim()
     }
@@ -138,7 +141,7 @@ impl Stage {
     }
 
     /// A CRL of these certificates, by the database's status.
-    pub(crate) fn crl(&self, number: u64, serials: &[SerialNumber]) -> Crl {
+    pub(crate) fn crl(&self, number: u64, serials: &[SerialNumber]) -> Pair {
         let now = self.clock.now();
         let read = |c: &mut Connection| {
             Ok::<_, StoreError>((certificates::ends(c, &self.issuer.id, serials)?, feed::latest(c)?))
@@ -153,25 +156,34 @@ impl Stage {
         let uri = "http://muhr.example/repository/ca.crl";
         let list = CertificateList {
             issuer: &issuer,
+            kind: crl::Kind::Full { delta_uri: Some("http://muhr.example/repository/ca-delta.crl") },
             number,
             this_update: now,
             next_update: now.plus(DAY),
             distribution_point: DistributionPoint { uri, scope: Scope::UserCertificates },
         };
-        Crl {
-            issuer_id: self.issuer.id.clone(),
-            number: i64::try_from(number).unwrap(),
-            this_update: now.unix_millis(),
-            next_update: now.plus(DAY).unix_millis(),
-            entries: i64::try_from(entries.len()).unwrap(),
-            last_change,
-            crl: list.sign(entries, &self.key).unwrap(),
+        let delta = CertificateList { kind: crl::Kind::Delta { base: 1 }, ..list };
+        Pair {
+            issue: Issue {
+                issuer: self.issuer.id.clone(),
+                partition: String::new(),
+                number: i64::try_from(number).unwrap(),
+                this_update: now,
+                next_update: now.plus(DAY),
+                last_change,
+            },
+            full: list.sign(entries.clone(), &self.key).unwrap(),
+            delta: delta.sign(entries, &self.key).unwrap(),
         }
     }
 
-    pub(crate) fn store(&self, crl: &Crl, job: i64) {
+    pub(crate) fn store(&self, pair: &Pair, job: i64) {
         let store = |c: &mut Connection| {
-            crls::insert(c, crl, self.clock.now())?;
+            let mut signed = [
+                Signed { kind: CrlKind::Full, base: None, entries: 0, octets: &mut &pair.full[..] },
+                Signed { kind: CrlKind::Delta, base: Some(1), entries: 0, octets: &mut &pair.delta[..] },
+            ];
+            crls::insert(c, &pair.issue, &mut signed, Duration::ZERO, self.clock.now())?;
             jobs::complete(c, &[job])
         };
         self.database.write(store).unwrap();
@@ -182,8 +194,8 @@ impl Stage {
         within(Duration::from_secs(10), || {
             if let Some(job) = self.try_claim() {
                 let read = |c: &mut Connection| {
-                    let newest = crls::newest(c, &self.issuer.id)?.map_or(0, |crl| crl.number);
-                    let all = certificates::not_good(c, &self.issuer.id, self.clock.now(), None, 1000)?;
+                    let newest = crls::newest(c, &self.issuer.id, "")?.map_or(0, |crl| crl.number);
+                    let all = certificates::not_good(c, (&self.issuer.id, ""), self.clock.now(), None, 1000)?;
                     Ok::<_, StoreError>((newest, all))
                 };
                 let (newest, all) = self.database.read(read).unwrap();
@@ -195,8 +207,7 @@ impl Stage {
     }
 
     pub(crate) fn published_number(&self) -> Option<u64> {
-        let published = self.publisher.repository().of_issuer(&self.issuer.id, Kind::Crl)?;
-        crl::summary(&published.octets).ok().map(|summary| summary.number)
+        self.publisher.repository().find("ca.crl")?.summary.map(|summary| summary.number)
     }
 
     pub(crate) fn openssl(&self, arguments: &str) -> (bool, String) {

@@ -109,6 +109,7 @@ impl Stage {
             der: vec![0x30, 0],
             not_before: now,
             not_after: now.plus(DAY),
+            crl_partition: String::new(),
         };
         let intent = Intent {
             issuer: certificate.issuer.clone(),
