@@ -36,12 +36,23 @@ pub(crate) struct Pair {
     pub(crate) delta: Vec<u8>,
 }
 
+impl Pair {
+    pub(crate) fn last_change(&self) -> i64 {
+        self.issue.last_change
+    }
+
+    pub(crate) fn with_delta(self, delta: Vec<u8>) -> Self {
+        Self { delta, ..self }
+    }
+}
+
 pub(crate) struct Stage {
     folder: TempDir,
     pub(crate) clock: SystemClock,
     pub(crate) issuer: Issuer,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) worker: Option<Worker>,
+    pub(crate) settings: Vec<(&'static str, String)>,
     database: Database,
     key: FileKey,
     address: SocketAddr,
@@ -49,6 +60,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With settings that differ from the default.
+    pub(crate) fn with(settings: &[(&'static str, &str)]) -> Self {
+        let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         let folder = TempDir::new().unwrap();
         let clock = SystemClock::default();
         let target = Target::Sqlite(folder.path().join("muhr.sqlite"));
@@ -57,14 +74,14 @@ impl Stage {
         let (issuer, key) = issuer(&clock);
         database.write(|c| issuers::insert(c, &issuer, clock.now())).unwrap();
         std::fs::write(folder.path().join("ca.cer"), &issuer.certificate).unwrap();
-        let (publisher, worker, address) = start(&folder, &database);
-        Self { folder, clock, issuer, publisher, worker: Some(worker), database, key, address }
+        let (publisher, worker, address) = start(&folder, &database, &settings);
+        Self { folder, clock, issuer, publisher, worker: Some(worker), settings, database, key, address }
     }
 
     /// What a new process finds: the folder and the database.
     pub(crate) fn restart(&mut self) {
         self.worker = None;
-        let (publisher, worker, address) = start(&self.folder, &self.database);
+        let (publisher, worker, address) = start(&self.folder, &self.database, &self.settings);
         self.publisher = publisher;
         self.worker = Some(worker);
         self.address = address;
@@ -142,7 +159,6 @@ impl Stage {
 
     /// A CRL of these certificates, by the database's status.
     pub(crate) fn crl(&self, number: u64, serials: &[SerialNumber]) -> Pair {
-        let now = self.clock.now();
         let read = |c: &mut Connection| {
             Ok::<_, StoreError>((certificates::ends(c, &self.issuer.id, serials)?, feed::latest(c)?))
         };
@@ -152,6 +168,12 @@ impl Stage {
             .filter_map(|(serial, _, status)| Some(Entry { serial, revocation: Revocation::of(status)? }))
             .collect();
         entries.sort_by_key(|entry| entry.serial);
+        self.pair(number, last_change, &entries, &entries)
+    }
+
+    /// A full CRL of these entries, and a delta of those.
+    pub(crate) fn pair(&self, number: u64, last_change: i64, full: &[Entry], delta: &[Entry]) -> Pair {
+        let now = self.clock.now();
         let issuer = crl::Issuer::from_certificate(&self.issuer.certificate).unwrap();
         let uri = "http://muhr.example/repository/ca.crl";
         let list = CertificateList {
@@ -162,7 +184,7 @@ impl Stage {
             next_update: now.plus(DAY),
             distribution_point: DistributionPoint { uri, scope: Scope::UserCertificates },
         };
-        let delta = CertificateList { kind: crl::Kind::Delta { base: 1 }, ..list };
+        let changes = CertificateList { kind: crl::Kind::Delta { base: 1 }, ..list };
         Pair {
             issue: Issue {
                 issuer: self.issuer.id.clone(),
@@ -172,8 +194,8 @@ impl Stage {
                 next_update: now.plus(DAY),
                 last_change,
             },
-            full: list.sign(entries.clone(), &self.key).unwrap(),
-            delta: delta.sign(entries, &self.key).unwrap(),
+            full: list.sign(full.iter().copied(), &self.key).unwrap(),
+            delta: changes.sign(delta.iter().copied(), &self.key).unwrap(),
         }
     }
 
@@ -261,10 +283,15 @@ fn issuer(clock: &SystemClock) -> (Issuer, FileKey) {
     (issuer, key)
 }
 
-fn start(folder: &TempDir, database: &Database) -> (Arc<Publisher>, Worker, SocketAddr) {
+fn start(
+    folder: &TempDir,
+    database: &Database,
+    settings: &[(&'static str, String)],
+) -> (Arc<Publisher>, Worker, SocketAddr) {
     let sources = Sources::default()
         .with("data.directory", folder.path().to_str().unwrap())
         .with("crl.due_check_milliseconds", "100");
+    let sources = settings.iter().fold(sources, |sources, (key, value)| sources.with(key, value.as_str()));
     let settings = Settings::load(&sources, &[Role::Crl]).unwrap();
     let publisher = Arc::new(Publisher::new(&settings, database.clone()).unwrap());
     let worker = Worker::start(publisher.clone()).unwrap();
