@@ -20,7 +20,7 @@ fn profiles(shards: u32) -> PathBuf {
     let folder = fresh_folder();
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/profiles/natural_person.toml");
     let profile = fs::read_to_string(built_in).expect("the built-in profile");
-    fs::write(folder.join("natural_person.toml"), format!("crl_shards = {shards}\n{profile}")).expect("ours");
+    fs::write(folder.join("natural_person.toml"), profile.replace("crl_shards = 1", &format!("crl_shards = {shards}"))).expect("ours");
     folder
 }
 
@@ -143,6 +143,9 @@ fn a_profile_is_revoked_at_once_and_goes_on_where_it_was_cut_off(database: Datab
     for application in [&one, &two] {
         assert_eq!(application.view()["certificate"]["status"], "revoked");
         let relying_party = RelyingParty::receiving(&stack, &application.certificate());
+        eventually("its shard has a list", CRL_KNOWS, || {
+            openssl_reads(&stack, &relying_party, &relying_party.crl)
+        });
         let listed = eventually("its list has it", CRL_KNOWS, || relying_party.crl_reason());
         assert_eq!(listed, "Superseded");
     }
