@@ -20,7 +20,11 @@ fn profiles(shards: u32) -> PathBuf {
     let folder = fresh_folder();
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/profiles/natural_person.toml");
     let profile = fs::read_to_string(built_in).expect("the built-in profile");
-    fs::write(folder.join("natural_person.toml"), profile.replace("crl_shards = 1", &format!("crl_shards = {shards}"))).expect("ours");
+    fs::write(
+        folder.join("natural_person.toml"),
+        profile.replace("crl_shards = 1", &format!("crl_shards = {shards}")),
+    )
+    .expect("ours");
     folder
 }
 
