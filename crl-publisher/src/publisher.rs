@@ -19,7 +19,7 @@ use store::{Connection, Database, StoreError, certificates, crls, issuers, jobs}
 
 use crate::metrics::Metrics;
 use crate::mirror::{Mirror, MirrorError};
-use crate::repository::{Kind, Repository, Staged, place_octets};
+use crate::repository::{Repository, Staged, place_certificate};
 
 /// How long a CRL that was refused is left alone; only a wrong clock would make the next judgement another one.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -230,7 +230,7 @@ impl Rounds<'_> {
         if placed.is_some_and(|placed| placed.plain.entity_tag.trim_matches('"') == hash) {
             return Ok(());
         }
-        place_octets(repository, &name, Kind::Certificate, &issuer.certificate)?;
+        place_certificate(repository, &name, &issuer.certificate)?;
         tracing::info!(issuer = issuer.id, "CA certificate published");
         self.publisher.placed(&name)
     }
@@ -287,7 +287,7 @@ impl Rounds<'_> {
             None => None,
         };
         if !is_placed {
-            repository.place(&full, Kind::Crl)?;
+            repository.place(&full, Some(judgement.summary))?;
             self.publisher.placed(&name)?;
             let Judgement { summary, added, removed } = judgement;
             let (entries, next_update) = (summary.entries, summary.next_update);
@@ -296,7 +296,7 @@ impl Rounds<'_> {
         // A delta that is wrong takes nothing away from the full CRL that is right.
         if let (Some(delta), Some(told)) = (&delta, told) {
             let told = told.map_err(refused)?;
-            repository.place(delta, Kind::Crl)?;
+            repository.place(delta, Some(told.summary))?;
             self.publisher.placed(&delta_name)?;
             tracing::info!(crl = delta_name, number, entries = told.summary.entries, "CRL published");
         }
@@ -312,9 +312,14 @@ impl Rounds<'_> {
     /// same name or a damaged one, says nothing about what may vanish.
     fn published(&self, issuer: &Issuer, name: &str) -> Option<i64> {
         let published = self.publisher.repository.find(name)?.summary?;
+        let number = i64::try_from(published.number).unwrap_or(i64::MAX);
+        // What this process has placed, or looked at once, is not read again.
+        if self.known.get(name) == Some(&number) {
+            return Some(number);
+        }
         let file = std::fs::File::open(self.publisher.repository.path(name)).ok()?;
         match judge_genuine(issuer, published.this_update, file) {
-            Ok(()) => Some(i64::try_from(published.number).unwrap_or(i64::MAX)),
+            Ok(()) => Some(number),
             Err(fault) => {
                 tracing::warn!(crl = name, %fault, "the CRL in the repository is not this issuer's");
                 None

@@ -47,7 +47,7 @@ impl Kind {
 }
 
 /// One representation of what is published: as it is, or compressed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Octets {
     /// How many.
     pub size: u64,
@@ -61,7 +61,7 @@ pub struct Octets {
 }
 
 /// One published file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Published {
     /// What it is.
     pub kind: Kind,
@@ -236,13 +236,15 @@ impl Repository {
 
     /// Puts a staged file in the place of the one before it. Whoever reads sees the whole old one or the whole new one;
     /// after a loss of power too, for the content is on the disk before its name is, and its name before this returns.
+    /// `summary` is what a CRL says of itself.
     ///
     /// # Errors
     /// The disk is full or read-only: what was published stays.
-    pub fn place(&self, staged: &Staged, kind: Kind) -> io::Result<()> {
+    pub fn place(&self, staged: &Staged, summary: Option<Summary>) -> io::Result<()> {
         fs::rename(&staged.path, self.path(&staged.name))?;
         File::open(&self.folder)?.sync_all()?;
-        self.read(&staged.name, kind)
+        let kind = if summary.is_some() { Kind::Crl } else { Kind::Certificate };
+        self.learn(&staged.name, kind, summary)
     }
 
     /// Adds what takes its time and nobody waits for: an earlier CRL for the archive, and a compressed variant.
@@ -255,7 +257,10 @@ impl Repository {
             self.archive(name, summary.number)?;
         }
         variant::make(&self.folder, name, published.plain.entity_tag.trim_matches('"'))?;
-        self.read(name, published.kind)
+        let gzip = self.variant(name, &published.plain)?;
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        files.insert(name.to_owned(), Arc::new(Published { gzip, ..Published::clone(&published) }));
+        Ok(())
     }
 
     fn archive(&self, name: &str, number: u64) -> io::Result<()> {
@@ -273,36 +278,43 @@ impl Repository {
         kept.into_iter().take(surplus).try_for_each(|oldest| fs::remove_file(folder.join(oldest)))
     }
 
-    /// Learns a file of the folder, and its compressed variant if that is of these very octets.
+    /// Learns a file of the folder that was placed before this process began.
     fn read(&self, name: &str, kind: Kind) -> io::Result<()> {
-        let path = self.path(name);
         let summary = match kind {
             Kind::Crl => Some(
-                summary(File::open(&path)?)
+                summary(File::open(self.path(name))?)
                     .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?,
             ),
             Kind::Certificate => None,
         };
+        self.learn(name, kind, summary)
+    }
+
+    fn learn(&self, name: &str, kind: Kind, summary: Option<Summary>) -> io::Result<()> {
+        let path = self.path(name);
         let modified = fs::metadata(&path)?.modified()?;
         let plain = Octets::read(path, str::to_owned)?;
-        let hash = plain.entity_tag.trim_matches('"').to_owned();
-        let gzip = variant::find(&self.folder, name, &hash)
-            .map(|path| Octets::read(path, |_| format!("{hash}-gzip")))
-            .transpose()?;
-        let published = Published { kind, plain, gzip, modified, summary };
+        let published = Published { kind, gzip: self.variant(name, &plain)?, plain, modified, summary };
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         files.insert(name.to_owned(), Arc::new(published));
         Ok(())
     }
+
+    /// The compressed variant of these very octets, if there is one.
+    fn variant(&self, name: &str, plain: &Octets) -> io::Result<Option<Octets>> {
+        let hash = plain.entity_tag.trim_matches('"');
+        let found = variant::find(&self.folder, name, hash);
+        found.map(|path| Octets::read(path, |_| format!("{hash}-gzip"))).transpose()
+    }
 }
 
-/// Puts octets that are at hand in their place.
+/// Puts a certificate in its place.
 ///
 /// # Errors
 /// The disk is full or read-only: what was published stays.
-pub(crate) fn place_octets(repository: &Repository, name: &str, kind: Kind, octets: &[u8]) -> io::Result<()> {
+pub(crate) fn place_certificate(repository: &Repository, name: &str, octets: &[u8]) -> io::Result<()> {
     let staged = repository.stage(name, |file| file.write_all(octets))?;
-    repository.place(&staged, kind)
+    repository.place(&staged, None)
 }
 
 #[cfg(test)]
@@ -321,8 +333,8 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("new");
         let repository = Repository::open(&path, 3).unwrap();
-        place_octets(&repository, "ca.cer", Kind::Certificate, b"first").unwrap();
-        place_octets(&repository, "ca.cer", Kind::Certificate, b"second").unwrap();
+        place_certificate(&repository, "ca.cer", b"first").unwrap();
+        place_certificate(&repository, "ca.cer", b"second").unwrap();
         for stray in [".ca.cer.new", "notes.txt", ".cer", "ca", "damaged.crl", ".ca.cer.0.gz"] {
             fs::write(path.join(stray), b"stray").unwrap();
         }
@@ -351,9 +363,9 @@ mod tests {
     fn a_file_that_cannot_be_written_leaves_the_one_before_it() {
         let folder = tempfile::TempDir::new().unwrap();
         let repository = Repository::open(folder.path(), 3).unwrap();
-        place_octets(&repository, "ca.cer", Kind::Certificate, b"first").unwrap();
+        place_certificate(&repository, "ca.cer", b"first").unwrap();
         fs::create_dir(folder.path().join(".ca.cer.new")).unwrap();
-        assert!(place_octets(&repository, "ca.cer", Kind::Certificate, b"second").is_err());
+        assert!(place_certificate(&repository, "ca.cer", b"second").is_err());
         assert_eq!(held(&repository, "ca.cer"), "first");
         assert_eq!(fs::read(folder.path().join("ca.cer")).unwrap(), b"first");
     }

@@ -108,7 +108,8 @@ struct Row {
 }
 
 /// The four columns that hold a [`Status`], in `certificates` and in `status_changes`.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, PartialEq, Eq, AsChangeset, Queryable)]
+#[diesel(table_name = certificates, treat_none_as_null = true)]
 pub(crate) struct StatusColumns {
     pub(crate) status: String,
     pub(crate) status_since: Option<i64>,
@@ -401,12 +402,7 @@ pub fn change_status(
                 .or(certificates::status_since.eq(from.status_since))
                 .assume_not_null(),
         )
-        .set((
-            certificates::status.eq(columns.status),
-            certificates::status_since.eq(columns.status_since),
-            certificates::reason.eq(columns.reason),
-            certificates::invalidity_date.eq(columns.invalidity_date),
-        ))
+        .set(columns)
         .execute(connection)?;
     if changed == 0 {
         return Err(StoreError::Conflict("certificate status".to_owned()));
@@ -506,12 +502,7 @@ pub fn revoke_some(
     }
     for (columns, ids) in alike.into_values() {
         diesel::update(certificates::table.filter(certificates::id.eq_any(ids)))
-            .set((
-                certificates::status.eq(columns.status),
-                certificates::status_since.eq(columns.status_since),
-                certificates::reason.eq(columns.reason),
-                certificates::invalidity_date.eq(columns.invalidity_date),
-            ))
+            .set(columns)
             .execute(connection)?;
     }
     follow(connection, &decided, actor, now)?;

@@ -14,6 +14,9 @@ use super::{Entry, Issuer, UnfitIssuer};
 use crate::verification::{Signed, Unverified, verify};
 use crate::{SerialNumber, Timestamp};
 
+/// Who knows when certificates end.
+type Ends<'a> = dyn FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)> + 'a;
+
 /// Certificates whose ends are asked for at a time.
 const BATCH: usize = 1000;
 
@@ -310,28 +313,17 @@ struct Gone {
 
 impl Gone {
     /// Notes an entry that is gone; a hold may have ended.
-    fn note(
-        &mut self,
-        entry: &Entry,
-        ends: &mut impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>,
-    ) -> Result<(), Fault> {
+    fn note(&mut self, entry: &Entry, ends: &mut Ends<'_>) -> Result<(), Fault> {
         if entry.is_hold() { Ok(()) } else { self.note_expired(entry.serial, ends) }
     }
 
     /// Notes a certificate that must have ended.
-    fn note_expired(
-        &mut self,
-        serial: SerialNumber,
-        ends: &mut impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>,
-    ) -> Result<(), Fault> {
+    fn note_expired(&mut self, serial: SerialNumber, ends: &mut Ends<'_>) -> Result<(), Fault> {
         self.batch.push(serial);
         if self.batch.len() < BATCH { Ok(()) } else { self.ask(ends) }
     }
 
-    fn ask(
-        &mut self,
-        ends: &mut impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>,
-    ) -> Result<(), Fault> {
+    fn ask(&mut self, ends: &mut Ends<'_>) -> Result<(), Fault> {
         let known: HashMap<SerialNumber, Timestamp> = ends(&self.batch).into_iter().collect();
         for serial in self.batch.drain(..) {
             let end = *known.get(&serial).ok_or(Fault::Vanished(serial))?;
@@ -340,11 +332,7 @@ impl Gone {
         Ok(())
     }
 
-    fn judge(
-        mut self,
-        bound: Timestamp,
-        ends: &mut impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>,
-    ) -> Result<(), Fault> {
+    fn judge(mut self, bound: Timestamp, ends: &mut Ends<'_>) -> Result<(), Fault> {
         if !self.batch.is_empty() {
             self.ask(ends)?;
         }
@@ -370,7 +358,7 @@ impl Differences {
         &mut self,
         now: &Entry,
         old: Option<&mut Previous<R>>,
-        ends: &mut impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>,
+        ends: &mut Ends<'_>,
     ) -> Result<(), Fault> {
         let Some(old) = old else { return Ok(()) };
         while let Some(before) = old.before(now.serial)? {
@@ -387,7 +375,7 @@ impl Differences {
         &mut self,
         change: &Entry,
         old: Option<&mut Previous<R>>,
-        ends: &mut impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>,
+        ends: &mut Ends<'_>,
     ) -> Result<(), Fault> {
         let Some(old) = old else { return Ok(()) };
         while let Some(before) = old.before(change.serial)? {
@@ -396,11 +384,7 @@ impl Differences {
         old.up_to(change.serial).map(|_| ())
     }
 
-    fn rest<R: Read>(
-        &mut self,
-        old: Option<&mut Previous<R>>,
-        ends: &mut impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>,
-    ) -> Result<(), Fault> {
+    fn rest<R: Read>(&mut self, old: Option<&mut Previous<R>>, ends: &mut Ends<'_>) -> Result<(), Fault> {
         let Some(old) = old else { return Ok(()) };
         while let Some(before) = old.next()? {
             self.gone.note_expired(before.serial, ends)?;
@@ -408,11 +392,7 @@ impl Differences {
         Ok(())
     }
 
-    fn judge(
-        self,
-        bound: Timestamp,
-        ends: &mut impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>,
-    ) -> Result<(), Fault> {
+    fn judge(self, bound: Timestamp, ends: &mut Ends<'_>) -> Result<(), Fault> {
         match self.untold {
             Some(serial) => Err(Fault::Contradiction(serial)),
             None => self.gone.judge(bound, ends),
