@@ -11,7 +11,7 @@ mod writer;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
 pub use judge::{Fault, Judge, Judgement};
-pub use partition::{Partition, delta_place, place};
+pub use partition::{Partition, delta_place, partition_name, place};
 pub use reader::{Summary, Unreadable, summary};
 pub use writer::{CertificateList, CrlError, Kind, Written};
 

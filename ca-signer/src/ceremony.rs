@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ca_core::crl::partition_name;
 use ca_core::csr::SubjectPublicKey;
 use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
 use ca_core::profile::{Profile, SubjectFields};
@@ -20,7 +21,7 @@ use store::{Database, StoreError, audit, crls, issuance, issuers};
 use der::Decode;
 
 use crate::keys::{self, KeyError};
-use crate::revocation_list::{CrlSigner, SignCrlError, partition_name};
+use crate::revocation_list::{CrlSigner, SignCrlError};
 
 /// How long the root's CRL holds: it is signed by hand, and says something new only when an issuing CA ends.
 const ROOT_CRL_VALIDITY: std::time::Duration = std::time::Duration::from_secs(366 * 24 * 3600);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ca_core::application::{Application, ApplicationId, Transition};
+use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, KeyUse, check_history};
 use ca_core::issue::{Prepared, Request};
 use ca_core::{SerialNumber, Timestamp};
@@ -13,7 +14,6 @@ use store::jobs::{self, Job, JobKind};
 use store::{Connection, StoreError, applications, certificates, issuance, issuers};
 
 use crate::SigningService;
-use crate::revocation_list::partition_name;
 
 /// Everything a batch needs to be decided, read at once.
 struct Batch<'a> {

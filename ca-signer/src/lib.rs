@@ -6,5 +6,5 @@ pub mod keys;
 mod revocation_list;
 mod service;
 
-pub use revocation_list::{CrlSigner, SignCrlError, partition_name};
+pub use revocation_list::{CrlSigner, SignCrlError};
 pub use service::{ServiceError, SigningService};

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca_core::crl::{
-    CertificateList, CrlError, DistributionPoint, Entry, Issuer, Kind, Partition, Revocation, Scope,
-    delta_place,
+    CertificateList, CrlError, DistributionPoint, Entry, Issuer, Kind, Revocation, Scope, delta_place, place,
 };
 use ca_core::revocation::Status;
 use ca_core::signer::Signer;
@@ -141,10 +140,7 @@ impl CrlSigner {
             }
             Scope::CaCertificates => None,
         };
-        let uri = match partition {
-            "" => self.uri.clone(),
-            _ => format!("{}-{partition}.crl", self.uri.strip_suffix(".crl").unwrap_or(&self.uri)),
-        };
+        let uri = place(&self.uri, partition);
         let delta_uri = delta_place(&uri);
         let this_update = now.whole_seconds();
         let list = CertificateList {
@@ -207,11 +203,6 @@ impl CrlSigner {
         entries.sort_by_key(|entry| entry.serial);
         Ok(Delta { base, entries })
     }
-}
-
-/// The name of a partition in the database, where the undivided one's is empty.
-pub fn partition_name(partition: Option<Partition>) -> String {
-    partition.map(|partition| partition.to_string()).unwrap_or_default()
 }
 
 /// The entries of a full CRL, read page by page.

@@ -1,13 +1,14 @@
 //! Asks for CRLs when they are due and publishes those that are right.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ca_core::crl::{Fault, Judge, Judgement};
+use ca_core::crl::{Fault, Judge, Judgement, delta_place, place};
 use ca_core::{SerialNumber, Timestamp};
 use config::Settings;
 use config::clock::SystemClock;
@@ -160,10 +161,7 @@ enum Obstacle {
 
 /// A partition's place in the repository.
 fn full_name(head: &Head) -> String {
-    match head.partition.as_str() {
-        "" => format!("{}.crl", head.issuer),
-        partition => format!("{}-{partition}.crl", head.issuer),
-    }
+    place(&format!("{}.crl", head.issuer), &head.partition)
 }
 
 struct Rounds<'a> {
@@ -251,8 +249,12 @@ impl Rounds<'_> {
             return Ok(());
         }
         self.replace(issuer, head, number, published).inspect_err(|obstacle| {
-            if let Obstacle::Refused { .. } = obstacle {
+            if let Obstacle::Refused { fault, .. } = obstacle {
                 self.refused.insert(name.clone(), (number, now));
+                // Somebody has damaged the published file: it is to be looked at again.
+                if let Fault::Previous(_) = fault {
+                    self.known.remove(&name);
+                }
             }
         })?;
         self.known.insert(name, number);
@@ -268,19 +270,23 @@ impl Rounds<'_> {
         published: Option<i64>,
     ) -> Result<(), Obstacle> {
         let (repository, name) = (&self.publisher.repository, full_name(head));
-        let delta_name = ca_core::crl::delta_place(&name);
+        let delta_name = delta_place(&name);
         let is_placed = published == Some(number);
+        let delta_is_placed = self.published(issuer, &delta_name).is_some_and(|known| known >= number);
+        if is_placed && delta_is_placed {
+            return Ok(());
+        }
         let previous = || match published {
-            Some(known) if known < number => Ok(Some(std::fs::File::open(repository.path(&name))?)),
+            Some(known) if known < number => Ok(Some(File::open(repository.path(&name))?)),
             _ => self.stored(head, number - 1),
         };
         let refused = |fault| Obstacle::Refused { number, fault };
         let full = self.stage(head, (number, CrlKind::Full), &name)?;
         let full = full.ok_or(Obstacle::Store(StoreError::NotFound))?;
         let judgement = self.judge(issuer, &name).full(previous()?, full.open()?).map_err(refused)?;
-        let delta = match self.published(issuer, &delta_name) {
-            Some(known) if known >= number => None,
-            _ => self.stage(head, (number, CrlKind::Delta), &delta_name)?,
+        let delta = match delta_is_placed {
+            true => None,
+            false => self.stage(head, (number, CrlKind::Delta), &delta_name)?,
         };
         let told = match &delta {
             Some(delta) => Some(self.judge(issuer, &name).delta(previous()?, full.open()?, delta.open()?)),
@@ -317,7 +323,7 @@ impl Rounds<'_> {
         if self.known.get(name) == Some(&number) {
             return Some(number);
         }
-        let file = std::fs::File::open(self.publisher.repository.path(name)).ok()?;
+        let file = File::open(self.publisher.repository.path(name)).ok()?;
         match judge_genuine(issuer, published.this_update, file) {
             Ok(()) => Some(number),
             Err(fault) => {
@@ -328,7 +334,7 @@ impl Rounds<'_> {
     }
 
     /// A full CRL of the database, for a repository that has none to compare with.
-    fn stored(&self, head: &Head, number: i64) -> Result<Option<std::fs::File>, Obstacle> {
+    fn stored(&self, head: &Head, number: i64) -> Result<Option<File>, Obstacle> {
         let mut file = tempfile::tempfile()?;
         let is_there = self.copy(head, (number, CrlKind::Full), &mut file)?;
         file.rewind()?;
@@ -389,7 +395,7 @@ impl Rounds<'_> {
 }
 
 /// Whether a CRL is the issuer's, whatever it says.
-fn judge_genuine(issuer: &Issuer, at: Timestamp, crl: std::fs::File) -> Result<(), Fault> {
+fn judge_genuine(issuer: &Issuer, at: Timestamp, crl: File) -> Result<(), Fault> {
     let issuer_certificate = &issuer.certificate;
     let ends = |_: &[SerialNumber]| Vec::new();
     let judge = Judge { issuer_certificate, now: at, most_octets: u64::MAX, file_name: None, ends };

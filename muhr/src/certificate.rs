@@ -4,11 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use ca_core::SerialNumber;
+use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, check_history};
 use ca_core::issue::{Request, render};
 use ca_core::profile::SubjectFields;
 use ca_core::revocation::{Change, Reason, Requester, decide};
-use ca_signer::{ceremony, partition_name};
+use ca_signer::ceremony;
 use config::tables::Tables;
 use store::certificates::NewCertificate;
 use store::issuance::Intent;

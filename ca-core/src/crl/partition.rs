@@ -37,12 +37,15 @@ impl Partition {
     }
 }
 
-/// Where the CRL of a partition is, beside the undivided one of its issuer: `…/ca-3-of-20.crl` beside `…/ca.crl`.
-pub fn place(undivided_uri: &str, partition: Option<Partition>) -> String {
-    match partition {
-        Some(partition) => beside(undivided_uri, &partition.to_string()),
-        None => undivided_uri.to_owned(),
-    }
+/// The name of a partition in databases and file names; the undivided list's is empty.
+pub fn partition_name(partition: Option<Partition>) -> String {
+    partition.map(|partition| partition.to_string()).unwrap_or_default()
+}
+
+/// Where the CRL of the partition with this name is, beside the undivided one of its issuer: `…/ca-3-of-20.crl` beside
+/// `…/ca.crl`.
+pub fn place(undivided_uri: &str, partition_name: &str) -> String {
+    if partition_name.is_empty() { undivided_uri.to_owned() } else { beside(undivided_uri, partition_name) }
 }
 
 /// Where the delta CRL of a full one is: `…/ca-delta.crl` beside `…/ca.crl`.
@@ -65,13 +68,15 @@ impl fmt::Display for Partition {
 mod tests {
     use super::*;
 
+    const EXPECTED: &str = "11-of-20";
+
     #[test]
     fn serials_are_spread_evenly_and_always_the_same_way() {
         let serial = |n: u32| SerialNumber::try_from(&[&[0x41][..], &n.to_be_bytes()].concat()[..]).unwrap();
         assert_eq!(Partition::of(&serial(1), 1), None);
         assert_eq!(Partition::of(&serial(1), 0), None);
         // printf '\x41\0\0\0\x01' | sha256sum
-        assert_eq!(Partition::of(&serial(1), 20).unwrap().to_string(), EXPECTED);
+        assert_eq!(partition_name(Partition::of(&serial(1), 20)), EXPECTED);
         let mut counts = [0; 20];
         for n in 0..20_000 {
             counts[usize::from(Partition::of(&serial(n), 20).unwrap().shard)] += 1;
@@ -79,5 +84,12 @@ mod tests {
         assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
     }
 
-    const EXPECTED: &str = "11-of-20";
+    #[test]
+    fn a_shard_and_a_delta_are_beside_the_undivided_list() {
+        let undivided = "http://muhr.example/repository/ca.crl";
+        assert_eq!(place(undivided, ""), undivided);
+        let shard = place(undivided, "3-of-20");
+        assert_eq!(shard, "http://muhr.example/repository/ca-3-of-20.crl");
+        assert_eq!(delta_place(&shard), "http://muhr.example/repository/ca-3-of-20-delta.crl");
+    }
 }

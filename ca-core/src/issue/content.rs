@@ -13,7 +13,7 @@ use x509_cert::ext::pkix::KeyUsages;
 
 use super::extension::Extension;
 use super::{Finding, Issuer, Request, Urls, Violation, build};
-use crate::crl::{Partition, place};
+use crate::crl::{Partition, partition_name, place};
 use crate::profile::{AttributeType, Kind, Profile, Source, SubjectFields};
 use crate::{SerialNumber, Timestamp};
 
@@ -213,7 +213,7 @@ fn extensions<'a>(
     // RFC 5280 section 4.2.1.2; and for a root, whose own key signs, the same value as its key identifier.
     let authority =
         issuer.key_identifier.as_deref().map_or_else(|| key.identifier.to_vec().into(), Into::into);
-    let crl = place(&urls.crl, crl_partition).into();
+    let crl = place(&urls.crl, &partition_name(crl_partition)).into();
     let all = [
         Some(Extension::AuthorityKeyIdentifier(authority)),
         // RFC 5280 section 4.1.2.6: a mailbox in the name is repeated here.
