@@ -1,4 +1,4 @@
-//! What Java, GnuTLS and pkilint say of our CRLs. Whoever of them is not on this machine is not asked; `cargo xtask test`
+//! What OpenSSL, Java, GnuTLS and pkilint say of our CRLs. Whoever of them is not on this machine is not asked; `cargo xtask test`
 //! brings pkilint, and the stories of `tests/` ask all of them.
 
 use std::path::{Path, PathBuf};
@@ -55,14 +55,17 @@ fn text(output: &Output) -> String {
 const FULL: Kind<'_> = Kind::Full { delta_uri: Some("http://muhr.example/repository/issuing-delta.crl") };
 
 #[test]
-fn java_reads_and_verifies_a_hundred_thousand_entries_and_a_delta() {
+fn java_and_openssl_read_and_verify_a_million_entries_and_a_delta() {
     let authority = Authority::new(Algorithm::P256);
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/status/ReadCrl.java");
     let ca = authority.path().join("ca.pem");
     for (kind, entries, critical) in
-        [(FULL, 100_000, "[2.5.29.28]"), (Kind::Delta { base: 3 }, 2, "2.5.29.27")]
+        [(FULL, 1_000_000, "[2.5.29.28]"), (Kind::Delta { base: 3 }, 2, "2.5.29.27")]
     {
         let crl = written(&authority, kind, entries);
+        let (verified, said) =
+            authority.openssl(&format!("crl -inform DER -in {} -CAfile ca.pem -noout", crl.display()));
+        assert!(verified && said.contains("verify OK"), "{said}");
         let arguments = [program, crl.to_str().unwrap(), ca.to_str().unwrap()];
         let Some(said) = ask("java", &arguments) else { return };
         let said = text(&said);
