@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ca_core::crl::partition_name;
-use ca_core::csr::SubjectPublicKey;
+use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
 use ca_core::profile::{Profile, SubjectFields};
 use ca_core::signer::{FileKey, KeyAlgorithm, KeyFileError, SignError, Signer};
@@ -16,7 +16,7 @@ use config::Settings;
 use config::tables::{Profiles, Tables, TablesError};
 use store::certificates::NewCertificate;
 use store::issuance::Intent;
-use store::{Database, StoreError, audit, crls, issuance, issuers};
+use store::{Database, StoreError, audit, crls, issuance, issuers, responders};
 
 use der::Decode;
 
@@ -110,11 +110,11 @@ fn listed(paths: &[PathBuf]) -> String {
 }
 
 /// A certificate made in a ceremony, with the profile it has.
-struct Made {
+pub(crate) struct Made {
     issuer: &'static str,
     profile: &'static str,
     common_name: String,
-    certificate: Certificate,
+    pub(crate) certificate: Certificate,
     spki_sha256: [u8; 32],
 }
 
@@ -154,8 +154,16 @@ pub fn init(
     let issuing_made =
         ceremony.below(&root, issuers::ROOT, "issuing_ca", &names.issuing, issuing_key.public_key())?;
     let issuing = Issuer::new(&issuing_made.certificate.der, Arc::clone(&issuing_key) as Arc<dyn Signer>)?;
-    let ocsp_made =
-        ceremony.below(&issuing, issuers::ISSUING, "ocsp_signer", &names.ocsp, ocsp_key.public_key())?;
+    // One key, certified by both: one responder answers about all certificates.
+    let ocsp_made = ceremony.below(
+        &issuing,
+        issuers::ISSUING,
+        responders::PROFILE,
+        &names.ocsp,
+        ocsp_key.public_key(),
+    )?;
+    let root_ocsp_made =
+        ceremony.below(&root, issuers::ROOT, responders::PROFILE, &names.ocsp, ocsp_key.public_key())?;
 
     // The keys are on the disk before anything says that they exist.
     keys::store(&files[0], &root_key, passphrase)?;
@@ -169,7 +177,7 @@ pub fn init(
         issuers::insert(connection, &issuer_row(issuers::ROOT, "root", None, &root_made), now)?;
         let parent = Some(issuers::ROOT.to_owned());
         issuers::insert(connection, &issuer_row(issuers::ISSUING, "issuing", parent, &issuing_made), now)?;
-        for made in [&root_made, &issuing_made, &ocsp_made] {
+        for made in [&root_made, &issuing_made, &root_ocsp_made, &ocsp_made] {
             store_made(connection, made, now)?;
         }
         let entry = audit::Entry {
@@ -196,27 +204,61 @@ pub fn init(
     Ok(())
 }
 
-/// Certifies the OCSP signer's key again, for the next months. A key file that is missing is made.
+/// Whose key a responder's certificate is for.
+pub enum ResponderKey<'a> {
+    /// The key file that the settings name; made if it is missing.
+    File,
+    /// Another responder's, which asks with this certification request (PKCS#10, DER or PEM).
+    Request(&'a [u8]),
+}
+
+/// Certifies a responder's key in the name of an issuer whose key file is here, for the next months.
 ///
 /// # Errors
 /// [`CeremonyError`].
 pub fn renew_ocsp(
     database: &Database,
     settings: &Settings,
+    issuer_id: &'static str,
+    key: &ResponderKey<'_>,
     passphrase: &[u8],
     now: Timestamp,
 ) -> Result<Certificate, CeremonyError> {
-    let issuing = open_issuer(database, settings, issuers::ISSUING, passphrase)?;
-    let names = &names_of(issuing.certificate());
-    if !settings.ocsp.key_file.exists() {
-        keys::store(&settings.ocsp.key_file, &FileKey::generate(KeyAlgorithm::P256)?, passphrase)?;
-    }
-    let key = keys::load(&settings.ocsp.key_file, passphrase)?;
-    let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
-    let made = ceremony.below(&issuing, issuers::ISSUING, "ocsp_signer", &names.ocsp, key.public_key())?;
+    let issuer = open_issuer(database, settings, issuer_id, passphrase)?;
+    let public_key = match key {
+        ResponderKey::File => {
+            if !settings.ocsp.key_file.exists() {
+                keys::store(&settings.ocsp.key_file, &FileKey::generate(KeyAlgorithm::P256)?, passphrase)?;
+            }
+            keys::load(&settings.ocsp.key_file, passphrase)?.public_key().to_vec()
+        }
+        ResponderKey::Request(request) => {
+            let request = CertificationRequest::parse(request)
+                .map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?;
+            request.public_key().spki_der().to_vec()
+        }
+    };
+    let profiles = Tables::load(&settings.data)?.profiles;
+    let made = certify_responder(&issuer, issuer_id, settings, profiles, &public_key, now)?;
     database.write(|connection| store_made(connection, &made, now))?;
-    replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
+    if matches!(key, ResponderKey::File) && issuer_id == issuers::ISSUING {
+        replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
+    }
     Ok(made.certificate)
+}
+
+/// A certificate for a responder's key, not stored yet.
+pub(crate) fn certify_responder(
+    issuer: &Issuer,
+    issuer_id: &'static str,
+    settings: &Settings,
+    profiles: Profiles,
+    public_key: &[u8],
+    now: Timestamp,
+) -> Result<Made, CeremonyError> {
+    let names = &names_of(issuer.certificate());
+    let ceremony = Ceremony { settings, profiles, names, now };
+    ceremony.below(issuer, issuer_id, responders::PROFILE, &names.ocsp, public_key)
 }
 
 /// The organization the issuing CA was named with, which its OCSP signer is named with too.
@@ -231,14 +273,6 @@ fn names_of(issuing: &[u8]) -> Names {
         std::str::from_utf8(organization.value.value()).ok().map(str::to_owned)
     });
     Names { organization: organization.unwrap_or_else(|| default.organization.clone()), ..default }
-}
-
-/// When the OCSP signer's certificate ends; `None` if the file holds none.
-pub fn ocsp_signer_end(settings: &Settings) -> Option<Timestamp> {
-    let der = fs::read(&settings.ocsp.certificate_file).ok()?;
-    let certificate = x509_cert::Certificate::from_der(&der).ok()?;
-    let end = certificate.tbs_certificate.validity.not_after.to_unix_duration();
-    Some(Timestamp::from_unix_seconds(i64::try_from(end.as_secs()).ok()?))
 }
 
 /// Signs the next CRLs of an issuer whose key file is here, of each of its partitions. Returns their names (empty for the
@@ -348,7 +382,12 @@ fn issuer_row(id: &str, kind: &str, parent: Option<String>, made: &Made) -> issu
     }
 }
 
-fn store_made(connection: &mut store::Connection, made: &Made, now: Timestamp) -> Result<(), CeremonyError> {
+/// Intent and certificate in the caller's transaction: what was signed is not seen before both are there.
+pub(crate) fn store_made(
+    connection: &mut store::Connection,
+    made: &Made,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let intent = Intent {
         issuer: made.issuer.to_owned(),
         serial: made.certificate.serial,
@@ -372,7 +411,7 @@ fn store_made(connection: &mut store::Connection, made: &Made, now: Timestamp) -
         not_after: made.certificate.not_after,
         crl_partition: partition_name(made.certificate.crl_partition),
     };
-    Ok(issuance::store_own(connection, &certificate, now)?)
+    issuance::store_own(connection, &certificate, now)
 }
 
 /// Writes a public file in one step, in place of an earlier one.

@@ -3,6 +3,7 @@
 pub mod ceremony;
 mod issuance;
 pub mod keys;
+mod responder_certificate;
 mod revocation_list;
 mod service;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -12,7 +12,7 @@ use ca_core::signer::Signer;
 use ca_core::subject::{Regions, SubjectType};
 use config::Settings;
 use config::clock::SystemClock;
-use config::tables::Tables;
+use config::tables::{Profiles, Tables};
 use store::jobs::{self, Job, JobKind};
 use store::{Database, StoreError, crls, issuers};
 
@@ -28,6 +28,9 @@ pub struct SigningService {
     pub(crate) issuer: Issuer,
     pub(crate) urls: Urls,
     pub(crate) profiles: HashMap<SubjectType, Profile>,
+    pub(crate) responder_profiles: Profiles,
+    /// Unix milliseconds at which the responders' certificates were looked at last.
+    pub(crate) responders_seen: AtomicI64,
     crl_signer: CrlSigner,
 }
 
@@ -98,6 +101,8 @@ impl SigningService {
             issuer: Issuer::new(certificate, key)?,
             urls: settings.issuance.urls(issuers::ISSUING),
             profiles: kinds.into_iter().map(of).collect::<Result<_, _>>()?,
+            responder_profiles: tables.profiles.clone(),
+            responders_seen: AtomicI64::new(0),
             database,
             settings,
             crl_signer,
@@ -126,7 +131,8 @@ impl SigningService {
     pub fn work(&self, owner: &str) -> Result<usize, StoreError> {
         // Each its own: revocations are told even while nothing can be issued.
         let (issued, listed) = (self.issue_batch(owner), self.sign_crls(owner));
-        Ok(issued? + listed?)
+        let renewed = self.renew_responders(owner);
+        Ok(issued? + listed? + renewed?)
     }
 
     fn sign_crls(&self, owner: &str) -> Result<usize, StoreError> {

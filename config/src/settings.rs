@@ -198,6 +198,7 @@ impl Settings {
         let optional = [
             &mut self.keys.passphrase_file,
             &mut self.ocsp.passphrase_file,
+            &mut self.ocsp.snapshot_file,
             &mut self.data.fees_file,
             &mut self.data.regions_file,
             &mut self.data.profiles_directory,

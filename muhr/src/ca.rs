@@ -1,6 +1,9 @@
 //! `muhr ca`: the key ceremony; and `muhr crl now`.
 
-use ca_signer::ceremony::{self, Names};
+use std::path::{Path, PathBuf};
+
+use ca_signer::ceremony::{self, Names, ResponderKey};
+use store::issuers;
 
 use crate::commands::{Place, passphrase};
 use crate::failure::{Failure, say};
@@ -23,8 +26,18 @@ pub(crate) enum Command {
     },
     /// List the CA certificates.
     List(Place),
-    /// Certify the OCSP signer's key for its next months.
-    RenewOcsp(Place),
+    /// Certify an OCSP responder's key for its next months. The issuing CA's signer does so by itself for keys that it
+    /// has certified before; a new responder and the root need this.
+    RenewOcsp {
+        /// In whose name: `ca` or `root`.
+        #[arg(long, default_value = issuers::ISSUING, value_parser = [issuers::ISSUING, issuers::ROOT])]
+        issuer: String,
+        /// Another responder's certification request (`muhr ocsp key` prints it), instead of the key file that is here.
+        #[arg(long, value_name = "FILE")]
+        csr: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
@@ -43,19 +56,24 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             list(&place)
         }
         Command::List(place) => list(&place),
-        Command::RenewOcsp(place) => {
-            let (settings, database) = place.open(&[])?;
-            let now = settings.clock().now();
-            let certificate = ceremony::renew_ocsp(&database, &settings, &passphrase(&settings)?, now)?;
-            say(format!("OCSP signer {} is certified until {}", certificate.serial, certificate.not_after));
-            Ok(())
-        }
+        Command::RenewOcsp { issuer, csr, place } => renew_ocsp(&place, &issuer, csr.as_deref()),
     }
+}
+
+fn renew_ocsp(place: &Place, issuer: &str, csr: Option<&Path>) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[])?;
+    let issuer = if issuer == issuers::ROOT { issuers::ROOT } else { issuers::ISSUING };
+    let request = csr.map(std::fs::read).transpose()?;
+    let key = request.as_deref().map_or(ResponderKey::File, ResponderKey::Request);
+    let (secret, now) = (passphrase(&settings)?, settings.clock().now());
+    let certificate = ceremony::renew_ocsp(&database, &settings, issuer, &key, &secret, now)?;
+    say(format!("OCSP signer {} is certified until {}", certificate.serial, certificate.not_after));
+    Ok(())
 }
 
 fn list(place: &Place) -> Result<(), Failure> {
     let (_, database) = place.open(&[])?;
-    for issuer in database.read(store::issuers::all)? {
+    for issuer in database.read(issuers::all)? {
         say(format!(
             "{:<8} {:<8} {} to {}  {}",
             issuer.id, issuer.kind, issuer.not_before, issuer.not_after, issuer.subject

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, officer, roles, up};
+use crate::{audit, bench, ca, certificate, failure, officer, responder, roles, up};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -65,7 +65,12 @@ enum Command {
     /// Run the signer: the only role with the CA key.
     Signer(Place),
     /// Run the OCSP responder.
-    Ocsp(Place),
+    Ocsp {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: Option<OcspCommand>,
+    },
     /// Run the CRL publisher.
     Crl {
         #[command(flatten)]
@@ -98,6 +103,12 @@ enum Command {
     /// Measure, one JSON line a figure.
     #[command(subcommand)]
     Bench(bench::Command),
+}
+
+#[derive(Debug, Subcommand)]
+enum OcspCommand {
+    /// Make this responder's key if there is none, and print the certification request for `muhr ca renew-ocsp --csr`.
+    Key(Place),
 }
 
 #[derive(Debug, Subcommand)]
@@ -139,7 +150,8 @@ impl Arguments {
             Command::Up { place, listen } => up::run(&place, listen),
             Command::Api(place) => roles::api(&place),
             Command::Signer(place) => roles::signer(&place),
-            Command::Ocsp(place) => roles::ocsp(&place),
+            Command::Ocsp { place, command: None } => roles::ocsp(&place),
+            Command::Ocsp { command: Some(OcspCommand::Key(place)), .. } => responder::key(&place),
             Command::Crl { command: Some(CrlCommand::Now { place, issuer }), .. } => {
                 ca::crl_now(&place, &issuer)
             }

@@ -7,6 +7,7 @@ mod certificate;
 mod commands;
 mod failure;
 mod officer;
+mod responder;
 mod roles;
 mod sandbox;
 mod up;

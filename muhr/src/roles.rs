@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
+use aws_lc_rs::digest;
+use ca_core::signer::{FileKey, Signer};
 use ca_signer::SigningService;
 use config::Settings;
 use config::settings::Role;
@@ -75,10 +77,40 @@ pub(crate) fn open_ocsp(
         None => passphrase(settings)?,
     };
     let key = ca_signer::keys::load(&settings.ocsp.key_file, &passphrase)?;
-    let certificate = std::fs::read(&settings.ocsp.certificate_file)?;
+    let certificates = responder_certificates(settings, database, &issuers, &key)?;
     let clock = settings.clock();
-    let service = ocsp_responder::Service::new(&settings.ocsp, clock, &issuers, Arc::new(key), &certificate)?;
+    let service =
+        ocsp_responder::Service::new(&settings.ocsp, clock, &issuers, Arc::new(key), &certificates)?;
     Ok(Arc::new(service))
+}
+
+/// What the CAs have certified the responder's key with: the file that came with the key, and what the database has
+/// that is newer.
+fn responder_certificates(
+    settings: &Settings,
+    database: &Database,
+    issuers: &[store::issuers::Issuer],
+    key: &FileKey,
+) -> Result<Vec<Vec<u8>>, Failure> {
+    let spki_sha256 = digest::digest(&digest::SHA256, key.public_key());
+    let mut certificates: Vec<Vec<u8>> = database
+        .read(store::responders::newest)?
+        .into_iter()
+        .filter(|certified| certified.spki_sha256 == spki_sha256.as_ref())
+        .filter(|certified| issuers.iter().any(|issuer| issuer.id == certified.issuer))
+        .map(|certified| certified.certificate)
+        .collect();
+    match std::fs::read(&settings.ocsp.certificate_file) {
+        Ok(certificate) => certificates.push(certificate),
+        Err(error) if certificates.is_empty() => {
+            let path = settings.ocsp.certificate_file.display();
+            return Err(Failure::new(format!(
+                "no CA has certified this responder's key, and {path}: {error}; `muhr ca renew-ocsp` certifies it"
+            )));
+        }
+        Err(_) => {}
+    }
+    Ok(certificates)
 }
 
 pub(crate) fn open_crl(settings: &Settings, database: &Database) -> Result<Arc<Publisher>, Failure> {
@@ -149,12 +181,13 @@ fn public_server(
     listener: TcpListener,
 ) -> Result<(actix_web::dev::Server, ServerHandle), Failure> {
     let http = &settings.http;
+    let patience = http.request_timeout;
     let roles = Arc::clone(roles);
     let server = HttpServer::new(move || {
         let roles = Arc::clone(&roles);
         App::new().configure(move |cfg| {
             if let Some(service) = &roles.ocsp {
-                ocsp_responder::configure(cfg, Arc::clone(service));
+                ocsp_responder::configure(cfg, Arc::clone(service), patience);
             }
             if let Some(publisher) = &roles.crl {
                 crl_publisher::configure(cfg, publisher);

@@ -4,12 +4,15 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
+use ca_core::Timestamp;
+use ca_core::signer::Signer;
 use ca_signer::SigningService;
-use ca_signer::ceremony::{self, Names};
+use ca_signer::ceremony::{self, Names, ResponderKey};
 use config::Settings;
 use config::settings::Role;
 use issuance_api::sealed::Sealer;
-use store::{Database, StoreError, issuers};
+use store::{Database, StoreError, issuers, responders};
 
 use crate::commands::{Place, open_database, passphrase};
 use crate::failure::{Failure, say};
@@ -79,11 +82,29 @@ fn certify(database: &Database, settings: &Settings, secret: &[u8]) -> Result<()
     match database.read(|connection| issuers::find(connection, issuers::ISSUING)) {
         Err(StoreError::NotFound) => ceremony::init(database, settings, secret, &Names::default(), now)?,
         Err(error) => return Err(error.into()),
-        Ok(_) => {
-            let ends = ceremony::ocsp_signer_end(settings).unwrap_or(now);
-            if ends < now.plus(OCSP_RENEWAL) {
-                ceremony::renew_ocsp(database, settings, secret, now)?;
-            }
+        Ok(_) => renew_responder(database, settings, secret, now)?,
+    }
+    Ok(())
+}
+
+/// The certificates of this process's responder, of each CA whose key is here. The signer renews the issuing CA's while
+/// it runs, but not one that ended while nothing ran.
+fn renew_responder(
+    database: &Database,
+    settings: &Settings,
+    secret: &[u8],
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let key = ca_signer::keys::load(&settings.ocsp.key_file, secret)?;
+    let spki_sha256 = digest::digest(&digest::SHA256, key.public_key());
+    let newest = database.read(responders::newest)?;
+    for issuer in [issuers::ISSUING, issuers::ROOT] {
+        let ends = newest
+            .iter()
+            .find(|known| known.issuer == issuer && known.spki_sha256 == spki_sha256.as_ref())
+            .map_or(now, |known| known.not_after);
+        if ends < now.plus(OCSP_RENEWAL) && settings.keys.directory.join(format!("{issuer}.key")).exists() {
+            ceremony::renew_ocsp(database, settings, issuer, &ResponderKey::File, secret, now)?;
         }
     }
     Ok(())

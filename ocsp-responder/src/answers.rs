@@ -1,16 +1,23 @@
 //! Answers that were signed and may be given again.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
+use actix_web::http::header::{HeaderValue, HttpDate, TryIntoHeaderValue};
 use actix_web::web::Bytes;
 use aws_lc_rs::digest::{SHA256, digest};
 use ca_core::Timestamp;
-use ca_core::ocsp::{CertStatus, Validity};
+use ca_core::ocsp::Validity;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
-/// How many answers are kept, of about 1 KiB each.
-const CAPACITY: usize = 16_384;
+use crate::index::Record;
+
+/// What an entry takes beyond the octets of its key and its answer: headers, the cache's own records, the allocator's.
+const OVERHEAD: u64 = 400;
+
+/// What the cache is laid out for; more or fewer answers of other sizes fit as well.
+const TYPICAL_OCTETS: u64 = 1500;
 
 /// A successful OCSPResponse.
 #[derive(Debug)]
@@ -19,57 +26,106 @@ pub struct SignedAnswer {
     pub der: Bytes,
     /// Its times.
     pub validity: Validity,
-    /// Whether it answers anybody who asks the same: not if it repeats a nonce.
-    pub is_repeatable: bool,
-    /// A strong entity tag, quotes included: the hex SHA-256 of the response (RFC 9919 section 7.2).
-    pub entity_tag: String,
+    /// What caches are told; `None` if it answers one asker only, because it repeats a nonce.
+    pub caching: Option<Caching>,
+}
+
+/// The header fields of RFC 9919 section 7.2 that stay the same as long as the answer is given, ready to be sent.
+#[derive(Debug)]
+pub struct Caching {
+    /// A strong entity tag, quotes included: the hex SHA-256 of the response.
+    pub entity_tag: HeaderValue,
+    /// nextUpdate.
+    pub expires: HeaderValue,
+    /// thisUpdate.
+    pub last_modified: HeaderValue,
 }
 
 impl SignedAnswer {
-    pub(crate) fn new(der: Vec<u8>, validity: Validity, is_repeatable: bool) -> Self {
-        let entity_tag = format!("\"{}\"", hex::encode(digest(&SHA256, &der)));
-        Self { der: der.into(), validity, is_repeatable, entity_tag }
+    /// An answer to one asker.
+    pub(crate) fn once(der: Vec<u8>, validity: Validity) -> Self {
+        Self { der: der.into(), validity, caching: None }
     }
 
-    /// Half of its validity: from then on a new one is signed.
-    fn is_fresh(&self, now: Timestamp) -> bool {
+    /// An answer to everybody who asks the same.
+    pub(crate) fn repeatable(der: Vec<u8>, validity: Validity) -> Self {
+        let tag = format!("\"{}\"", hex::encode(digest(&SHA256, &der)));
+        let caching = Caching {
+            entity_tag: header_value(tag),
+            expires: http_date(validity.next_update),
+            last_modified: http_date(validity.this_update),
+        };
+        Self { der: der.into(), validity, caching: Some(caching) }
+    }
+
+    /// Whether it is given rather than a new one: until half of its validity has passed, and beyond that while a new
+    /// one could not begin later, because the database has not been seen since.
+    fn is_fresh(&self, now: Timestamp, as_of: Timestamp) -> bool {
         let Validity { this_update, next_update, .. } = self.validity;
         let half: Duration = next_update.since(this_update) / 2;
-        this_update <= now && now < this_update.plus(half)
+        let is_newest = this_update == as_of.whole_seconds() && now < next_update;
+        this_update <= now && (now < this_update.plus(half) || is_newest)
     }
 }
 
-type Told = (CertStatus, Arc<SignedAnswer>);
+fn http_date(at: Timestamp) -> HeaderValue {
+    let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(at.unix_seconds().unsigned_abs()));
+    date.try_into_value().unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn header_value(ascii: String) -> HeaderValue {
+    HeaderValue::try_from(ascii).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// What an answer tells beside its times: it is not given any more once this is not so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) record: Record,
+    pub(crate) is_expired: bool,
+}
+
+type Kept = (Told, Arc<SignedAnswer>);
+
+#[derive(Clone)]
+struct Octets;
+
+impl Weighter<Vec<u8>, Kept> for Octets {
+    fn weight(&self, cert_id: &Vec<u8>, (_, answer): &Kept) -> u64 {
+        (cert_id.len() + answer.der.len()) as u64 + OVERHEAD
+    }
+}
 
 /// Answers by the whole CertID, octet for octet: hash algorithm, issuer and serial are all in it, so that no answer is
-/// ever given for another issuer's certificate or in another hash algorithm.
-#[derive(Default)]
+/// ever given for another issuer's certificate or in another hash algorithm. Those asked for least make room.
 pub(crate) struct Answers {
-    kept: RwLock<HashMap<Vec<u8>, Told>>,
+    kept: Cache<Vec<u8>, Kept, Octets>,
 }
 
 impl Answers {
-    /// The answer for this CertID, if it still tells the status that is true now.
+    pub(crate) fn new(octets: u64) -> Self {
+        let typical = usize::try_from(octets / TYPICAL_OCTETS).unwrap_or(usize::MAX);
+        Self { kept: Cache::with_weighter(typical, octets, Octets) }
+    }
+
+    /// The answer for this CertID, if it tells what is true now.
     pub(crate) fn find(
         &self,
         cert_id: &[u8],
-        status: CertStatus,
+        told: Told,
         now: Timestamp,
+        as_of: Timestamp,
     ) -> Option<Arc<SignedAnswer>> {
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let (told, answer) = kept.get(cert_id)?;
-        (*told == status && answer.is_fresh(now)).then(|| answer.clone())
+        let (kept, answer) = self.kept.get(cert_id)?;
+        (kept == told && answer.is_fresh(now, as_of)).then_some(answer)
     }
 
-    /// Keeps an answer. Those about serials that were never issued are not kept: there is no end of them.
-    pub(crate) fn keep(&self, cert_id: &[u8], status: CertStatus, answer: Arc<SignedAnswer>) {
-        if status == CertStatus::Unknown {
-            return;
-        }
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= CAPACITY {
-            kept.clear();
-        }
-        kept.insert(cert_id.to_vec(), (status, answer));
+    /// Keeps an answer.
+    pub(crate) fn keep(&self, cert_id: &[u8], told: Told, answer: Arc<SignedAnswer>) {
+        self.kept.insert(cert_id.to_vec(), (told, answer));
+    }
+
+    /// Octets that are kept.
+    pub(crate) fn octets(&self) -> u64 {
+        self.kept.weight()
     }
 }

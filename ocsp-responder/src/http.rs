@@ -1,21 +1,24 @@
 //! OCSP over HTTP: POST and GET (RFC 6960 appendix A.1), with what caches are told (RFC 9919 sections 6 and 7).
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPIRES, HttpDate, IF_NONE_MATCH, LAST_MODIFIED,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPIRES, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    LAST_MODIFIED, RETRY_AFTER,
 };
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, rt, web};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ca_core::Timestamp;
 use ca_core::ocsp::ErrorStatus;
+use futures_util::StreamExt;
 
-use crate::answers::SignedAnswer;
-use crate::{Reply, Service};
+use crate::answers::{Caching, SignedAnswer};
+use crate::{Reply, Service, overload};
 
 /// Where the responder is mounted; the path in certificates' authority information access.
 const MOUNTED_AT: &str = "/ocsp";
@@ -23,8 +26,17 @@ const MOUNTED_AT: &str = "/ocsp";
 /// The longest path of a GET: 20 CertIDs with SHA-512 and room for percent-encoding.
 const MAX_PATH_OCTETS: usize = 8000;
 
-/// The longest time that a cache between us and the asker may keep telling a status that has changed.
-const MAX_CACHE_AGE: Duration = Duration::from_secs(3600);
+/// The longest time that a cache between us and the asker may keep telling a status that has changed, in seconds.
+const MAX_CACHE_AGE: u64 = 3600;
+
+const OCSP_REQUEST: &str = "application/ocsp-request";
+const OCSP_RESPONSE: HeaderValue = HeaderValue::from_static("application/ocsp-response");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// To whoever asked with a nonce: it is of no use to anybody else.
+const ONCE: HeaderValue = HeaderValue::from_static("max-age=0, no-transform, must-revalidate");
+/// The usual one, with [`MAX_CACHE_AGE`].
+const FOR_AN_HOUR: HeaderValue =
+    HeaderValue::from_static("max-age=3600, public, no-transform, must-revalidate");
 
 /// Padded or not: clients do both.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -32,49 +44,104 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Mounts `/ocsp`. Nothing in front of it may normalise paths: base64 has `//` in it.
-pub fn configure(application: &mut web::ServiceConfig, service: Arc<Service>) {
-    application.service(
-        web::resource([MOUNTED_AT, "/ocsp/{request:.*}"])
-            .app_data(web::Data::from(service))
-            .route(web::post().to(post))
-            .route(web::get().to(get))
-            .route(web::head().to(get))
-            .default_service(web::to(method_not_allowed)),
-    );
+/// How a client may use the service.
+struct Endpoint {
+    service: Arc<Service>,
+    patience: Duration,
 }
 
-async fn post(request: HttpRequest, body: web::Payload, service: web::Data<Service>) -> HttpResponse {
-    if !request.content_type().trim().eq_ignore_ascii_case("application/ocsp-request") {
+/// Mounts `/ocsp`. Nothing in front of it may normalise paths: base64 has `//` in it. A client that has not sent the
+/// whole of a request after `patience` is cut off.
+pub fn configure(application: &mut web::ServiceConfig, service: Arc<Service>, patience: Duration) {
+    let endpoint = web::Data::new(Endpoint { service, patience });
+    // One handler behind the shortest match: routes and guards would cost as much as an answer.
+    application.service(web::scope(MOUNTED_AT).app_data(endpoint).default_service(web::to(handle)));
+}
+
+async fn handle(request: HttpRequest, body: web::Payload, endpoint: web::Data<Endpoint>) -> HttpResponse {
+    overload::watch();
+    match *request.method() {
+        Method::POST => post(&request, body, &endpoint).await,
+        Method::GET | Method::HEAD => get(&request, &endpoint.service),
+        _ => {
+            let mut refused = HttpResponse::new(StatusCode::METHOD_NOT_ALLOWED);
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            refused
+        }
+    }
+}
+
+async fn post(request: &HttpRequest, body: web::Payload, endpoint: &Endpoint) -> HttpResponse {
+    let service = &endpoint.service;
+    if !is_ocsp_request(request.headers()) {
         return refusal(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the content type of a request is application/ocsp-request",
         );
     }
-    let announced =
-        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|octets| octets > service.max_request_octets as u64) {
+    let limit = service.max_request_octets;
+    if announced(request.headers()).is_some_and(|octets| octets > limit as u64) {
         return too_large();
     }
-    match body.to_bytes_limited(service.max_request_octets).await {
-        Ok(Ok(octets)) => respond(&request, &service, &octets),
-        Ok(Err(_)) => refusal(StatusCode::BAD_REQUEST, "the request ended early"),
-        Err(_) => too_large(),
+    match rt::time::timeout(endpoint.patience, read(body, limit)).await {
+        Ok(Ok(octets)) => respond(request, service, &octets),
+        Ok(Err(Unread::TooLarge)) => too_large(),
+        Ok(Err(Unread::Cut)) => refusal(StatusCode::BAD_REQUEST, "the request ended early"),
+        Err(_) => {
+            let mut refused = refusal(StatusCode::REQUEST_TIMEOUT, "the request did not arrive in time");
+            refused.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+            refused
+        }
     }
 }
 
-async fn get(request: HttpRequest, service: web::Data<Service>) -> HttpResponse {
+/// A parameter changes nothing (RFC 9110 section 8.3.1).
+fn is_ocsp_request(headers: &HeaderMap) -> bool {
+    let essence = |value: &HeaderValue| {
+        let text = value.to_str().unwrap_or_default();
+        text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(OCSP_REQUEST)
+    };
+    headers.get(CONTENT_TYPE).is_some_and(essence)
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+enum Unread {
+    TooLarge,
+    Cut,
+}
+
+/// The whole body. What comes in one piece, as nearly all do, is not copied.
+async fn read(mut body: web::Payload, limit: usize) -> Result<Bytes, Unread> {
+    let mut first = Bytes::new();
+    let mut all = Vec::new();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|_| Unread::Cut)?;
+        if first.len().max(all.len()) + piece.len() > limit {
+            return Err(Unread::TooLarge);
+        }
+        if first.is_empty() {
+            first = piece;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&piece);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.into() })
+}
+
+fn get(request: &HttpRequest, service: &Service) -> HttpResponse {
     let path = request.uri().path();
     if path.len() > MAX_PATH_OCTETS {
         return refusal(StatusCode::URI_TOO_LONG, "a request of this size is sent by POST");
     }
     // Undecodable octets decode to no request at all, and the answer to that is malformedRequest.
     let octets = decode_path(path.strip_prefix(MOUNTED_AT).unwrap_or_default()).unwrap_or_default();
-    respond(&request, &service, &octets)
-}
-
-async fn method_not_allowed() -> HttpResponse {
-    HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD, POST")).finish()
+    respond(request, service, &octets)
 }
 
 fn too_large() -> HttpResponse {
@@ -82,70 +149,72 @@ fn too_large() -> HttpResponse {
 }
 
 fn refusal(status: StatusCode, why: &'static str) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .content_type("text/plain")
-        .body(why)
+    HttpResponse::build(status).insert_header((CACHE_CONTROL, NO_STORE)).content_type("text/plain").body(why)
 }
 
 fn respond(request: &HttpRequest, service: &Service, octets: &[u8]) -> HttpResponse {
     match service.reply(octets) {
         Reply::Answer(answer) => successful(request, &answer, service.clock.now()),
         Reply::Error(error) => unsuccessful(error),
+        Reply::Busy => {
+            let mut busy = refusal(StatusCode::SERVICE_UNAVAILABLE, "too much is asked at this moment");
+            busy.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            busy
+        }
     }
 }
 
 /// RFC 9919 section 7.2: what is not an authoritative answer is not kept.
 fn unsuccessful(error: ErrorStatus) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "application/ocsp-response"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .body(error.response())
+    let mut response = HttpResponse::Ok().body(error.response());
+    response.headers_mut().insert(CONTENT_TYPE, OCSP_RESPONSE);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
 }
 
 fn successful(request: &HttpRequest, answer: &SignedAnswer, now: Timestamp) -> HttpResponse {
-    if !answer.is_repeatable {
-        return HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, "application/ocsp-response"))
-            .insert_header((CACHE_CONTROL, "max-age=0, no-transform, must-revalidate"))
-            .body(answer.der.clone());
+    let is_known = answer.caching.as_ref().is_some_and(|caching| {
+        request.method() != Method::POST && names(request.headers(), &caching.entity_tag)
+    });
+    let mut response = match is_known {
+        true => HttpResponse::new(StatusCode::NOT_MODIFIED),
+        false => HttpResponse::Ok().body(answer.der.clone()),
+    };
+    let headers = response.headers_mut();
+    if !is_known {
+        headers.insert(CONTENT_TYPE, OCSP_RESPONSE);
     }
-    let is_post = request.method() == Method::POST;
-    if !is_post && names(request, &answer.entity_tag) {
-        return with_caching(HttpResponse::NotModified(), answer, now).finish();
+    match &answer.caching {
+        Some(Caching { entity_tag, expires, last_modified }) => {
+            headers.insert(CACHE_CONTROL, cache_control(answer.validity.next_update, now));
+            headers.insert(ETAG, entity_tag.clone());
+            headers.insert(EXPIRES, expires.clone());
+            headers.insert(LAST_MODIFIED, last_modified.clone());
+        }
+        None => {
+            headers.insert(CACHE_CONTROL, ONCE);
+        }
     }
-    with_caching(HttpResponse::Ok(), answer, now)
-        .insert_header((CONTENT_TYPE, "application/ocsp-response"))
-        .body(answer.der.clone())
+    response
 }
 
-fn with_caching(
-    mut response: HttpResponseBuilder,
-    answer: &SignedAnswer,
-    now: Timestamp,
-) -> HttpResponseBuilder {
+fn cache_control(next_update: Timestamp, now: Timestamp) -> HeaderValue {
     // A second less than is left, so that rounding never carries it past nextUpdate.
-    let left = answer.validity.next_update.since(now).saturating_sub(Duration::from_secs(1));
-    let age = left.min(MAX_CACHE_AGE).as_secs();
-    response
-        .insert_header((CACHE_CONTROL, format!("max-age={age}, public, no-transform, must-revalidate")))
-        .insert_header((EXPIRES, http_date(answer.validity.next_update)))
-        .insert_header((LAST_MODIFIED, http_date(answer.validity.this_update)))
-        .insert_header((ETAG, answer.entity_tag.as_str()));
-    response
-}
-
-fn http_date(at: Timestamp) -> HttpDate {
-    HttpDate::from(UNIX_EPOCH + Duration::from_secs(at.unix_seconds().unsigned_abs()))
+    let left = next_update.since(now).as_secs().saturating_sub(1);
+    if left >= MAX_CACHE_AGE {
+        return FOR_AN_HOUR;
+    }
+    let value = format!("max-age={left}, public, no-transform, must-revalidate");
+    HeaderValue::try_from(value).unwrap_or(NO_STORE)
 }
 
 /// Whether If-None-Match lists this entity tag (RFC 9110 section 13.1.2).
-fn names(request: &HttpRequest, entity_tag: &str) -> bool {
-    let lists = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+fn names(headers: &HeaderMap, entity_tag: &HeaderValue) -> bool {
+    let lists = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
     lists
         .flat_map(|list| list.split(','))
         .map(|tag| tag.trim())
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == entity_tag)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == entity_tag.as_bytes())
 }
 
 /// Base64 from a path in every form in which clients write it: percent-encoded wholly, partly or not at all, padded or

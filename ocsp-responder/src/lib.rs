@@ -4,13 +4,17 @@
 //! no request ever waits for one. [`configure`] mounts it under `/ocsp` of any actix-web application.
 
 mod answers;
+mod authority;
+mod comparison;
 mod follower;
 mod http;
 mod index;
 mod metrics;
+mod overload;
 mod service;
+mod snapshot;
 
-pub use answers::SignedAnswer;
+pub use answers::{Caching, SignedAnswer};
 pub use follower::Follower;
 pub use http::configure;
 pub use service::{Reply, Service};

@@ -1,30 +1,37 @@
 //! From the octets of a request to the octets of an answer.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use ca_core::Timestamp;
-use ca_core::ocsp::{Answer, CertId, ErrorStatus, IssuerKeyIds, Request, Responder, UnfitResponder};
+use ca_core::ocsp::{Answer, CertId, CertStatus, ErrorStatus, Request, Responder, UnfitResponder, Validity};
 use ca_core::signer::Signer;
 use config::clock::SystemClock;
-use config::settings::Ocsp;
+use config::settings::{Ocsp, Unissued};
 use prometheus_client::registry::Registry;
 use store::issuers::Issuer;
 
-use crate::answers::{Answers, SignedAnswer};
-use crate::index::Index;
+use crate::answers::{Answers, SignedAnswer, Told};
+use crate::authority::Authority;
 use crate::metrics::Metrics;
+use crate::overload;
 
-/// Answers for the certificates of one CA, whose delegate it is.
+/// `as_of` before anything has been read.
+const NEVER: i64 = 0;
+
+/// Answers for the certificates of every CA that has certified its key.
 pub struct Service {
-    pub(crate) issuer: String,
-    key_ids: IssuerKeyIds,
-    responder: Responder,
+    pub(crate) authorities: Vec<Authority>,
+    pub(crate) signer: Arc<dyn Signer>,
     lifetime: Duration,
+    unissued: CertStatus,
+    retention: Option<Duration>,
+    overload: Duration,
     pub(crate) max_request_octets: usize,
     pub(crate) clock: SystemClock,
-    /// None until it was loaded once.
-    index: RwLock<Option<Index>>,
+    /// Unix milliseconds at which the database had nothing that is not in the indexes.
+    as_of: AtomicI64,
     answers: Answers,
     pub(crate) metrics: Metrics,
 }
@@ -36,60 +43,100 @@ pub enum Reply {
     Answer(Arc<SignedAnswer>),
     /// An error, which nobody signs.
     Error(ErrorStatus),
+    /// More is asked than can be signed; nothing is wrong with the request.
+    Busy,
+}
+
+/// Why there is no answer.
+enum Refusal {
+    Error(ErrorStatus),
+    Busy,
+}
+
+impl From<ErrorStatus> for Refusal {
+    fn from(status: ErrorStatus) -> Self {
+        Self::Error(status)
+    }
+}
+
+/// The certificate that one CertID is about.
+struct Asked<'s, 'a> {
+    authority: &'s Authority,
+    answer: Answer<'a>,
 }
 
 impl Service {
-    /// A responder with this key and certificate (DER), for the one of the issuers that issued the certificate. It
-    /// answers tryLater until a [`crate::Follower`] has filled its index.
+    /// A responder with this key, for those of the issuers that issued one of the certificates (DER). It answers tryLater
+    /// until a [`crate::Follower`] has filled its indexes.
     ///
     /// # Errors
-    /// An [`UnfitResponder`]: clients would not believe its answers.
+    /// An [`UnfitResponder`]: there is no certificate, or clients would not believe answers under one.
     pub fn new(
         settings: &Ocsp,
         clock: SystemClock,
         issuers: &[Issuer],
         signer: Arc<dyn Signer>,
-        certificate: &[u8],
+        certificates: &[Vec<u8>],
     ) -> Result<Self, UnfitResponder> {
-        for issuer in issuers {
-            let responder = match Responder::new(signer.clone(), certificate, &issuer.certificate) {
-                Err(UnfitResponder::OtherIssuer) => continue,
-                made => made?,
-            };
-            let key_ids =
-                IssuerKeyIds::of_certificate(&issuer.certificate).ok_or(UnfitResponder::NotACertificate)?;
-            return Ok(Self {
-                issuer: issuer.id.clone(),
-                key_ids,
-                responder,
-                lifetime: settings.validity,
-                max_request_octets: settings.max_request_bytes,
-                clock,
-                index: RwLock::default(),
-                answers: Answers::default(),
-                metrics: Metrics::default(),
-            });
+        let mut authorities: Vec<Authority> = Vec::new();
+        for certificate in certificates {
+            let authority = Authority::of_certificate(issuers, &signer, certificate)?;
+            match authorities.iter().find(|known| known.issuer == authority.issuer) {
+                Some(known) => {
+                    known.renew(Responder::new(signer.clone(), certificate, &known.certificate)?);
+                }
+                None => authorities.push(authority),
+            }
         }
-        Err(UnfitResponder::OtherIssuer)
+        if authorities.is_empty() {
+            return Err(UnfitResponder::OtherIssuer);
+        }
+        let days = u64::from(settings.archive_cutoff_days);
+        Ok(Self {
+            authorities,
+            signer,
+            lifetime: settings.validity,
+            unissued: match settings.unissued {
+                Unissued::Unknown => CertStatus::Unknown,
+                Unissued::Revoked => CertStatus::NeverIssued,
+            },
+            retention: (days > 0).then(|| Duration::from_secs(days * 86_400)),
+            overload: settings.overload,
+            max_request_octets: settings.max_request_bytes,
+            clock,
+            as_of: AtomicI64::new(NEVER),
+            answers: Answers::new(settings.kept_answers_bytes),
+            metrics: Metrics::default(),
+        })
     }
 
     /// Answers a request that arrived now.
     pub fn reply(&self, request: &[u8]) -> Reply {
-        let answered = self.answer(request, self.clock.now());
-        match answered {
+        match self.answer(request, self.clock.now()) {
             Ok(answer) => Reply::Answer(answer),
-            Err(error) => {
+            Err(Refusal::Error(error)) => {
                 self.metrics.count_error(error);
                 Reply::Error(error)
+            }
+            Err(Refusal::Busy) => {
+                self.metrics.busy.inc();
+                Reply::Busy
             }
         }
     }
 
     /// Whether it can give signed answers now, for `/health/ready`.
     pub fn is_ready(&self) -> bool {
-        let as_of = self.index().as_ref().map(Index::as_of);
         let now = self.clock.now();
-        as_of.is_some_and(|as_of| self.responder.validity(as_of, now, self.lifetime).is_some())
+        self.as_of().is_some_and(|as_of| {
+            let mut responders = self.authorities.iter().map(Authority::responder);
+            responders.all(|responder| responder.validity(as_of, now, self.lifetime).is_some())
+        })
+    }
+
+    /// How many certificates it knows.
+    pub fn certificates(&self) -> usize {
+        self.authorities.iter().map(|authority| authority.index.len()).sum()
     }
 
     /// Adds its counts to those of the process.
@@ -97,74 +144,131 @@ impl Service {
         self.metrics.register(registry);
     }
 
-    fn answer(&self, request: &[u8], now: Timestamp) -> Result<Arc<SignedAnswer>, ErrorStatus> {
+    fn answer(&self, request: &[u8], now: Timestamp) -> Result<Arc<SignedAnswer>, Refusal> {
         let request = Request::decode(request).map_err(|error| {
             tracing::debug!(%error, "request refused");
             error.status()
         })?;
-        if !request.cert_ids.iter().all(|id| self.key_ids.names(id)) {
-            return Err(ErrorStatus::Unauthorized);
+        match (&request.cert_ids[..], request.nonce) {
+            ([only], None) => self.answer_repeatably(only, now),
+            (cert_ids, nonce) => {
+                let authorities =
+                    cert_ids.iter().map(|id| self.authority(id)).collect::<Result<Vec<_>, _>>()?;
+                let as_of = self.as_of().ok_or(ErrorStatus::TryLater)?;
+                let asked: Vec<Asked<'_, '_>> = cert_ids
+                    .iter()
+                    .zip(authorities)
+                    .map(|(id, authority)| self.look_up(authority, id, now))
+                    .collect();
+                let (der, validity) = self.sign(&asked, as_of, now, nonce)?;
+                let signed = match nonce {
+                    Some(_) => SignedAnswer::once(der, validity),
+                    None => SignedAnswer::repeatable(der, validity),
+                };
+                Ok(Arc::new(signed))
+            }
         }
-        let (answers, as_of) = self.look_up(&request.cert_ids).ok_or(ErrorStatus::TryLater)?;
-        for answer in &answers {
-            self.metrics.count(answer.status);
-        }
-        let repeatable = match (&answers[..], request.nonce) {
-            ([only], None) => Some(only),
-            _ => None,
-        };
-        if let Some(kept) = repeatable.and_then(|only| self.answers.find(only.cert_id, only.status, now)) {
+    }
+
+    /// One certificate without a nonce: whoever asks the same gets the same.
+    fn answer_repeatably(&self, id: &CertId<'_>, now: Timestamp) -> Result<Arc<SignedAnswer>, Refusal> {
+        let authority = self.authority(id)?;
+        let as_of = self.as_of().ok_or(ErrorStatus::TryLater)?;
+        let record = authority.record(id);
+        // Answers about serials that were never issued are not kept: there is no end of them.
+        let told = record.map(|record| Told { record, is_expired: record.is_expired(now) });
+        if let Some(told) = told
+            && let Some(kept) = self.answers.find(id.encoded(), told, now, as_of)
+        {
+            self.metrics.count(told.record.status());
             return Ok(kept);
         }
-        let signed = Arc::new(self.sign(&answers, as_of, now, request.nonce)?);
-        if let Some(only) = repeatable {
-            self.answers.keep(only.cert_id, only.status, signed.clone());
+        let answer = authority.answer(id, record, self.unissued, self.retention, now);
+        self.metrics.count(answer.status);
+        let (der, validity) = self.sign(&[Asked { authority, answer }], as_of, now, None)?;
+        let signed = Arc::new(SignedAnswer::repeatable(der, validity));
+        if let Some(told) = told {
+            self.answers.keep(id.encoded(), told, signed.clone());
         }
         Ok(signed)
     }
 
-    /// The status of each, and when they were known; `None` while nothing is known.
-    fn look_up<'a>(&self, cert_ids: &[CertId<'a>]) -> Option<(Vec<Answer<'a>>, Timestamp)> {
-        let index = self.index();
-        let index = index.as_ref()?;
-        let answer = |id: &CertId<'a>| Answer { cert_id: id.encoded(), status: index.status(id.serial()) };
-        Some((cert_ids.iter().map(answer).collect(), index.as_of()))
+    fn authority(&self, id: &CertId<'_>) -> Result<&Authority, ErrorStatus> {
+        self.authorities.iter().find(|authority| authority.is_named_by(id)).ok_or(ErrorStatus::Unauthorized)
+    }
+
+    fn look_up<'s, 'a>(&self, authority: &'s Authority, id: &CertId<'a>, now: Timestamp) -> Asked<'s, 'a> {
+        let answer = authority.answer(id, authority.record(id), self.unissued, self.retention, now);
+        self.metrics.count(answer.status);
+        Asked { authority, answer }
     }
 
     fn sign(
         &self,
-        answers: &[Answer<'_>],
+        asked: &[Asked<'_, '_>],
         as_of: Timestamp,
         now: Timestamp,
         nonce: Option<&[u8]>,
-    ) -> Result<SignedAnswer, ErrorStatus> {
+    ) -> Result<(Vec<u8>, Validity), Refusal> {
+        if overload::is_behind(self.overload) {
+            return Err(Refusal::Busy);
+        }
+        let mut issuers: Vec<&Authority> = Vec::with_capacity(1);
+        for Asked { authority, .. } in asked {
+            if !issuers.iter().any(|known| std::ptr::eq(*known, *authority)) {
+                issuers.push(authority);
+            }
+        }
+        let mut responders = issuers.iter().map(|authority| authority.responder());
+        let first = responders.next().ok_or(ErrorStatus::MalformedRequest)?;
+        let others: Vec<Arc<Responder>> = responders.collect();
         // The database has been away for longer than an answer lasts, or the responder's certificate has ended.
-        let validity = self.responder.validity(as_of, now, self.lifetime).ok_or(ErrorStatus::TryLater)?;
-        let der = self.responder.respond(answers, &validity, nonce).map_err(|error| {
+        let mut validity = first.validity(as_of, now, self.lifetime).ok_or(ErrorStatus::TryLater)?;
+        for other in &others {
+            let theirs = other.validity(as_of, now, self.lifetime).ok_or(ErrorStatus::TryLater)?;
+            validity.next_update = validity.next_update.min(theirs.next_update);
+        }
+        let answers: Vec<Answer<'_>> = asked.iter().map(|asked| asked.answer).collect();
+        let der = first.respond_with(&others, &answers, &validity, nonce).map_err(|error| {
             tracing::error!(%error, "no answer could be signed");
             ErrorStatus::InternalError
         })?;
         self.metrics.signatures.inc();
-        Ok(SignedAnswer::new(der, validity, nonce.is_none()))
+        Ok((der, validity))
     }
 
-    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Option<Index>> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the index between two answers.
-    pub(crate) fn change_index(&self, change: impl FnOnce(&mut Option<Index>)) {
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut index);
-        if let Some(index) = index.as_ref() {
-            self.metrics.certificates.set(i64::try_from(index.len()).unwrap_or(i64::MAX));
-            self.metrics.as_of.set(index.as_of().unix_seconds());
+    /// When the database had nothing newer; `None` until everything has been read once. To be asked before a status is
+    /// looked up, which is then at least as new.
+    pub(crate) fn as_of(&self) -> Option<Timestamp> {
+        match self.as_of.load(Ordering::Acquire) {
+            NEVER => None,
+            millis => Some(Timestamp::from_unix_millis(millis)),
         }
+    }
+
+    /// Everything that was in the database at this moment is in the indexes.
+    pub(crate) fn knows(&self, as_of: Timestamp) {
+        self.as_of.store(as_of.unix_millis(), Ordering::Release);
+        self.metrics.as_of.set(as_of.unix_seconds());
+        self.metrics.certificates.set(i64::try_from(self.certificates()).unwrap_or(i64::MAX));
+        self.metrics.kept_octets.set(i64::try_from(self.answers.octets()).unwrap_or(i64::MAX));
+    }
+
+    /// Nothing that was read holds: tryLater until everything has been read again.
+    pub(crate) fn forget(&self) {
+        self.as_of.store(NEVER, Ordering::Release);
+        self.authorities.iter().for_each(|authority| authority.index.clear());
+    }
+
+    /// The CA with this short name.
+    pub(crate) fn authority_named(&self, issuer: &str) -> Option<&Authority> {
+        self.authorities.iter().find(|authority| authority.issuer == issuer)
     }
 }
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("issuer", &self.issuer).finish_non_exhaustive()
+        let issuers: Vec<&str> = self.authorities.iter().map(|authority| authority.issuer.as_str()).collect();
+        f.debug_struct("Service").field("issuers", &issuers).finish_non_exhaustive()
     }
 }

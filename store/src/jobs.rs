@@ -20,19 +20,23 @@ pub enum JobKind {
     IssueCertificate,
     /// `ca-signer`: sign the CRLs of a partition. The key is the issuer's name, and after a slash the partition's.
     SignCrl,
+    /// `ca-signer`: certify an OCSP responder's key again. The key is the SHA-256 of its SubjectPublicKeyInfo.
+    CertifyResponder,
     /// `issuance-api`: tell a person something. The key names the fact and the channel.
     SendMessage,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::IssueCertificate, Self::SignCrl, Self::SendMessage];
+    pub const ALL: [Self; 4] =
+        [Self::IssueCertificate, Self::SignCrl, Self::CertifyResponder, Self::SendMessage];
 
     /// The name in the database and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::IssueCertificate => "issue-certificate",
             Self::SignCrl => "sign-crl",
+            Self::CertifyResponder => "certify-responder",
             Self::SendMessage => "send-message",
         }
     }
@@ -40,7 +44,7 @@ impl JobKind {
     /// Attempts before the job is dead and an officer must look. A signing job waits for the key as long as it takes.
     fn max_attempts(self) -> i32 {
         match self {
-            Self::IssueCertificate | Self::SignCrl => 1000,
+            Self::IssueCertificate | Self::SignCrl | Self::CertifyResponder => 1000,
             Self::SendMessage => 12,
         }
     }

@@ -23,8 +23,10 @@ pub mod messages;
 pub mod migrations;
 pub mod officers;
 pub mod phone_verifications;
+pub mod responders;
 mod schema;
 pub mod sessions;
+pub mod status;
 pub mod turns;
 pub mod verification;
 

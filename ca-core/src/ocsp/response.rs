@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use const_oid::db::rfc6960::{ID_PKIX_OCSP_BASIC, ID_PKIX_OCSP_NOCHECK, ID_PKIX_OCSP_NONCE};
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc6960::{
+    ID_PKIX_OCSP_ARCHIVE_CUTOFF, ID_PKIX_OCSP_BASIC, ID_PKIX_OCSP_NOCHECK, ID_PKIX_OCSP_NONCE,
+};
 use der::Encode;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Extension};
 
@@ -13,9 +16,15 @@ use crate::crl::Revocation;
 use crate::revocation::Status;
 use crate::signer::{SignError, Signer};
 use crate::tlv::{
-    self, BIT_STRING, ENUMERATED, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, constructed, primitive,
+    self, BIT_STRING, ENUMERATED, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, constructed, primitive,
 };
 use crate::verification::verify;
+
+/// id-pkix-ocsp-extended-revoke (RFC 6960 section 4.4.8).
+const ID_PKIX_OCSP_EXTENDED_REVOKE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.9");
+
+/// CRLReason certificateHold: what RFC 6960 section 2.2 has said of certificates that were never issued.
+const CERTIFICATE_HOLD: u8 = 6;
 
 /// An OCSPResponseStatus that carries no answer (RFC 6960 section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +58,11 @@ pub enum CertStatus {
     Good,
     /// Revoked, or on hold (reason certificateHold).
     Revoked(Revocation),
-    /// Never issued.
+    /// Never issued, told as `unknown`.
     Unknown,
+    /// Never issued, told as `revoked` since 1970 with reason certificateHold; the response then carries
+    /// id-pkix-ocsp-extended-revoke (RFC 6960 sections 2.2 and 4.4.8).
+    NeverIssued,
 }
 
 impl From<Status> for CertStatus {
@@ -66,6 +78,8 @@ pub struct Answer<'a> {
     pub cert_id: &'a [u8],
     /// Its status.
     pub status: CertStatus,
+    /// Of an expired certificate: since when statuses are kept beyond expiry (RFC 6960 section 4.4.4).
+    pub archive_cutoff: Option<Timestamp>,
 }
 
 /// The times of an answer, in whole seconds.
@@ -79,12 +93,15 @@ pub struct Validity {
     pub next_update: Timestamp,
 }
 
-/// A key that signs answers in its CA's name: everything about it that stands in every answer is encoded already.
+/// A key that signs answers in the name of the CA that certified it: everything about it that stands in every answer
+/// is encoded already.
 pub struct Responder {
     signer: Arc<dyn Signer>,
     responder_id: Vec<u8>,
     signature_algorithm: Vec<u8>,
-    certificates: Vec<u8>,
+    /// Its certificate, as an element of `certs`.
+    certificate: Vec<u8>,
+    not_before: Timestamp,
     not_after: Timestamp,
 }
 
@@ -117,7 +134,7 @@ impl Responder {
     /// # Errors
     /// An [`UnfitResponder`]: clients would refuse its answers.
     pub fn new(signer: Arc<dyn Signer>, certificate: &[u8], issuer: &[u8]) -> Result<Self, UnfitResponder> {
-        let not_after = check_certificate(certificate, issuer, signer.public_key())?;
+        let (not_before, not_after) = check_certificate(certificate, issuer, signer.public_key())?;
         let key_hash = IssuerKeyIds::key_hash_of(signer.public_key()).ok_or(UnfitResponder::OtherKey)?;
         let mut responder_id = Vec::new();
         tlv::nested(&mut responder_id, constructed(2), |out| {
@@ -125,9 +142,13 @@ impl Responder {
         });
         let signature_algorithm =
             signer.algorithm().identifier.to_der().map_err(|_| UnfitResponder::Algorithm)?;
-        let mut certificates = Vec::new();
-        tlv::nested(&mut certificates, constructed(0), |out| tlv::element(out, SEQUENCE, certificate));
-        Ok(Self { signer, responder_id, signature_algorithm, certificates, not_after })
+        let certificate = certificate.to_vec();
+        Ok(Self { signer, responder_id, signature_algorithm, certificate, not_before, not_after })
+    }
+
+    /// The beginning of the responder's certificate.
+    pub fn not_before(&self) -> Timestamp {
+        self.not_before
     }
 
     /// The end of the responder's certificate: no answer is valid beyond it.
@@ -154,10 +175,26 @@ impl Responder {
         validity: &Validity,
         nonce: Option<&[u8]>,
     ) -> Result<Vec<u8>, SignError> {
+        self.respond_with(&[], answers, validity, nonce)
+    }
+
+    /// The same for answers about certificates of several CAs: `others` are the same key with the certificates that the
+    /// other CAs gave it. The one byKey ResponderID names all of these certificates, and whoever asked about a CA's
+    /// certificate finds the one that this CA issued (RFC 6960 section 4.2.2.2).
+    ///
+    /// # Errors
+    /// As [`Responder::respond`].
+    pub fn respond_with(
+        &self,
+        others: &[Arc<Self>],
+        answers: &[Answer<'_>],
+        validity: &Validity,
+        nonce: Option<&[u8]>,
+    ) -> Result<Vec<u8>, SignError> {
         let response_data = self.response_data(answers, validity, nonce);
         let signature = self.signer.sign(&response_data)?;
-        let mut out =
-            Vec::with_capacity(response_data.len() + self.certificates.len() + signature.len() + 64);
+        let certificates = self.certificate.len() + others.iter().map(|o| o.certificate.len()).sum::<usize>();
+        let mut out = Vec::with_capacity(response_data.len() + certificates + signature.len() + 64);
         tlv::nested(&mut out, SEQUENCE, |out| {
             tlv::element(out, ENUMERATED, &[0]);
             tlv::nested(out, constructed(0), |out| {
@@ -170,7 +207,11 @@ impl Responder {
                             tlv::header(out, BIT_STRING, signature.len() + 1);
                             out.push(0);
                             out.extend_from_slice(&signature);
-                            out.extend_from_slice(&self.certificates);
+                            tlv::nested(out, constructed(0), |out| {
+                                tlv::header(out, SEQUENCE, certificates);
+                                out.extend_from_slice(&self.certificate);
+                                others.iter().for_each(|other| out.extend_from_slice(&other.certificate));
+                            });
                         });
                     });
                 });
@@ -190,17 +231,23 @@ impl Responder {
                     single_response(out, answer, validity);
                 }
             });
-            if let Some(nonce) = nonce {
+            let extended_revoke = answers.iter().any(|answer| answer.status == CertStatus::NeverIssued);
+            if nonce.is_some() || extended_revoke {
                 tlv::nested(out, constructed(1), |out| {
-                    tlv::nested(out, SEQUENCE, |out| {
-                        tlv::extension(out, ID_PKIX_OCSP_NONCE, false, |out| {
-                            tlv::element(out, OCTET_STRING, nonce);
-                        });
-                    });
+                    tlv::nested(out, SEQUENCE, |out| response_extensions(out, nonce, extended_revoke));
                 });
             }
         });
         out
+    }
+}
+
+fn response_extensions(out: &mut Vec<u8>, nonce: Option<&[u8]>, extended_revoke: bool) {
+    if let Some(nonce) = nonce {
+        tlv::extension(out, ID_PKIX_OCSP_NONCE, false, |out| tlv::element(out, OCTET_STRING, nonce));
+    }
+    if extended_revoke {
+        tlv::extension(out, ID_PKIX_OCSP_EXTENDED_REVOKE, false, |out| tlv::element(out, NULL, &[]));
     }
 }
 
@@ -210,24 +257,40 @@ fn single_response(out: &mut Vec<u8>, answer: &Answer<'_>, validity: &Validity) 
         match answer.status {
             CertStatus::Good => tlv::element(out, primitive(0), &[]),
             CertStatus::Unknown => tlv::element(out, primitive(2), &[]),
-            CertStatus::Revoked(revocation) => tlv::nested(out, constructed(1), |out| {
-                tlv::generalized_time(out, revocation.since);
-                if let Some(code) = revocation.reason_code {
-                    tlv::nested(out, constructed(0), |out| tlv::element(out, ENUMERATED, &[code]));
-                }
-            }),
+            CertStatus::Revoked(Revocation { since, reason_code, .. }) => {
+                revoked_info(out, since, reason_code)
+            }
+            CertStatus::NeverIssued => revoked_info(out, Timestamp::EPOCH, Some(CERTIFICATE_HOLD)),
         }
         tlv::generalized_time(out, validity.this_update);
         tlv::nested(out, constructed(0), |out| tlv::generalized_time(out, validity.next_update));
+        if let Some(cutoff) = answer.archive_cutoff {
+            tlv::nested(out, constructed(1), |out| {
+                tlv::nested(out, SEQUENCE, |out| {
+                    tlv::extension(out, ID_PKIX_OCSP_ARCHIVE_CUTOFF, false, |out| {
+                        tlv::generalized_time(out, cutoff);
+                    });
+                });
+            });
+        }
     });
 }
 
-/// The end of the certificate, if it makes its holder a responder for this issuer.
+fn revoked_info(out: &mut Vec<u8>, since: Timestamp, reason_code: Option<u8>) {
+    tlv::nested(out, constructed(1), |out| {
+        tlv::generalized_time(out, since);
+        if let Some(code) = reason_code {
+            tlv::nested(out, constructed(0), |out| tlv::element(out, ENUMERATED, &[code]));
+        }
+    });
+}
+
+/// Beginning and end of the certificate, if it makes its holder a responder for this issuer.
 fn check_certificate(
     certificate: &[u8],
     issuer: &[u8],
     public_key: &[u8],
-) -> Result<Timestamp, UnfitResponder> {
+) -> Result<(Timestamp, Timestamp), UnfitResponder> {
     let (Ok((&[], certificate)), Ok((&[], issuer))) =
         (X509Certificate::from_der(certificate), X509Certificate::from_der(issuer))
     else {
@@ -250,5 +313,7 @@ fn check_certificate(
     if !certificate.extensions().iter().any(is_nocheck) {
         return Err(UnfitResponder::NoNocheck);
     }
-    Ok(Timestamp::from_unix_seconds(certificate.validity().not_after.timestamp()))
+    let validity = certificate.validity();
+    let seconds = |at: x509_parser::time::ASN1Time| Timestamp::from_unix_seconds(at.timestamp());
+    Ok((seconds(validity.not_before), seconds(validity.not_after)))
 }

@@ -46,7 +46,7 @@ fn ask_and_answer(authority: &Authority, responder: &Responder, options: &str) -
         .cert_ids
         .iter()
         .zip(statuses())
-        .map(|(id, status)| Answer { cert_id: id.encoded(), status })
+        .map(|(id, status)| Answer { cert_id: id.encoded(), status, archive_cutoff: None })
         .collect();
     let validity = responder.validity(now(), now(), LIFETIME).unwrap();
     let answer = responder.respond(&answers, &validity, request.nonce).unwrap();
@@ -156,10 +156,81 @@ fn twenty_answers_need_longer_lengths_and_stay_der() {
     let responder = Responder::new(key, &certificate, &authority.certificate).unwrap();
     let (question, _) = ask_and_answer(&authority, &responder, "-no_nonce -sha512");
     let request = Request::decode(&question).unwrap();
-    let answers = [Answer { cert_id: request.cert_ids[0].encoded(), status: CertStatus::Good }; 20];
+    let good =
+        Answer { cert_id: request.cert_ids[0].encoded(), status: CertStatus::Good, archive_cutoff: None };
+    let answers = [good; 20];
     let validity = responder.validity(now(), now(), LIFETIME).unwrap();
     let answer = responder.respond(&answers, &validity, Some(&[7; 128])).unwrap();
     assert_eq!(OcspResponse::from_der(&answer).unwrap().to_der().unwrap(), answer);
+}
+
+#[test]
+fn a_certificate_never_issued_may_be_told_as_revoked_in_the_extended_form() {
+    let authority = authority(Algorithm::P256);
+    let (key, certificate) = authority.responder(Algorithm::P256);
+    let responder = Responder::new(key, &certificate, &authority.certificate).unwrap();
+    let (question, _) = ask_and_answer(&authority, &responder, "-nonce");
+    let request = Request::decode(&question).unwrap();
+    let cutoff = now().minus(LIFETIME);
+    let answers: Vec<_> = request
+        .cert_ids
+        .iter()
+        .zip([CertStatus::Good, CertStatus::NeverIssued])
+        .map(|(id, status)| Answer { cert_id: id.encoded(), status, archive_cutoff: Some(cutoff) })
+        .collect();
+    let validity = responder.validity(now(), now(), LIFETIME).unwrap();
+    let answer = responder.respond(&answers, &validity, request.nonce).unwrap();
+    let response = OcspResponse::from_der(&answer).unwrap();
+    assert_eq!(response.to_der().unwrap(), answer);
+    let basic = BasicOcspResponse::from_der(response.response_bytes.unwrap().response.as_bytes()).unwrap();
+    let extensions = basic.tbs_response_data.response_extensions.unwrap();
+    let ids: Vec<String> = extensions.iter().map(|extension| extension.extn_id.to_string()).collect();
+    assert_eq!(ids, ["1.3.6.1.5.5.7.48.1.2", "1.3.6.1.5.5.7.48.1.9"]);
+    authority.write("r.der", &answer);
+    let said = openssl_reads(&authority, "-resp_text");
+    for (line, count) in [
+        ("Revocation Time: Jan  1 00:00:00 1970 GMT", 2),
+        ("Revocation Reason: certificateHold (0x6)", 1),
+        ("OCSP Archive Cutoff", 2),
+    ] {
+        assert_eq!(said.matches(line).count(), count, "{line}: {said}");
+    }
+}
+
+#[test]
+fn one_key_answers_for_every_ca_that_certified_it() {
+    let (ours, other) = (authority(Algorithm::P256), authority(Algorithm::P256));
+    let key = Arc::new(TestKey::generate(Algorithm::P256));
+    let [one, two] = [&ours, &other].map(|authority| {
+        let certificate = authority.responder_certificate(&key, true, true);
+        Arc::new(Responder::new(key.clone(), &certificate, &authority.certificate).unwrap())
+    });
+    let ask = |authority: &Authority| {
+        authority.openssl("ocsp -no_nonce -issuer ca.pem -cert good.pem -reqout q.der");
+        std::fs::read(authority.path().join("q.der")).unwrap()
+    };
+    let (first, second) = (ask(&ours), ask(&other));
+    let ids = [&first, &second].map(|question| Request::decode(question).unwrap().cert_ids[0]);
+    let answers =
+        ids.map(|id| Answer { cert_id: id.encoded(), status: CertStatus::Good, archive_cutoff: None });
+    let validity = one.validity(now(), now(), LIFETIME).unwrap();
+    let answer = one.respond_with(&[two], &answers, &validity, None).unwrap();
+    let response = OcspResponse::from_der(&answer).unwrap();
+    assert_eq!(response.to_der().unwrap(), answer);
+    let basic = BasicOcspResponse::from_der(response.response_bytes.unwrap().response.as_bytes()).unwrap();
+    let certificates = basic.certs.unwrap();
+    let ResponderId::ByKey(id) = &basic.tbs_response_data.responder_id else { panic!("by name") };
+    for (certificate, authority) in certificates.iter().zip([&ours, &other]) {
+        // The ResponderID names both certificates, and OpenSSL believes each under its own CA.
+        let key = certificate.tbs_certificate.subject_public_key_info.subject_public_key.raw_bytes();
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, key);
+        assert_eq!(hash.as_ref(), id.as_bytes());
+        authority.write("responder.der", &certificate.to_der().unwrap());
+        authority.openssl("x509 -inform DER -in responder.der -out responder.pem");
+        let (valid, said) = authority.openssl("verify -CAfile ca.pem responder.pem");
+        assert!(valid, "{said}");
+    }
+    assert_eq!(certificates.len(), 2);
 }
 
 #[test]

@@ -98,6 +98,10 @@ impl Settings {
         problems.within(self.ocsp.max_request_bytes, 512, 1 << 20, "ocsp.max_request_bytes");
         problems.within(self.ocsp.feed_poll.as_millis(), 10, 10_000, "ocsp.feed_poll_milliseconds");
         problems.within(self.ocsp.reconcile.as_secs(), 1, 86_400, "ocsp.reconcile_seconds");
+        problems.within(self.ocsp.snapshot.as_secs(), 1, 86_400, "ocsp.snapshot_seconds");
+        problems.within(self.ocsp.archive_cutoff_days, 0, 36_500, "ocsp.archive_cutoff_days");
+        problems.within(self.ocsp.kept_answers_bytes, 1 << 20, 1 << 40, "ocsp.kept_answers_bytes");
+        problems.within(self.ocsp.overload.as_millis(), 10, 60_000, "ocsp.overload_milliseconds");
         problems.within(self.crl.validity.as_secs() / 3600, 1, 24 * 90, "crl.validity_hours");
         problems.unless(
             self.crl.overlap < self.crl.validity,

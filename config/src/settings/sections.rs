@@ -179,6 +179,16 @@ impl Issuance {
     }
 }
 
+/// How a serial that was never issued is answered (RFC 6960 section 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unissued {
+    /// `unknown`.
+    Unknown,
+    /// `revoked`, on hold since 1970, with id-pkix-ocsp-extended-revoke.
+    Revoked,
+}
+
 /// `[ocsp]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -198,9 +208,24 @@ pub struct Ocsp {
     /// How soon a change is seen.
     #[serde(rename = "feed_poll_milliseconds", deserialize_with = "milliseconds")]
     pub feed_poll: Duration,
-    /// How often the whole index is compared with the database.
+    /// How often the index is compared with the database.
     #[serde(rename = "reconcile_seconds", deserialize_with = "seconds")]
     pub reconcile: Duration,
+    /// Where the index is kept for the next start; `None` reads the database every time.
+    #[serde(deserialize_with = "optional_path")]
+    pub snapshot_file: Option<PathBuf>,
+    /// How often it is written.
+    #[serde(rename = "snapshot_seconds", deserialize_with = "seconds")]
+    pub snapshot: Duration,
+    /// How a serial that was never issued is answered.
+    pub unissued: Unissued,
+    /// How long statuses are kept beyond a certificate's expiry, in days, as archiveCutoff tells it; 0 tells nothing.
+    pub archive_cutoff_days: u32,
+    /// The most memory that signed answers are kept in, in octets.
+    pub kept_answers_bytes: u64,
+    /// How far behind its clients a worker may be before it refuses what would have to be signed.
+    #[serde(rename = "overload_milliseconds", deserialize_with = "milliseconds")]
+    pub overload: Duration,
 }
 
 /// `[crl]`

@@ -21,9 +21,13 @@ impl Meter {
     }
 }
 
-/// User and system time of all threads of this process, in the clock ticks of `/proc/self/stat` (proc(5)): 10 ms.
 fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    cpu_time_of("self")
+}
+
+/// User and system time of all threads of a process, in the clock ticks of `/proc/PID/stat` (proc(5)): 10 ms.
+pub(crate) fn cpu_time_of(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The second field is a name in brackets that may hold spaces; utime and stime are the 12th and 13th after it.
     let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
     let ticks: u64 = after.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
@@ -42,10 +46,19 @@ pub(crate) fn reset_peak_resident() -> std::io::Result<()> {
 
 /// The most memory this process has held so far (VmHWM of proc(5)), in MiB.
 pub(crate) fn peak_resident_mebibytes() -> f64 {
+    mebibytes_of("VmHWM:")
+}
+
+/// The memory this process holds now (VmRSS of proc(5)), in MiB.
+pub(crate) fn resident_mebibytes() -> f64 {
+    mebibytes_of("VmRSS:")
+}
+
+fn mebibytes_of(field: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kibibytes: f64 = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
+        .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok())
         .unwrap_or(0.0);
     kibibytes / 1024.0
 }

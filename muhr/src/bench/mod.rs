@@ -2,6 +2,7 @@
 
 mod crl;
 mod issuance;
+mod load;
 mod meter;
 mod ocsp;
 

@@ -1,27 +1,32 @@
-//! OCSP answers from memory, without HTTP around them: the index, the request's decoding and the signature.
+//! OCSP answers: how long the index takes to be ready and how large it is, what an answer costs without HTTP and over
+//! it, each beside a baseline of the same run.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
 use ca_core::{SerialNumber, Timestamp};
+use config::Settings;
 use der::asn1::{BitString, OctetString};
 use der::{Decode, Encode};
 use ocsp_responder::{Follower, Reply, Service};
-use store::certificates::NewCertificate;
-use store::issuance::Intent;
-use store::{Database, StoreError, issuance, issuers};
+use store::{Database, StoreError, issuers, status};
 use x509_cert::ext::Extension;
 
-use super::meter::{Meter, figure, peak_resident_mebibytes};
+use super::load::{self, Load};
+use super::meter::{Meter, figure, peak_resident_mebibytes, resident_mebibytes};
 use super::{PASSPHRASE, ca, in_temporary};
 use crate::commands::Place;
 use crate::failure::Failure;
 use crate::roles;
 
-/// Requests measured.
-const REQUESTS: usize = 50_000;
+/// Answers measured without HTTP.
+const ANSWERS: usize = 50_000;
+
+/// Different certificates asked about over HTTP.
+const ASKED: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -31,6 +36,10 @@ pub(crate) struct Arguments {
     /// How many certificates the responder knows.
     #[arg(long, default_value_t = 10_000)]
     count: usize,
+    /// How long each load over HTTP lasts; 0 leaves HTTP out. The load comes from wrk, h2load and, for the comparison,
+    /// goes to `openssl ocsp`: from Debian's wrk, nghttp2-client and openssl.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -39,34 +48,92 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
     let (database, issuer) = ca(place)?;
-    std::fs::write(place.settings(&[])?.keys.directory.join("passphrase"), PASSPHRASE)?;
-    let settings = place.settings(&[])?;
-    let serials = fill(&database, arguments.count, settings.clock().now())?;
+    let mut settings = Settings::clone(&*place.settings(&[])?);
+    std::fs::write(settings.keys.directory.join("passphrase"), PASSPHRASE)?;
+    let snapshot = settings.data.directory.join("measured.index");
+    settings.ocsp.snapshot_file = Some(snapshot.clone());
+    let asked = fill(&database, arguments.count, settings.clock().now())?;
+    figure("ocsp.certificates", arguments.count as f64, "certificates");
 
-    let before = peak_resident_mebibytes();
-    let service = roles::open_ocsp(&settings, &database)?;
+    // From the database; the follower leaves the snapshot that the second start reads.
+    let (service, follower) = start("ocsp.load.database", &settings, &database, arguments.count)?;
+    drop((follower, service));
+    figure("ocsp.snapshot", std::fs::metadata(&snapshot)?.len() as f64, "octets");
+    let (service, follower) = start("ocsp.load.snapshot", &settings, &database, arguments.count)?;
+
+    let known = Known::of(&issuer)?;
+    let signature = bare_signatures()?;
+    figure("ocsp.baseline.signature", signature, "us CPU");
+    without_http(&service, &known, &asked, signature)?;
+    if arguments.seconds > 0 {
+        let requests = |nonce: bool| -> Result<Vec<Vec<u8>>, Failure> {
+            asked
+                .iter()
+                .enumerate()
+                .map(|(n, serial)| known.request(serial, nonce.then_some(n as u64)))
+                .collect()
+        };
+        let folder = settings.data.directory.join("load");
+        std::fs::create_dir_all(&folder)?;
+        let plain = Load::prepare(&folder, "plain", &requests(false)?)?;
+        let nonce = Load::prepare(&folder, "nonce", &requests(true)?)?;
+        let Reply::Answer(answer) = service.reply(&known.request(&asked[0], None)?) else {
+            return Err(Failure::new("the responder does not answer"));
+        };
+        let patience = settings.http.request_timeout;
+        load::over_http(
+            &service,
+            patience,
+            answer.der.clone(),
+            signature,
+            &plain,
+            &nonce,
+            arguments.seconds,
+        )?;
+        openssl(&settings, &folder, &nonce, arguments)?;
+    }
+    drop(follower);
+    Ok(())
+}
+
+/// A responder that knows everything: how long that took, and its memory for each certificate.
+fn start(
+    name: &str,
+    settings: &Settings,
+    database: &Database,
+    count: usize,
+) -> Result<(Arc<Service>, Follower), Failure> {
+    let service = roles::open_ocsp(settings, database)?;
+    let before = resident_mebibytes();
     let loading = Meter::start();
-    let follower = Follower::start(Arc::clone(&service), database, &settings.ocsp)?;
+    let follower = Follower::start(Arc::clone(&service), database.clone(), &settings.ocsp)?;
     while !service.is_ready() {
         if loading.read().0 > Duration::from_secs(600) {
             return Err(Failure::new("the responder does not become ready"));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    figure("ocsp.load", loading.read().0.as_secs_f64(), "s");
-    let resident = (peak_resident_mebibytes() - before) * 1_048_576.0 / arguments.count as f64;
-    figure("ocsp.resident", resident, "octets/certificate at the peak");
+    figure(name, loading.read().0.as_secs_f64(), "s");
+    let grown = (resident_mebibytes() - before) * 1_048_576.0;
+    // Where memory of an earlier start is used again, nothing is to be learnt.
+    if grown / count as f64 >= 28.0 {
+        figure(&format!("{name}.resident"), grown / count as f64, "octets/certificate");
+    }
+    figure(&format!("{name}.resident.peak"), peak_resident_mebibytes(), "MiB in all");
+    Ok((service, follower))
+}
 
-    let bare = bare_signatures()?;
-    figure("ocsp.baseline.signature", bare, "us CPU");
-    let known = Known::of(&issuer)?;
-    let plain = answers(&service, &known, &serials, false)?;
-    figure("ocsp.no_nonce.first", plain, "us CPU/answer");
-    figure("ocsp.no_nonce", answers(&service, &known, &serials, false)?, "us CPU/answer");
-    let nonce = answers(&service, &known, &serials, true)?;
+fn without_http(
+    service: &Service,
+    known: &Known,
+    asked: &[SerialNumber],
+    signature: f64,
+) -> Result<(), Failure> {
+    figure("ocsp.no_nonce.first", answers(service, known, asked, false)?, "us CPU/answer");
+    figure("ocsp.no_nonce", answers(service, known, asked, false)?, "us CPU/answer");
+    let nonce = answers(service, known, asked, true)?;
     figure("ocsp.nonce", nonce, "us CPU/answer");
-    figure("ocsp.nonce.ratio", nonce / bare, "x one signature");
-    drop(follower);
+    figure("ocsp.nonce.ratio", nonce / signature, "x one signature");
     Ok(())
 }
 
@@ -74,54 +141,40 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
 fn bare_signatures() -> Result<f64, Failure> {
     let key = FileKey::generate(KeyAlgorithm::P256)?;
     let meter = Meter::start();
-    for _ in 0..REQUESTS {
+    for _ in 0..ANSWERS {
         key.sign(&[7; 300])?;
     }
-    Ok(meter.read().1.as_secs_f64() * 1e6 / REQUESTS as f64)
+    Ok(meter.read().1.as_secs_f64() * 1e6 / ANSWERS as f64)
 }
 
-/// Certificates that exist for the responder: their bytes are never looked at here.
+/// The feed of so many certificates, of which the responder needs nothing else. Returns those that are asked about.
 fn fill(database: &Database, count: usize, now: Timestamp) -> Result<Vec<SerialNumber>, Failure> {
-    let serials: Vec<SerialNumber> = (0..count).map(|_| SerialNumber::random()).collect::<Result<_, _>>()?;
-    for chunk in serials.chunks(1000) {
-        database.write(|connection| -> Result<(), StoreError> {
-            let intents: Vec<Intent> = chunk.iter().map(intent).collect();
-            issuance::record_intents(connection, &intents, now)?;
-            for serial in chunk {
-                issuance::store_own(connection, &certificate(serial, now), now)?;
-            }
-            Ok(())
+    let mut asked = Vec::with_capacity(ASKED);
+    let mut left = count;
+    while left > 0 {
+        let serials: Vec<SerialNumber> =
+            (0..left.min(100_000)).map(|_| SerialNumber::random()).collect::<Result<_, _>>()?;
+        database.write(|c| -> Result<(), StoreError> {
+            status::rehearse(c, issuers::ISSUING, &serials, now.plus_months(12), now)
         })?;
+        // From everywhere in the index.
+        let share = (ASKED * serials.len()).div_ceil(count).min(serials.len());
+        asked.extend_from_slice(&serials[..share]);
+        left -= serials.len();
     }
-    Ok(serials)
+    asked.truncate(ASKED);
+    Ok(asked)
 }
 
-fn intent(serial: &SerialNumber) -> Intent {
-    Intent {
-        issuer: issuers::ISSUING.to_owned(),
-        serial: *serial,
-        application: None,
-        profile: "measurement".to_owned(),
-        tbs: vec![0],
+/// `openssl ocsp` on the same machine in the same run, with a thousand certificates and a nonce in every question.
+fn openssl(settings: &Settings, folder: &Path, nonce: &Load, arguments: &Arguments) -> Result<(), Failure> {
+    let mut index = String::new();
+    for _ in 0..1000 {
+        let serial = SerialNumber::random()?.to_string().to_uppercase();
+        index.push_str(&format!("V\t360101000000Z\t\t{serial}\tunknown\t/CN=measured\n"));
     }
-}
-
-fn certificate(serial: &SerialNumber, now: Timestamp) -> NewCertificate {
-    NewCertificate {
-        issuer: issuers::ISSUING.to_owned(),
-        serial: *serial,
-        application: None,
-        profile: "measurement".to_owned(),
-        subject: String::new(),
-        common_name: String::new(),
-        pinfl: None,
-        stir: None,
-        spki_sha256: [0; 32],
-        der: vec![0],
-        not_before: now,
-        not_after: now.plus_months(12),
-        crl_partition: String::new(),
-    }
+    std::fs::write(folder.join("index.txt"), index)?;
+    load::against_openssl(settings, folder, nonce, arguments.seconds)
 }
 
 /// What a CertID says of the issuer.
@@ -169,14 +222,14 @@ impl Known {
 
 /// CPU microseconds of one answer.
 fn answers(service: &Service, known: &Known, serials: &[SerialNumber], nonce: bool) -> Result<f64, Failure> {
-    let requests: Vec<Vec<u8>> = (0..REQUESTS)
+    let requests: Vec<Vec<u8>> = (0..ANSWERS)
         .map(|n| known.request(&serials[n % serials.len()], nonce.then_some(n as u64)))
         .collect::<Result<_, _>>()?;
     let meter = Meter::start();
     for request in &requests {
-        if let Reply::Error(status) = service.reply(request) {
-            return Err(Failure::new(format!("the responder answers {status:?}")));
+        if !matches!(service.reply(request), Reply::Answer(_)) {
+            return Err(Failure::new("the responder does not answer"));
         }
     }
-    Ok(meter.read().1.as_secs_f64() * 1e6 / REQUESTS as f64)
+    Ok(meter.read().1.as_secs_f64() * 1e6 / ANSWERS as f64)
 }

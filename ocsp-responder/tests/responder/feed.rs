@@ -77,3 +77,30 @@ fn knowledge_that_is_older_than_an_answer_may_be_makes_no_answer() {
     stage.follow();
     within(SECOND, || is_good(stage.statuses(&[serial])[0]));
 }
+
+/// A number that is missing was given up by a transaction, or its row was lost: everything is compared at once.
+#[test]
+fn a_gap_in_the_feed_is_repaired_without_waiting_for_the_next_comparison() {
+    let stage = Stage::with(Ocsp { reconcile: Duration::from_secs(3600), ..settings() });
+    let serial = stage.issue();
+    within(SECOND, || is_good(stage.statuses(&[serial])[0]));
+    stage.without_feed("UPDATE certificates SET status = 'suspended', status_since = 1790000000000");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(is_good(stage.statuses(&[serial])[0]), "it is too early to know");
+    stage.without_feed("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'status_changes'");
+    stage.issue();
+    within(SECOND, || !is_good(stage.statuses(&[serial])[0]));
+}
+
+#[test]
+fn what_was_restored_or_issued_without_a_word_is_found_too() {
+    let stage = Stage::with(Ocsp { reconcile: Duration::from_millis(200), ..settings() });
+    let (held, lost) = (stage.issue(), stage.issue());
+    let since = stage.clock.now();
+    stage.change(held, Status::Suspended { since });
+    within(SECOND, || !is_good(stage.statuses(&[held])[0]));
+    stage.without_feed("UPDATE certificates SET status = 'good', status_since = NULL");
+    within(2 * SECOND, || is_good(stage.statuses(&[held])[0]));
+    stage.without_feed("DELETE FROM status_changes WHERE seq > 1");
+    within(2 * SECOND, || is_good(stage.statuses(&[lost])[0]));
+}

@@ -2,7 +2,7 @@ use ca_core::ocsp::ErrorStatus;
 use ca_core::revocation::{Reason, Status};
 use x509_ocsp::{CertStatus, OcspResponseStatus};
 
-use crate::stage::{Stage, post, within};
+use crate::stage::{PATIENCE, Stage, post, within};
 
 const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -124,4 +124,25 @@ fn another_cas_certificate_is_not_answered_for_alone_or_among_ours() {
     let name_hash = wrong_key.windows(2).rposition(|two| two == [4, 20]).unwrap();
     wrong_key[name_hash + 5] ^= 1;
     assert_eq!(stage.post(&wrong_key).error(), OcspResponseStatus::Unauthorized);
+}
+
+#[test]
+fn a_client_that_does_not_send_its_request_is_cut_off() {
+    use std::io::{Read, Write};
+    let stage = Stage::new();
+    let mut stream = stage.connect();
+    let head = "POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\nContent-Length: 100\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let started = std::time::Instant::now();
+    let mut said = Vec::new();
+    // An octet now and then changes nothing.
+    for _ in 0..30 {
+        if stream.write_all(&[0x30]).is_err() || started.elapsed() > 2 * PATIENCE {
+            break;
+        }
+        std::thread::sleep(PATIENCE / 10);
+    }
+    let _ = stream.read_to_end(&mut said);
+    assert!(started.elapsed() < 4 * PATIENCE);
+    assert!(said.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&said));
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod answers;
 mod feed;
 mod http;
+mod snapshot;
 mod stage;

@@ -7,12 +7,12 @@ use std::process::Command;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use actix_web::{App, HttpServer, dev::ServerHandle};
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
 use ca_core::SerialNumber;
 use ca_core::revocation::Status;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
 use config::clock::SystemClock;
-use config::settings::Ocsp;
+use config::settings::{Ocsp, Unissued};
 use der::Decode;
 use diesel::connection::SimpleConnection;
 use ocsp_responder::{Follower, Service, configure};
@@ -23,9 +23,12 @@ use rcgen::{
 use store::certificates::NewCertificate;
 use store::issuance::Intent;
 use store::issuers::Issuer;
-use store::{Connection, Database, Options, Target, certificates, issuance, issuers};
+use store::{Connection, Database, Options, Target, certificates, issuance, issuers, responders};
 use tempfile::TempDir;
 use x509_ocsp::{BasicOcspResponse, CertStatus, OcspResponse, OcspResponseStatus};
+
+/// How long a client may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -36,6 +39,10 @@ pub(crate) struct Stage {
     pub(crate) service: Arc<Service>,
     pub(crate) settings: Ocsp,
     pub(crate) follower: Option<Follower>,
+    ca: CertifiedIssuer<'static, KeyPair>,
+    issuers: Vec<Issuer>,
+    key: Arc<FileKey>,
+    certificates: Vec<Vec<u8>>,
     address: SocketAddr,
     server: ServerHandle,
 }
@@ -49,6 +56,12 @@ pub(crate) fn settings() -> Ocsp {
         max_request_bytes: 8192,
         feed_poll: Duration::from_millis(50),
         reconcile: Duration::from_secs(30),
+        snapshot_file: None,
+        snapshot: Duration::from_secs(600),
+        unissued: Unissued::Unknown,
+        archive_cutoff_days: 0,
+        kept_answers_bytes: 1 << 24,
+        overload: Duration::from_millis(250),
     }
 }
 
@@ -63,24 +76,43 @@ impl Stage {
         let target = Target::Sqlite(folder.path().join("muhr.sqlite"));
         let database = Database::open(target, &Options::default()).unwrap();
         store::migrations::up(&database).unwrap();
-        let ca = certification_authority(&clock);
-        std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
-        let issuer = Issuer {
-            id: issuers::ISSUING.to_owned(),
-            kind: "issuing".to_owned(),
-            parent: None,
-            certificate: ca.der().to_vec(),
-            subject: "CN=Sinov CA".to_owned(),
-            not_before: clock.now(),
-            not_after: clock.now().plus(30 * DAY),
-        };
-        database.write(|c| issuers::insert(c, &issuer, clock.now())).unwrap();
-        let key = FileKey::generate(KeyAlgorithm::P256).unwrap();
-        let certificate = responder_certificate(&ca, key.public_key(), &clock);
-        let service = Service::new(&settings, clock, &[issuer], Arc::new(key), &certificate).unwrap();
+        let key = Arc::new(FileKey::generate(KeyAlgorithm::P256).unwrap());
+        let (ca, other) =
+            (certification_authority("Sinov CA", &clock), certification_authority("Boshqa CA", &clock));
+        let mut certificates = Vec::new();
+        let mut all = Vec::new();
+        for (id, name, ca) in [(issuers::ISSUING, "ca.pem", &ca), (issuers::ROOT, "other.pem", &other)] {
+            std::fs::write(folder.path().join(name), ca.pem()).unwrap();
+            let issuer = Issuer {
+                id: id.to_owned(),
+                kind: if id == issuers::ROOT { "root" } else { "issuing" }.to_owned(),
+                parent: None,
+                certificate: ca.der().to_vec(),
+                subject: name.to_owned(),
+                not_before: clock.now().minus(DAY),
+                not_after: clock.now().plus(30 * DAY),
+            };
+            database.write(|c| issuers::insert(c, &issuer, clock.now())).unwrap();
+            certificates.push(responder_certificate(ca, key.public_key(), &clock, 20));
+            all.push(issuer);
+        }
+        let service = Service::new(&settings, clock, &all, key.clone(), &certificates).unwrap();
         let service = Arc::new(service);
         let (address, server) = serve(service.clone());
-        let mut stage = Self { folder, database, clock, service, settings, follower: None, address, server };
+        let mut stage = Self {
+            folder,
+            database,
+            clock,
+            service,
+            settings,
+            follower: None,
+            ca,
+            issuers: all,
+            key,
+            certificates,
+            address,
+            server,
+        };
         stage.follow();
         stage
     }
@@ -92,11 +124,39 @@ impl Stage {
         within(Duration::from_secs(5), || self.service.is_ready());
     }
 
+    /// The process ends and another one starts on the same database and files.
+    pub(crate) fn restart(&mut self) {
+        self.follower = None;
+        let (key, settings) = (self.key.clone(), &self.settings);
+        let service = Service::new(settings, self.clock, &self.issuers, key, &self.certificates).unwrap();
+        self.service = Arc::new(service);
+        drop(self.server.stop(false));
+        (self.address, self.server) = serve(self.service.clone());
+        self.follow();
+    }
+
+    /// The CA certifies the responder's key again, for so many days.
+    pub(crate) fn certify_responder(&self, days: u32) -> Vec<u8> {
+        let der = responder_certificate(&self.ca, self.key.public_key(), &self.clock, days);
+        let spki_sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.key.public_key());
+        let not_after = self.clock.now().plus(days * DAY);
+        self.store(|certificate| {
+            certificate.profile = responders::PROFILE.to_owned();
+            certificate.spki_sha256.copy_from_slice(spki_sha256.as_ref());
+            (certificate.der, certificate.not_after) = (der.clone(), not_after);
+        });
+        der
+    }
+
     /// Stores a certificate of which only the serial matters here.
     pub(crate) fn issue(&self) -> SerialNumber {
+        self.store(|_| {})
+    }
+
+    pub(crate) fn store(&self, change: impl FnOnce(&mut NewCertificate)) -> SerialNumber {
         let serial = SerialNumber::random().unwrap();
         let now = self.clock.now();
-        let certificate = NewCertificate {
+        let mut certificate = NewCertificate {
             issuer: issuers::ISSUING.to_owned(),
             serial,
             application: None,
@@ -111,6 +171,7 @@ impl Stage {
             not_after: now.plus(DAY),
             crl_partition: String::new(),
         };
+        change(&mut certificate);
         let intent = Intent {
             issuer: certificate.issuer.clone(),
             serial,
@@ -160,16 +221,26 @@ impl Stage {
 
     /// Sends these octets and reads the response to its end.
     pub(crate) fn send(&self, octets: &[u8]) -> Response {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        stream.write_all(octets).unwrap();
-        let mut response = Vec::new();
-        stream.read_to_end(&mut response).unwrap();
-        Response::parse(&response)
+        Response::parse(&self.exchange(octets))
     }
 
     pub(crate) fn post(&self, body: &[u8]) -> Response {
         self.send(&post("application/ocsp-request", body))
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream
+    }
+
+    /// All that is answered to these octets.
+    pub(crate) fn exchange(&self, octets: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect();
+        stream.write_all(octets).unwrap();
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).unwrap();
+        response
     }
 
     /// GET or HEAD of a path below the host, with more header lines.
@@ -210,9 +281,9 @@ pub(crate) fn within(limit: Duration, mut is_true: impl FnMut() -> bool) {
     }
 }
 
-fn certification_authority(clock: &SystemClock) -> CertifiedIssuer<'static, KeyPair> {
+fn certification_authority(name: &str, clock: &SystemClock) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Sinov CA");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = clock.now().minus(DAY).to_offset_date_time();
@@ -224,6 +295,7 @@ fn responder_certificate(
     ca: &CertifiedIssuer<'_, KeyPair>,
     public_key: &[u8],
     clock: &SystemClock,
+    days: u32,
 ) -> Vec<u8> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "Sinov OCSP");
@@ -232,7 +304,7 @@ fn responder_certificate(
     params.custom_extensions =
         vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 48, 1, 5], vec![5, 0])];
     params.not_before = clock.now().minus(DAY).to_offset_date_time();
-    params.not_after = clock.now().plus(30 * DAY).to_offset_date_time();
+    params.not_after = clock.now().plus(days * DAY).to_offset_date_time();
     let public_key = SubjectPublicKeyInfo::from_der(public_key).unwrap();
     params.signed_by(&public_key, ca).unwrap().der().to_vec()
 }
@@ -242,7 +314,12 @@ fn serve(service: Arc<Service>) -> (SocketAddr, ServerHandle) {
     let (started, start) = mpsc::channel();
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let application = move || App::new().configure(|app| configure(app, service.clone()));
+            let application = move || {
+                App::new().configure(|app| {
+                    configure(app, service.clone(), PATIENCE);
+                    app.route("/busy", web::get().to(busy));
+                })
+            };
             let server =
                 HttpServer::new(application).workers(2).disable_signals().bind(("127.0.0.1", 0)).unwrap();
             let address = server.addrs()[0];
@@ -254,6 +331,12 @@ fn serve(service: Arc<Service>) -> (SocketAddr, ServerHandle) {
     start.recv().unwrap()
 }
 
+/// A worker that does not come around for a while.
+async fn busy() -> HttpResponse {
+    std::thread::sleep(Duration::from_millis(700));
+    HttpResponse::Ok().finish()
+}
+
 pub(crate) struct Response {
     pub(crate) status: u16,
     head: String,
@@ -261,7 +344,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    fn parse(octets: &[u8]) -> Self {
+    pub(crate) fn parse(octets: &[u8]) -> Self {
         let end = octets.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(octets[..end].to_vec()).unwrap();
         Self { status: head[9..12].parse().unwrap(), head, body: octets[end + 4..].to_vec() }

@@ -1,0 +1,133 @@
+//! Certificates of OCSP responders, renewed well before they end.
+//!
+//! The signer acts on its own and asks nobody: it certifies again a key that it finds certified by its own CA. A new key
+//! is certified by an operator (`muhr ca renew-ocsp`), so that whoever can write to the database gains no responder. A
+//! responder that is given up has its certificate revoked, and is not certified again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ca_core::Timestamp;
+use ca_core::ocsp::Responder;
+use ca_core::revocation::Status;
+use ca_core::signer::{AbsentKey, Signer};
+use store::jobs::{self, Job, JobKind, NewJob};
+use store::responders::{self, Certified};
+use store::{StoreError, issuers};
+
+use crate::SigningService;
+use crate::ceremony::{CeremonyError, certify_responder, store_made};
+
+/// How often the signer looks whether a certificate is to be renewed.
+const LOOK: Duration = Duration::from_secs(60);
+
+impl SigningService {
+    /// Queues what is to be renewed, and renews what is queued. Returns how many jobs were settled.
+    pub(crate) fn renew_responders(&self, owner: &str) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        let last = self.responders_seen.load(Ordering::Relaxed);
+        if now.unix_millis().abs_diff(last) < LOOK.as_millis() as u64 {
+            return Ok(0);
+        }
+        let due = self.due_responders(now)?;
+        let lease = self.settings.issuance.lease;
+        let claimed = match due.is_empty() {
+            true => Vec::new(),
+            false => self.database.write(|c| {
+                let queued: Vec<NewJob> = due.iter().map(|certified| job(certified, now)).collect();
+                jobs::enqueue(c, &queued, now)?;
+                jobs::claim(c, JobKind::CertifyResponder, owner, now, lease, due.len())
+            })?,
+        };
+        for job in &claimed {
+            self.renew_responder(job, now)?;
+        }
+        self.responders_seen.store(now.unix_millis(), Ordering::Relaxed);
+        Ok(claimed.len())
+    }
+
+    /// The newest certificates of our CA that have less than a third of their life left.
+    fn due_responders(&self, now: Timestamp) -> Result<Vec<Certified>, StoreError> {
+        let mut newest = self.database.read(responders::newest)?;
+        newest.retain(|certified| certified.issuer == issuers::ISSUING && is_due(certified, now));
+        Ok(newest)
+    }
+
+    fn renew_responder(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
+        let due = self.due_responders(now)?;
+        let renewed = match due.iter().find(|certified| hex::encode(&certified.spki_sha256) == job.key) {
+            // Another signer was faster.
+            None => return self.database.write(|c| jobs::complete(c, &[job.id])),
+            Some(certified) => self.certify_again(certified, now),
+        };
+        match renewed {
+            Ok(made) => {
+                self.database.write(|c| {
+                    store_made(c, &made, now)?;
+                    jobs::complete(c, &[job.id])
+                })?;
+                let certificate = &made.certificate;
+                tracing::info!(serial = %certificate.serial, not_after = %certificate.not_after, "OCSP responder certified again");
+                Ok(())
+            }
+            Err(CeremonyError::Store(error)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, "an OCSP responder is not certified again");
+                self.database.write(|c| jobs::retry(c, job, &error.to_string(), now)).map(|_| ())
+            }
+        }
+    }
+
+    fn certify_again(
+        &self,
+        certified: &Certified,
+        now: Timestamp,
+    ) -> Result<crate::ceremony::Made, CeremonyError> {
+        // The row is believed only as far as the CA's own signature on the certificate goes.
+        let key = AbsentKey::of_certificate(&certified.certificate)
+            .map_err(|error| CeremonyError::WeakKey(error.to_string()))?;
+        let public_key = key.public_key().to_vec();
+        Responder::new(Arc::new(key), &certified.certificate, self.issuer.certificate())
+            .map_err(|unfit| CeremonyError::WeakKey(unfit.to_string()))?;
+        let profiles = self.responder_profiles.clone();
+        certify_responder(&self.issuer, issuers::ISSUING, &self.settings, profiles, &public_key, now)
+    }
+}
+
+fn job(certified: &Certified, now: Timestamp) -> NewJob {
+    NewJob {
+        kind: JobKind::CertifyResponder,
+        key: hex::encode(&certified.spki_sha256),
+        payload: "{}".to_owned(),
+        run_at: now,
+    }
+}
+
+/// In the last third of its life, and neither revoked nor ended: what has ended needs an operator's hand again.
+fn is_due(certified: &Certified, now: Timestamp) -> bool {
+    let margin = certified.not_after.since(certified.not_before) / 3;
+    certified.status == Status::Good && now >= certified.not_after.minus(margin) && now < certified.not_after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_renewed_in_the_last_third_of_its_life_unless_it_is_revoked() {
+        let days =
+            |days: u64| Timestamp::from_unix_seconds(1_790_000_000).plus(Duration::from_secs(days * 86_400));
+        let certified = |status| Certified {
+            issuer: issuers::ISSUING.to_owned(),
+            spki_sha256: vec![7; 32],
+            certificate: Vec::new(),
+            not_before: days(0),
+            not_after: days(90),
+            status,
+        };
+        let good = certified(Status::Good);
+        assert_eq!([59, 60, 89, 90].map(|day| is_due(&good, days(day))), [false, true, true, false]);
+        assert!(!is_due(&certified(Status::Suspended { since: days(1) }), days(70)));
+    }
+}

@@ -1,0 +1,2 @@
+DROP INDEX certificates_ocsp_signers;
+DROP INDEX certificates_status_since;
