@@ -10,7 +10,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{Attribute, Attributes, ObjectStore};
+use object_store::{Attribute, Attributes, ObjectStore, RetryConfig};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
@@ -20,6 +20,8 @@ use crate::repository::Repository;
 /// How long a store that failed is left alone; doubled up to a minute.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long one request to the store is repeated.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Octets read at a time.
 const BLOCK: usize = 256 << 10;
 
@@ -93,7 +95,8 @@ fn open(url: &str) -> Result<(Arc<dyn ObjectStore>, Path, bool), object_store::E
     let place = url.strip_prefix("s3://").unwrap_or(url);
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     // Credentials, region and endpoint are where the store's own tools look for them.
-    let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build()?;
+    let retry = RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..RetryConfig::default() };
+    let store = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry).build()?;
     Ok((Arc::new(store), Path::from(prefix), true))
 }
 
@@ -101,12 +104,14 @@ impl Copier {
     fn run(&self, mut waiting: BTreeSet<String>, names: &Receiver<String>) {
         let mut wait = FIRST_WAIT;
         loop {
-            waiting.retain(|name| match self.copy(name) {
-                Ok(()) => false,
-                Err(error) => {
+            // A store that failed once is asked for nothing else in this round: a process that shall end does not wait.
+            let mut is_away = false;
+            waiting.retain(|name| {
+                if !is_away && let Err(error) = self.copy(name) {
                     tracing::error!(name, %error, "not copied to crl.store_url; trying again");
-                    true
+                    is_away = true;
                 }
+                is_away
             });
             self.left.set(i64::try_from(waiting.len()).unwrap_or(i64::MAX));
             wait = if waiting.is_empty() { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
