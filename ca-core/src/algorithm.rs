@@ -1,5 +1,7 @@
 //! Signature algorithms as values: the international and the national ones take the same path.
 
+use aws_lc_rs::digest;
+use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, SHA_256_WITH_RSA_ENCRYPTION};
 use spki::{AlgorithmIdentifierOwned, ObjectIdentifier};
 
 /// A signature algorithm: its name for people and its AlgorithmIdentifier for certificates, CRLs and OCSP answers.
@@ -14,12 +16,12 @@ pub struct SignatureAlgorithm {
 impl SignatureAlgorithm {
     /// RFC 5758 section 3.2: parameters are absent.
     pub fn ecdsa_with_sha256() -> Self {
-        Self::without_parameters("ecdsa-with-SHA256", const_oid::db::rfc5912::ECDSA_WITH_SHA_256)
+        Self::without_parameters("ecdsa-with-SHA256", ECDSA_WITH_SHA_256)
     }
 
     /// RFC 5758 section 3.2: parameters are absent.
     pub fn ecdsa_with_sha384() -> Self {
-        Self::without_parameters("ecdsa-with-SHA384", const_oid::db::rfc5912::ECDSA_WITH_SHA_384)
+        Self::without_parameters("ecdsa-with-SHA384", ECDSA_WITH_SHA_384)
     }
 
     /// RFC 8410 section 3: parameters are absent.
@@ -32,9 +34,18 @@ impl SignatureAlgorithm {
         Self {
             name: "sha256WithRSAEncryption",
             identifier: AlgorithmIdentifierOwned {
-                oid: const_oid::db::rfc5912::SHA_256_WITH_RSA_ENCRYPTION,
+                oid: SHA_256_WITH_RSA_ENCRYPTION,
                 parameters: Some(der::asn1::Null.into()),
             },
+        }
+    }
+
+    /// The hash of the message that is signed; `None` for an algorithm that takes the message whole.
+    pub fn hash(&self) -> Option<&'static digest::Algorithm> {
+        match self.identifier.oid {
+            ECDSA_WITH_SHA_256 | SHA_256_WITH_RSA_ENCRYPTION => Some(&digest::SHA256),
+            ECDSA_WITH_SHA_384 => Some(&digest::SHA384),
+            _ => None,
         }
     }
 

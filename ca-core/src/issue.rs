@@ -37,7 +37,7 @@ pub struct Urls {
     pub ocsp: String,
     /// The issuer's certificate, DER; plain http.
     pub ca_issuers: String,
-    /// The issuer's CRL; plain http.
+    /// The issuer's undivided CRL; plain http. A profile with shards writes the shard's address beside it.
     pub crl: String,
     /// The certification practice statement; http or https.
     pub cps: String,
@@ -237,8 +237,8 @@ impl Issuer {
         let content = Content::decide(self, profile, &request)?;
         let tbs = build::tbs(&content, &self.subject, &self.algorithm).map_err(Finding::Encoding)?;
         self.lint(profile, &content, &tbs)?;
-        let (not_before, not_after) = (content.not_before, content.not_after);
-        Ok(Prepared { issuer: self, tbs, serial: request.serial, not_before, not_after })
+        let Content { not_before, not_after, crl_partition, .. } = content;
+        Ok(Prepared { issuer: self, tbs, serial: request.serial, not_before, not_after, crl_partition })
     }
 
     /// After a crash: the recorded bytes become a [`Prepared`] again. They are linted like new ones against the same
@@ -265,8 +265,9 @@ impl Issuer {
         if build::tbs(&content, &self.subject, &self.algorithm).map_err(Finding::Encoding)? != recorded_tbs {
             return Err(Finding::NotOurEncoding.into());
         }
-        let (tbs, not_before, not_after) = (recorded_tbs.to_vec(), content.not_before, content.not_after);
-        Ok(Prepared { issuer: self, tbs, serial: request.serial, not_before, not_after })
+        let Content { not_before, not_after, crl_partition, .. } = content;
+        let tbs = recorded_tbs.to_vec();
+        Ok(Prepared { issuer: self, tbs, serial: request.serial, not_before, not_after, crl_partition })
     }
 
     /// Signs what was prepared.
@@ -280,8 +281,8 @@ impl Issuer {
         let signature = self.signer.sign(&prepared.tbs)?;
         let der = build::certificate(&prepared.tbs, &self.algorithm, &signature)
             .map_err(|error| SignError(format!("the signature cannot be encoded: {error}")))?;
-        let Prepared { tbs, serial, not_before, not_after, .. } = prepared;
-        Ok(Certificate { der, tbs, serial, not_before, not_after })
+        let Prepared { tbs, serial, not_before, not_after, crl_partition, .. } = prepared;
+        Ok(Certificate { der, tbs, serial, not_before, not_after, crl_partition })
     }
 
     fn lint(&self, profile: &Profile, content: &Content<'_>, tbs: &[u8]) -> Result<(), Violation> {

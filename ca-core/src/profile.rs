@@ -105,6 +105,7 @@ pub struct Profile {
     policy: Option<ObjectIdentifier>,
     path_len: Option<u8>,
     crl_distribution_point: bool,
+    crl_shards: u16,
     ocsp: bool,
     ca_issuers: bool,
 }
@@ -158,6 +159,14 @@ impl Profile {
     /// Whether the certificate says where its issuer's CRL is.
     pub fn crl_distribution_point(&self) -> bool {
         self.crl_distribution_point
+    }
+
+    /// Over how many CRLs its certificates are spread, 1 to [`Partition::MOST`]; 1 is the issuer's undivided one. It
+    /// holds for certificates that are made from now on.
+    ///
+    /// [`Partition::MOST`]: crate::crl::Partition::MOST
+    pub fn crl_shards(&self) -> u16 {
+        self.crl_shards
     }
 
     /// Whether the certificate says where its issuer's OCSP responder is.

@@ -1,5 +1,7 @@
 //! Whoever can sign: a key in an encrypted file here, a key in an HSM elsewhere.
 
+use aws_lc_rs::digest::{self, Digest};
+
 use crate::algorithm::SignatureAlgorithm;
 
 mod absent;
@@ -21,6 +23,22 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// The key is unreachable or refused to sign.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+
+    /// The hash whose digests [`Signer::sign_digest`] takes; `None` if only whole messages can be signed, as with
+    /// Ed25519 (RFC 8032 section 5.1: the message is hashed twice).
+    fn hash(&self) -> Option<&'static digest::Algorithm> {
+        None
+    }
+
+    /// The content octets of the signature BIT STRING over the message that has this digest, so that a message may be
+    /// larger than memory. The digest is of [`Signer::hash`].
+    ///
+    /// # Errors
+    /// As [`Signer::sign`]; always, where there is no hash.
+    fn sign_digest(&self, digest: &Digest) -> Result<Vec<u8>, SignError> {
+        let _ = digest;
+        Err(SignError("this key signs whole messages only".to_owned()))
+    }
 }
 
 /// The key is unreachable or refused to sign.

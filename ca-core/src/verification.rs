@@ -1,5 +1,6 @@
 //! Whether the holder of a key signed what x509-parser has read.
 
+use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912::{
@@ -20,20 +21,46 @@ pub(crate) enum Unverified {
     Signature,
 }
 
+/// What was signed: the message, or only its digest where it is too large to be held.
+pub(crate) enum Signed<'a> {
+    Message(&'a [u8]),
+    Digest(&'a Digest),
+}
+
+impl<'a> From<&'a [u8]> for Signed<'a> {
+    fn from(message: &'a [u8]) -> Self {
+        Self::Message(message)
+    }
+}
+
 /// Verifies a signature over `signed`, made with the algorithm that is stated beside it.
-pub(crate) fn verify(
+pub(crate) fn verify<'a>(
     key: &SubjectPublicKeyInfo<'_>,
     stated: &AlgorithmIdentifier<'_>,
-    signed: &[u8],
+    signed: impl Into<Signed<'a>>,
     signature: &BitString<'_>,
 ) -> Result<(), Unverified> {
     let algorithm = algorithm(stated, key).ok_or(Unverified::Algorithm)?;
     if signature.unused_bits != 0 {
         return Err(Unverified::Signature);
     }
-    UnparsedPublicKey::new(algorithm, &key.subject_public_key.data)
-        .verify(signed, &signature.data)
-        .map_err(|_| Unverified::Signature)
+    let key = UnparsedPublicKey::new(algorithm, &key.subject_public_key.data);
+    match signed.into() {
+        Signed::Message(message) => key.verify(message, &signature.data),
+        Signed::Digest(digest) => key.verify_digest(digest, &signature.data),
+    }
+    .map_err(|_| Unverified::Signature)
+}
+
+/// The hash of the message under this signature algorithm; `None` if the message is signed whole, or the algorithm is
+/// none that is accepted here.
+pub(crate) fn hash(stated: &AlgorithmIdentifier<'_>) -> Option<&'static digest::Algorithm> {
+    match object_identifier(&stated.algorithm)? {
+        ECDSA_WITH_SHA_256 | SHA_256_WITH_RSA_ENCRYPTION => Some(&digest::SHA256),
+        ECDSA_WITH_SHA_384 | SHA_384_WITH_RSA_ENCRYPTION => Some(&digest::SHA384),
+        ECDSA_WITH_SHA_512 | SHA_512_WITH_RSA_ENCRYPTION => Some(&digest::SHA512),
+        _ => None,
+    }
 }
 
 fn algorithm(

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
 use ca_core::profile::{Profile, SubjectFields};
@@ -15,7 +16,7 @@ use config::Settings;
 use config::tables::{Profiles, Tables, TablesError};
 use store::certificates::NewCertificate;
 use store::issuance::Intent;
-use store::{Database, StoreError, audit, issuance, issuers, responders};
+use store::{Database, StoreError, audit, crls, issuance, issuers, responders};
 
 use der::Decode;
 
@@ -190,11 +191,13 @@ pub fn init(
     })?;
     CrlSigner::new(issuers::ROOT, root.certificate(), root_key, settings)?.sign(
         database,
+        "",
         ROOT_CRL_VALIDITY,
         now,
     )?;
     CrlSigner::new(issuers::ISSUING, issuing.certificate(), issuing_key, settings)?.sign(
         database,
+        "",
         settings.crl.validity,
         now,
     )?;
@@ -272,7 +275,8 @@ fn names_of(issuing: &[u8]) -> Names {
     Names { organization: organization.unwrap_or_else(|| default.organization.clone()), ..default }
 }
 
-/// Signs the next CRL of an issuer whose key file is here.
+/// Signs the next CRLs of an issuer whose key file is here, of each of its partitions. Returns their names (empty for the
+/// undivided one) and numbers.
 ///
 /// # Errors
 /// [`CeremonyError`].
@@ -282,11 +286,17 @@ pub fn sign_crl(
     issuer: &str,
     passphrase: &[u8],
     now: Timestamp,
-) -> Result<i64, CeremonyError> {
+) -> Result<Vec<(String, i64)>, CeremonyError> {
     let opened = open_issuer(database, settings, issuer, passphrase)?;
     let validity = if issuer == issuers::ROOT { ROOT_CRL_VALIDITY } else { settings.crl.validity };
     let signer = CrlSigner::new(issuer, opened.certificate(), Arc::clone(opened.signer()), settings)?;
-    Ok(signer.sign(database, validity, now)?)
+    let heads = database.read(crls::heads)?.into_iter().filter(|head| head.issuer == issuer);
+    heads
+        .map(|head| {
+            let number = signer.sign(database, &head.partition, validity, now)?;
+            Ok((head.partition, number))
+        })
+        .collect()
 }
 
 /// An issuer of the database with its key file.
@@ -399,6 +409,7 @@ pub(crate) fn store_made(
         der: made.certificate.der.clone(),
         not_before: made.certificate.not_before,
         not_after: made.certificate.not_after,
+        crl_partition: partition_name(made.certificate.crl_partition),
     };
     issuance::store_own(connection, &certificate, now)
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ca_core::application::{Application, ApplicationId, Transition};
+use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, KeyUse, check_history};
 use ca_core::issue::{Prepared, Request};
 use ca_core::{SerialNumber, Timestamp};
@@ -271,6 +272,7 @@ impl SigningService {
                         der: certificate.der,
                         not_before: certificate.not_before,
                         not_after: certificate.not_after,
+                        crl_partition: partition_name(certificate.crl_partition),
                     },
                     transition: ready.transition,
                     job: ready.job,

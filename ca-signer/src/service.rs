@@ -14,7 +14,7 @@ use config::Settings;
 use config::clock::SystemClock;
 use config::tables::{Profiles, Tables};
 use store::jobs::{self, Job, JobKind};
-use store::{Database, StoreError, issuers};
+use store::{Database, StoreError, crls, issuers};
 
 use crate::keys::{self, KeyError};
 use crate::revocation_list::{CrlSigner, SignCrlError};
@@ -147,12 +147,19 @@ impl SigningService {
 
     fn sign_crl(&self, job: &Job) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if job.key != issuers::ISSUING {
-            let why = format!("the key of `{}` is not here: run `muhr crl now` where it is", job.key);
+        let (issuer, partition) = job.crl_partition();
+        if issuer != issuers::ISSUING {
+            let why = format!("the key of `{issuer}` is not here: run `muhr crl now` where it is");
             return self.database.write(|c| jobs::retry(c, job, &why, now)).map(|_| ());
         }
+        // Revocations that come together are told together: one CRL of a partition in so many seconds.
+        let newest = self.database.read(|c| crls::newest(c, issuer, partition))?;
+        let pause = self.settings.crl.min_interval;
+        if let Some(until) = newest.map(|crl| crl.this_update.plus(pause)).filter(|&until| until > now) {
+            return self.database.write(|c| jobs::postpone(c, job, until));
+        }
         // The job leaves the queue with the CRL: a signer that dies here leaves it to the next.
-        match self.crl_signer.sign(&self.database, self.settings.crl.validity, now) {
+        match self.crl_signer.sign(&self.database, partition, self.settings.crl.validity, now) {
             // Another signer made this number at this moment, maybe from older rows: the next look makes the next.
             Ok(_) | Err(SignCrlError::Store(StoreError::Conflict(_))) => Ok(()),
             Err(SignCrlError::Store(error)) => Err(error),

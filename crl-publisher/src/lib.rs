@@ -5,9 +5,13 @@
 //! dies at any moment leaves what was published as it was.
 
 mod http;
+mod metrics;
+mod mirror;
 mod publisher;
 mod repository;
+mod variant;
 
 pub use http::configure;
-pub use publisher::{Publisher, Worker};
-pub use repository::{Kind, Published, Repository};
+pub use mirror::MirrorError;
+pub use publisher::{Publisher, PublisherError, Worker};
+pub use repository::{Kind, Octets, Published, Repository, Source, Staged};

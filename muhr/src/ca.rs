@@ -86,7 +86,10 @@ fn list(place: &Place) -> Result<(), Failure> {
 pub(crate) fn crl_now(place: &Place, issuer: &str) -> Result<(), Failure> {
     let (settings, database) = place.open(&[])?;
     let now = settings.clock().now();
-    let number = ceremony::sign_crl(&database, &settings, issuer, &passphrase(&settings)?, now)?;
-    say(format!("CRL {number} of {issuer} is signed; the publisher places it"));
+    for (partition, number) in ceremony::sign_crl(&database, &settings, issuer, &passphrase(&settings)?, now)?
+    {
+        let of = if partition.is_empty() { issuer.to_owned() } else { format!("{issuer}, {partition}") };
+        say(format!("CRL {number} of {of} is signed; the publisher places it"));
+    }
     Ok(())
 }

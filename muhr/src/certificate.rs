@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use ca_core::SerialNumber;
+use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, check_history};
 use ca_core::issue::{Request, render};
 use ca_core::profile::SubjectFields;
@@ -44,6 +45,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Revoke every certificate of a profile that is neither revoked nor expired: the plan for a profile whose keys can
+    /// no longer be trusted. Cut off, it is run again and goes on.
+    MassRevoke {
+        /// The profile's name.
+        #[arg(long)]
+        profile: String,
+        /// RFC 5280's name, for example keyCompromise.
+        #[arg(long)]
+        reason: Reason,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Show a certificate as people read it, with its status.
     Show {
         /// Lower-case hex.
@@ -57,6 +70,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Issue { profile, subject_json, csr, place } => issue(&place, &profile, &subject_json, &csr),
         Command::Revoke { serial, reason, place } => revoke(&place, &serial, reason),
+        Command::MassRevoke { profile, reason, place } => mass_revoke(&place, &profile, reason),
         Command::Show { serial, place } => show(&place, &serial),
     }
 }
@@ -108,6 +122,7 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
         der: signed.der.clone(),
         not_before: signed.not_before,
         not_after: signed.not_after,
+        crl_partition: partition_name(signed.crl_partition),
     };
     database.write(|c| -> Result<(), StoreError> {
         issuance::store_own(c, &stored, now)?;
@@ -143,6 +158,27 @@ fn revoke(place: &Place, serial: &SerialNumber, reason: Reason) -> Result<(), Fa
         Ok(certificates::change_status(c, &stored, to, "operator", now)?)
     })?;
     say(format!("{serial}: revoked ({reason})"));
+    Ok(())
+}
+
+/// A step is a transaction: long enough to be cheap, short enough that nobody else waits for it.
+const REVOKED_AT_A_TIME: i64 = 1000;
+
+fn mass_revoke(place: &Place, profile: &str, reason: Reason) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[])?;
+    let (mut after, mut revoked, mut steps) = (0, 0, 0);
+    loop {
+        let now = settings.clock().now();
+        let step = database.write(|c| {
+            certificates::revoke_some(c, (profile, reason), after, REVOKED_AT_A_TIME, "operator", now)
+        })?;
+        let Some(step) = step else { break };
+        (after, revoked, steps) = (step.after, revoked + step.revoked, steps + 1);
+        if steps % 10 == 0 {
+            say(format!("{revoked} revoked"));
+        }
+    }
+    say(format!("{revoked} certificates of profile {profile} are revoked ({reason})"));
     Ok(())
 }
 

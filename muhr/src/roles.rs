@@ -222,6 +222,9 @@ fn operations_server(
     if let Some(service) = &roles.ocsp {
         service.register(&mut registry);
     }
+    if let Some(publisher) = &roles.crl {
+        publisher.register(&mut registry);
+    }
     if let Some(context) = &roles.api {
         context.metrics.register(&mut registry);
     }

@@ -1,8 +1,10 @@
 //! Every certificate ever signed. One row is the truth about its status.
 
+use std::collections::BTreeMap;
+
 use ca_core::application::ApplicationId;
 use ca_core::csr::KeyUse;
-use ca_core::revocation::{Reason, Status};
+use ca_core::revocation::{Change, Reason, Requester, Status, decide};
 use ca_core::{SerialNumber, Timestamp};
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -14,7 +16,7 @@ use crate::database::Connection;
 use crate::error::StoreError;
 use crate::jobs::NewJob;
 use crate::schema::{applications, certificates};
-use crate::{audit, feed, jobs};
+use crate::{audit, crls, feed, jobs};
 
 /// A certificate as it was signed, to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct NewCertificate {
     pub not_before: Timestamp,
     /// End of validity.
     pub not_after: Timestamp,
+    /// The partition whose CRL its distribution point names; empty for the issuer's undivided one.
+    pub crl_partition: String,
 }
 
 /// A certificate and what is true of it now.
@@ -76,6 +80,7 @@ pub(crate) struct NewRow<'a> {
     not_after: i64,
     issued_at: i64,
     status: &'a str,
+    crl_partition: &'a str,
 }
 
 #[derive(Queryable, Selectable)]
@@ -99,10 +104,12 @@ struct Row {
     status_since: Option<i64>,
     reason: Option<i16>,
     invalidity_date: Option<i64>,
+    crl_partition: String,
 }
 
 /// The four columns that hold a [`Status`], in `certificates` and in `status_changes`.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, PartialEq, Eq, AsChangeset, Queryable)]
+#[diesel(table_name = certificates, treat_none_as_null = true)]
 pub(crate) struct StatusColumns {
     pub(crate) status: String,
     pub(crate) status_since: Option<i64>,
@@ -178,6 +185,7 @@ impl TryFrom<Row> for StoredCertificate {
                 der: row.certificate,
                 not_before: Timestamp::from_unix_millis(row.not_before),
                 not_after: Timestamp::from_unix_millis(row.not_after),
+                crl_partition: row.crl_partition,
             },
         })
     }
@@ -208,20 +216,26 @@ pub(crate) fn insert(
                 not_after: certificate.not_after.unix_millis(),
                 issued_at: now.unix_millis(),
                 status: "good",
+                crl_partition: &certificate.crl_partition,
             })
             .collect();
         insert_all!(connection, certificates::table, &rows)?;
     }
-    let changes: Vec<_> = new
-        .iter()
-        .map(|c| feed::Change {
-            issuer: c.issuer.clone(),
-            serial: c.serial,
-            not_after: c.not_after,
-            status: Status::Good,
-        })
-        .collect();
+    let used = new.iter().map(|c| (c.issuer.as_str(), c.crl_partition.as_str())).collect();
+    crls::open_partitions(connection, &used, now)?;
+    let changes: Vec<_> = new.iter().map(|certificate| told(certificate, Status::Good)).collect();
     feed::record(connection, feed::Kind::Issued, &changes, now)
+}
+
+/// What the feed tells of a certificate.
+fn told(certificate: &NewCertificate, status: Status) -> (feed::Change, &str) {
+    let change = feed::Change {
+        issuer: certificate.issuer.clone(),
+        serial: certificate.serial,
+        not_after: certificate.not_after,
+        status,
+    };
+    (change, &certificate.crl_partition)
 }
 
 /// Case is folded so that a search for "aliyev" finds "ALIYEV".
@@ -376,7 +390,6 @@ pub fn change_status(
     actor: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let certificate = &stored.certificate;
     let from = StatusColumns::from(stored.status);
     let columns = StatusColumns::from(to);
     // With its date: a hold that was ended and put again meanwhile is another hold.
@@ -389,58 +402,128 @@ pub fn change_status(
                 .or(certificates::status_since.eq(from.status_since))
                 .assume_not_null(),
         )
-        .set((
-            certificates::status.eq(columns.status),
-            certificates::status_since.eq(columns.status_since),
-            certificates::reason.eq(columns.reason),
-            certificates::invalidity_date.eq(columns.invalidity_date),
-        ))
+        .set(columns)
         .execute(connection)?;
     if changed == 0 {
         return Err(StoreError::Conflict("certificate status".to_owned()));
     }
-    let (verb, reason) = match to {
-        Status::Good => ("restored", None),
-        Status::Suspended { .. } => ("suspended", None),
-        Status::Revoked { reason, .. } => ("revoked", Some(reason)),
-    };
-    let object = format!("certificate:{}/{}", certificate.issuer, certificate.serial);
-    let entry = audit::Entry {
-        at: now,
-        actor: actor.to_owned(),
-        action: format!("certificate.{verb}"),
-        object: object.clone(),
-        details: serde_json::json!({ "reason": reason.map(Reason::as_str) }),
-    };
-    audit::record(connection, &[entry])?;
-    let mut follow_ups = vec![NewJob::sign_crl(&certificate.issuer, now)];
-    if let Some(application) = certificate.application {
-        follow_ups.push(crate::messages::notice(application, verb, &object, now));
-    }
-    jobs::enqueue(connection, &follow_ups, now)?;
-    let change = feed::Change {
-        issuer: certificate.issuer.clone(),
-        serial: certificate.serial,
-        not_after: certificate.not_after,
-        status: to,
-    };
-    feed::record(connection, feed::Kind::Changed, &[change], now)
+    follow(connection, &[(stored, to)], actor, now)
 }
 
-/// Certificates of an issuer that are not good, ascending by serial, after serial `after`: what its CRL lists. Those
+/// What follows from changes of status: audit entries, a CRL job for each partition, notices to the holders, the feed.
+fn follow(
+    connection: &mut Connection,
+    changed: &[(&StoredCertificate, Status)],
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut entries = Vec::with_capacity(changed.len());
+    let mut follow_ups = Vec::with_capacity(changed.len() + 1);
+    for (stored, to) in changed {
+        let certificate = &stored.certificate;
+        let (verb, reason) = match to {
+            Status::Good => ("restored", None),
+            Status::Suspended { .. } => ("suspended", None),
+            Status::Revoked { reason, .. } => ("revoked", Some(reason)),
+        };
+        let object = format!("certificate:{}/{}", certificate.issuer, certificate.serial);
+        follow_ups.push(NewJob::sign_crl(&certificate.issuer, &certificate.crl_partition, now));
+        if let Some(application) = certificate.application {
+            follow_ups.push(crate::messages::notice(application, verb, &object, now));
+        }
+        entries.push(audit::Entry {
+            at: now,
+            actor: actor.to_owned(),
+            action: format!("certificate.{verb}"),
+            object,
+            details: serde_json::json!({ "reason": reason.map(|reason| reason.as_str()) }),
+        });
+    }
+    audit::record(connection, &entries)?;
+    jobs::enqueue(connection, &follow_ups, now)?;
+    let changes: Vec<_> = changed.iter().map(|(stored, to)| told(&stored.certificate, *to)).collect();
+    feed::record(connection, feed::Kind::Changed, &changes, now)
+}
+
+/// How far a mass revocation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MassRevocation {
+    /// The row to go on after.
+    pub after: i64,
+    /// How many certificates this step revoked.
+    pub revoked: usize,
+}
+
+/// A step of the revocation of every certificate of a profile that is neither revoked nor expired: up to `limit` of them,
+/// in the order of their rows after row `after`, each by the same rules and with the same consequences as a single one.
+/// `None` when there are no more. Whoever is cut off begins again at row 0 and finds those that are left.
+///
+/// # Errors
+/// The database's; this step did nothing then.
+pub fn revoke_some(
+    connection: &mut Connection,
+    (profile, reason): (&str, Reason),
+    after: i64,
+    limit: i64,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Option<MassRevocation>, StoreError> {
+    let query = certificates::table
+        .filter(certificates::profile.eq(profile))
+        // In the very words of the partial index: with a parameter, SQLite plans the statement anew for each value.
+        .filter(sql::<Bool>("status <> 'revoked'"))
+        .filter(certificates::id.gt(after))
+        .filter(certificates::not_after.ge(now.unix_millis()))
+        .order(certificates::id)
+        .limit(limit)
+        .select(certificates::id);
+    // An island: PostgreSQL locks the rows, SQLite's BEGIN IMMEDIATE has locked everything.
+    let ids: Vec<i64> = match connection {
+        Connection::Postgres(c) => query.for_update().load(c)?,
+        Connection::Sqlite(c) => query.load(c)?,
+    };
+    let Some(&last) = ids.last() else { return Ok(None) };
+    let rows: Vec<Row> =
+        certificates::table.filter(certificates::id.eq_any(ids)).select(Row::as_select()).load(connection)?;
+    let stored = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<StoredCertificate>, _>>()?;
+    let change = Change::Revoke { reason, invalidity_date: None };
+    let decided: Vec<(&StoredCertificate, Status)> = stored
+        .iter()
+        .filter_map(|stored| {
+            let end = stored.certificate.not_after;
+            Some((stored, decide(stored.status, end, change, Requester::Ca, now).ok()?))
+        })
+        .collect();
+    // A hold keeps its date, so nearly all get one status and few get others (RFC 5280 section 5.3.1).
+    let mut alike: BTreeMap<Option<i64>, (StatusColumns, Vec<i64>)> = BTreeMap::new();
+    for (stored, to) in &decided {
+        let columns = StatusColumns::from(*to);
+        alike.entry(columns.status_since).or_insert_with(|| (columns, Vec::new())).1.push(stored.id);
+    }
+    for (columns, ids) in alike.into_values() {
+        diesel::update(certificates::table.filter(certificates::id.eq_any(ids)))
+            .set(columns)
+            .execute(connection)?;
+    }
+    follow(connection, &decided, actor, now)?;
+    Ok(Some(MassRevocation { after: last, revoked: decided.len() }))
+}
+
+/// Certificates of a partition that are not good, ascending by serial, after serial `after`: what its CRL lists. Those
 /// that expired before `expired_before` are left out (RFC 5280 section 3.3: one CRL after expiry still lists them).
 ///
 /// # Errors
 /// The database's.
 pub fn not_good(
     connection: &mut Connection,
-    issuer: &str,
+    (issuer, partition): (&str, &str),
     expired_before: Timestamp,
     after: Option<&SerialNumber>,
     limit: i64,
 ) -> Result<Vec<(SerialNumber, Status)>, StoreError> {
     let rows: Vec<(Vec<u8>, StatusColumns)> = certificates::table
         .filter(certificates::issuer_id.eq(issuer))
+        .filter(certificates::crl_partition.eq(partition))
         // In the very words of the partial index: with a parameter, SQLite plans the statement anew for each value.
         .filter(sql::<Bool>("status <> 'good'"))
         .filter(certificates::not_after.ge(expired_before.unix_millis()))

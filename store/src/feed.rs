@@ -1,5 +1,7 @@
 //! The change feed: what a responder must learn, in the order of commits.
 
+use std::collections::BTreeMap;
+
 use ca_core::revocation::Status;
 use ca_core::{SerialNumber, Timestamp};
 use diesel::dsl::sql;
@@ -41,6 +43,7 @@ struct NewRow {
     reason: Option<i16>,
     invalidity_date: Option<i64>,
     at: i64,
+    crl_partition: String,
 }
 
 /// Why a change is in the feed.
@@ -63,11 +66,11 @@ impl Kind {
 
 type Columns = (String, Vec<u8>, i64, StatusColumns);
 
-/// Adds changes; to be the last statement of its transaction, which holds the feed's order until it commits.
+/// Adds changes, each with the CRL partition of its certificate; to be the last statement of its transaction, which holds the feed's order until it commits.
 pub(crate) fn record(
     connection: &mut Connection,
     kind: Kind,
-    changes: &[Change],
+    changes: &[(Change, &str)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     use diesel::connection::SimpleConnection;
@@ -77,7 +80,7 @@ pub(crate) fn record(
     for chunk in changes.chunks(1000) {
         let rows: Vec<NewRow> = chunk
             .iter()
-            .map(|change| {
+            .map(|(change, partition)| {
                 let columns = StatusColumns::from(change.status);
                 NewRow {
                     kind: kind.as_str(),
@@ -89,6 +92,7 @@ pub(crate) fn record(
                     reason: columns.reason,
                     invalidity_date: columns.invalidity_date,
                     at: now.unix_millis(),
+                    crl_partition: (*partition).to_owned(),
                 }
             })
             .collect();
@@ -107,7 +111,7 @@ pub fn latest(connection: &mut Connection) -> Result<i64, StoreError> {
     Ok(latest.unwrap_or(0))
 }
 
-/// The number of the newest change after number `after` that a CRL must tell: a revocation, a suspension or a
+/// The number of the newest change after number `after` that a partition's CRL must tell: a revocation, a suspension or a
 /// restoration, not the issuing of a certificate.
 ///
 /// # Errors
@@ -115,15 +119,47 @@ pub fn latest(connection: &mut Connection) -> Result<i64, StoreError> {
 pub fn latest_for_crl(
     connection: &mut Connection,
     issuer: &str,
+    partition: &str,
     after: i64,
 ) -> Result<Option<i64>, StoreError> {
     Ok(status_changes::table
         .filter(status_changes::issuer_id.eq(issuer))
+        .filter(status_changes::crl_partition.eq(partition))
         // In the very words of the partial index: with a parameter, SQLite plans the statement anew for each value.
         .filter(sql::<Bool>("kind = 'changed'"))
         .filter(status_changes::seq.gt(after))
         .select(diesel::dsl::max(status_changes::seq))
         .first(connection)?)
+}
+
+/// The certificates of a partition that changed after number `after`, each with the moment of its last change, ascending
+/// by serial; `None` if there were more than `limit` changes.
+///
+/// # Errors
+/// The database's.
+pub fn changed_since(
+    connection: &mut Connection,
+    (issuer, partition): (&str, &str),
+    after: i64,
+    limit: usize,
+) -> Result<Option<BTreeMap<SerialNumber, Timestamp>>, StoreError> {
+    let rows: Vec<(Vec<u8>, i64)> = status_changes::table
+        .filter(status_changes::issuer_id.eq(issuer))
+        .filter(status_changes::crl_partition.eq(partition))
+        .filter(sql::<Bool>("kind = 'changed'"))
+        .filter(status_changes::seq.gt(after))
+        .order(status_changes::seq)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1)
+        .select((status_changes::serial, status_changes::at))
+        .load(connection)?;
+    if rows.len() > limit {
+        return Ok(None);
+    }
+    let of = |(serial, at): (Vec<u8>, i64)| {
+        let serial = SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?;
+        Ok((serial, Timestamp::from_unix_millis(at)))
+    };
+    rows.into_iter().map(of).collect::<Result<_, StoreError>>().map(Some)
 }
 
 /// Up to `limit` changes after number `after`, oldest first, with their numbers.

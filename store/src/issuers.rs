@@ -1,8 +1,11 @@
 //! The CA certificates of ours.
 
+use std::collections::BTreeSet;
+
 use ca_core::Timestamp;
 use diesel::prelude::*;
 
+use crate::crls;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::issuers;
@@ -60,7 +63,7 @@ pub fn insert(connection: &mut Connection, issuer: &Issuer, now: Timestamp) -> R
         created_at: now.unix_millis(),
     };
     diesel::insert_into(issuers::table).values(&row).execute(connection)?;
-    Ok(())
+    crls::open_partitions(connection, &BTreeSet::from([(issuer.id.as_str(), "")]), now)
 }
 
 /// Every CA certificate, the root first.

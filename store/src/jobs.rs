@@ -18,7 +18,7 @@ use crate::schema::jobs;
 pub enum JobKind {
     /// `ca-signer`: sign the certificate of an approved application. The key is the application's name.
     IssueCertificate,
-    /// `ca-signer`: sign the CRL of an issuer. The key is the issuer's name.
+    /// `ca-signer`: sign the CRLs of a partition. The key is the issuer's name, and after a slash the partition's.
     SignCrl,
     /// `ca-signer`: certify an OCSP responder's key again. The key is the SHA-256 of its SubjectPublicKeyInfo.
     CertifyResponder,
@@ -64,9 +64,17 @@ pub struct NewJob {
 }
 
 impl NewJob {
-    /// The CRL of an issuer is due. The key may be anywhere.
-    pub fn sign_crl(issuer: &str, now: Timestamp) -> Self {
-        Self { kind: JobKind::SignCrl, key: issuer.to_owned(), payload: "{}".to_owned(), run_at: now }
+    /// The CRLs of a partition are due; empty is the issuer's undivided one. The key may be anywhere.
+    pub fn sign_crl(issuer: &str, partition: &str, run_at: Timestamp) -> Self {
+        let key = if partition.is_empty() { issuer.to_owned() } else { format!("{issuer}/{partition}") };
+        Self { kind: JobKind::SignCrl, key, payload: "{}".to_owned(), run_at }
+    }
+}
+
+impl Job {
+    /// Issuer and partition of a [`JobKind::SignCrl`].
+    pub fn crl_partition(&self) -> (&str, &str) {
+        self.key.split_once('/').unwrap_or((&self.key, ""))
     }
 }
 
@@ -247,6 +255,22 @@ pub fn retry(
         ))
         .execute(connection)?;
     Ok(dead && changed == 1)
+}
+
+/// The job is not to be done yet: it waits, and the attempt does not count.
+///
+/// # Errors
+/// The database's.
+pub fn postpone(connection: &mut Connection, job: &Job, until: Timestamp) -> Result<(), StoreError> {
+    diesel::update(jobs::table.find(job.id))
+        .filter(jobs::attempts.eq(job.attempt))
+        .set((
+            jobs::run_at.eq(until.unix_millis()),
+            jobs::leased_until.eq(0),
+            jobs::attempts.eq(job.attempt - 1),
+        ))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// How many jobs wait and how many are dead, by kind and state.

@@ -197,6 +197,7 @@ diesel::table! {
         status_since -> Nullable<BigInt>,
         reason -> Nullable<SmallInt>,
         invalidity_date -> Nullable<BigInt>,
+        crl_partition -> Text,
     }
 }
 
@@ -212,18 +213,44 @@ diesel::table! {
         reason -> Nullable<SmallInt>,
         invalidity_date -> Nullable<BigInt>,
         at -> BigInt,
+        crl_partition -> Text,
     }
 }
 
 diesel::table! {
-    crls (issuer_id, number) {
+    crl_partitions (issuer_id, crl_partition) {
         issuer_id -> Text,
+        crl_partition -> Text,
         number -> BigInt,
         this_update -> BigInt,
         next_update -> BigInt,
-        entries -> BigInt,
         last_change -> BigInt,
-        crl -> Binary,
+    }
+}
+
+diesel::table! {
+    crls (issuer_id, crl_partition, number, kind) {
+        issuer_id -> Text,
+        crl_partition -> Text,
+        number -> BigInt,
+        kind -> Text,
+        base -> Nullable<BigInt>,
+        this_update -> BigInt,
+        next_update -> BigInt,
+        entries -> BigInt,
+        size_bytes -> BigInt,
+        last_change -> BigInt,
+    }
+}
+
+diesel::table! {
+    crl_chunks (issuer_id, crl_partition, number, kind, position) {
+        issuer_id -> Text,
+        crl_partition -> Text,
+        number -> BigInt,
+        kind -> Text,
+        position -> Integer,
+        octets -> Binary,
     }
 }
 

@@ -13,6 +13,7 @@ use x509_cert::ext::pkix::KeyUsages;
 
 use super::extension::Extension;
 use super::{Finding, Issuer, Request, Urls, Violation, build};
+use crate::crl::{Partition, partition_name, place};
 use crate::profile::{AttributeType, Kind, Profile, Source, SubjectFields};
 use crate::{SerialNumber, Timestamp};
 
@@ -29,6 +30,8 @@ pub(super) struct Content<'a> {
     pub(super) not_after: Timestamp,
     pub(super) subject: Vec<(&'a AttributeType, &'a str)>,
     pub(super) public_key: &'a [u8],
+    /// Which of the issuer's CRLs will tell of it.
+    pub(super) crl_partition: Option<Partition>,
     /// In the order they are written; rcgen's, so that the bytes can be compared.
     pub(super) extensions: Vec<Extension<'a>>,
 }
@@ -49,12 +52,14 @@ impl<'a> Content<'a> {
             true => Ok(subject),
             false => Err(vec![Finding::SelfIssued(profile.kind())]),
         });
+        let crl_partition = Partition::of(&request.serial, profile.crl_shards());
         match (subject, key) {
             (Ok(subject), Ok(key)) if findings.is_empty() => Ok(Self {
                 serial: request.serial,
                 not_before,
                 not_after,
-                extensions: extensions(issuer, profile, &request.urls, &subject, &key),
+                extensions: extensions(issuer, profile, &request.urls, crl_partition, &subject, &key),
+                crl_partition,
                 subject,
                 public_key: &request.public_key,
             }),
@@ -195,6 +200,7 @@ fn extensions<'a>(
     issuer: &'a Issuer,
     profile: &'a Profile,
     urls: &'a Urls,
+    crl_partition: Option<Partition>,
     subject: &[(&'a AttributeType, &'a str)],
     key: &PublicKey,
 ) -> Vec<Extension<'a>> {
@@ -207,13 +213,14 @@ fn extensions<'a>(
     // RFC 5280 section 4.2.1.2; and for a root, whose own key signs, the same value as its key identifier.
     let authority =
         issuer.key_identifier.as_deref().map_or_else(|| key.identifier.to_vec().into(), Into::into);
+    let crl = place(&urls.crl, &partition_name(crl_partition)).into();
     let all = [
         Some(Extension::AuthorityKeyIdentifier(authority)),
         // RFC 5280 section 4.1.2.6: a mailbox in the name is repeated here.
         mailbox.map(Extension::SubjectAltName),
         Some(Extension::KeyUsage((profile.key_usage() - key.incapable_of).bits())),
         purposes.map(|purposes| Extension::ExtendedKeyUsage(purposes.into())),
-        profile.crl_distribution_point().then_some(Extension::CrlDistributionPoints(&urls.crl)),
+        profile.crl_distribution_point().then_some(Extension::CrlDistributionPoints(crl)),
         Some(Extension::SubjectKeyIdentifier(key.identifier.to_vec().into())),
         profile
             .kind()

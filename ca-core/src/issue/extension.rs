@@ -38,7 +38,7 @@ pub(super) enum Extension<'a> {
     /// The purposes in order (section 4.2.1.12).
     ExtendedKeyUsage(Cow<'a, [ObjectIdentifier]>),
     /// One URI (section 4.2.1.13).
-    CrlDistributionPoints(&'a str),
+    CrlDistributionPoints(Cow<'a, str>),
     /// The subject's key identifier (section 4.2.1.2).
     SubjectKeyIdentifier(Cow<'a, [u8]>),
     /// Section 4.2.1.9.
@@ -157,7 +157,7 @@ impl<'a> Extension<'a> {
                         reasons: None,
                         crl_issuer: None,
                     },
-                ] => only_uri(names).map(Self::CrlDistributionPoints),
+                ] => only_uri(names).map(|uri| Self::CrlDistributionPoints(uri.into())),
                 _ => None,
             },
             ParsedExtension::SubjectKeyIdentifier(id) => Some(Self::SubjectKeyIdentifier(id.0.into())),

@@ -1,6 +1,7 @@
 //! What stands between a decision and a signature, and what comes after it.
 
 use super::{Issuer, render};
+use crate::crl::Partition;
 use crate::{SerialNumber, Timestamp};
 
 /// Bytes that passed the lint and wait for their one signature.
@@ -11,6 +12,7 @@ pub struct Prepared<'a> {
     pub(super) serial: SerialNumber,
     pub(super) not_before: Timestamp,
     pub(super) not_after: Timestamp,
+    pub(super) crl_partition: Option<Partition>,
 }
 
 impl Prepared<'_> {
@@ -58,6 +60,8 @@ pub struct Certificate {
     pub not_before: Timestamp,
     /// Its last second.
     pub not_after: Timestamp,
+    /// Whose CRL its distribution point names; `None` for the issuer's undivided one.
+    pub crl_partition: Option<Partition>,
 }
 
 impl Certificate {

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use x509_cert::der::flagset::FlagSet;
 use x509_cert::ext::pkix::KeyUsages;
 
+use crate::crl::Partition;
+
 use super::{
     AttributeType, ID_KP_DOCUMENT_SIGNING, InvalidValue, KEY_PURPOSES, KEY_USAGES, Kind, Profile, Source,
     SubjectAttribute, SubjectField,
@@ -32,10 +34,16 @@ pub struct ProfileDocument {
     pub path_len: Option<u8>,
     #[serde(default)]
     pub crl_distribution_point: bool,
+    #[serde(default = "undivided")]
+    pub crl_shards: u16,
     #[serde(default)]
     pub ocsp: bool,
     #[serde(default)]
     pub ca_issuers: bool,
+}
+
+fn undivided() -> u16 {
+    1
 }
 
 /// One attribute of the subject in a [`ProfileDocument`]: either `field`, or `text`.
@@ -105,6 +113,9 @@ pub enum ProfileError {
         "the status pointers (crl_distribution_point, ocsp, ca_issuers) do not fit the kind of certificate"
     )]
     StatusPointers,
+    /// Only subscribers are so many, and only who has a distribution point can find a shard.
+    #[error("crl_shards: 1 to {max}, and more than 1 only for subscribers with a CRL distribution point", max = Partition::MOST)]
+    CrlShards,
 }
 
 impl TryFrom<ProfileDocument> for Profile {
@@ -126,6 +137,7 @@ impl TryFrom<ProfileDocument> for Profile {
             max_months: document.max_months,
             path_len: document.path_len,
             crl_distribution_point: document.crl_distribution_point,
+            crl_shards: document.crl_shards,
             ocsp: document.ocsp,
             ca_issuers: document.ca_issuers,
         };
@@ -189,7 +201,15 @@ impl Profile {
             Kind::Root | Kind::OcspSigner => !crl && !ocsp && !issuers,
             Kind::IssuingCa | Kind::EndEntity => (crl || ocsp) && issuers,
         };
-        if pointers_fit { Ok(()) } else { Err(ProfileError::StatusPointers) }
+        if !pointers_fit {
+            return Err(ProfileError::StatusPointers);
+        }
+        let may_be_divided = self.kind == Kind::EndEntity && crl;
+        match self.crl_shards {
+            1 => Ok(()),
+            2..=Partition::MOST if may_be_divided => Ok(()),
+            _ => Err(ProfileError::CrlShards),
+        }
     }
 }
 

@@ -100,3 +100,17 @@ fn the_ca_and_ocsp_profiles_keep_the_rules_of_their_kind() {
         ProfileError::KeyUsage
     );
 }
+
+#[test]
+fn only_subscribers_certificates_are_spread_over_shards() {
+    let person = include_str!("../../../config/profiles/natural_person.toml");
+    assert_eq!(changed(person, |_| ()).unwrap().crl_shards(), 1);
+    assert_eq!(changed(person, |p| p.crl_shards = 4096).unwrap().crl_shards(), 4096);
+    for shards in [0, 4097] {
+        assert_eq!(changed(person, |p| p.crl_shards = shards).unwrap_err(), ProfileError::CrlShards);
+    }
+    let without = changed(person, |p| (p.crl_shards, p.crl_distribution_point) = (2, false));
+    assert_eq!(without.unwrap_err(), ProfileError::CrlShards);
+    let ca = include_str!("../../../config/profiles/issuing_ca.toml");
+    assert_eq!(changed(ca, |p| p.crl_shards = 2).unwrap_err(), ProfileError::CrlShards);
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -279,6 +280,23 @@ impl Signer for FileKey {
             KeyPair::Ed25519(pair) => Ok(pair.try_sign(message).map_err(failed)?.as_ref().to_vec()),
         }
     }
+
+    fn hash(&self) -> Option<&'static digest::Algorithm> {
+        self.algorithm.hash()
+    }
+
+    fn sign_digest(&self, digest: &Digest) -> Result<Vec<u8>, SignError> {
+        let failed = |_| SignError("the cryptographic library refused the digest".to_owned());
+        match &self.pair {
+            KeyPair::Ecdsa(pair) => Ok(pair.sign_digest(digest).map_err(failed)?.as_ref().to_vec()),
+            KeyPair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign_digest(&RSA_PKCS1_SHA256, digest, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+            KeyPair::Ed25519(_) => Err(SignError("Ed25519 signs whole messages only".to_owned())),
+        }
+    }
 }
 
 impl fmt::Debug for FileKey {
@@ -312,12 +330,21 @@ mod tests {
 
             let public = PKey::public_key_from_der(key.public_key()).unwrap();
             let signature = opened.sign(b"message").unwrap();
-            let mut verifier = match algorithm {
-                KeyAlgorithm::Ed25519 => Verifier::new_without_digest(&public).unwrap(),
-                KeyAlgorithm::P384 => Verifier::new(MessageDigest::sha384(), &public).unwrap(),
-                _ => Verifier::new(MessageDigest::sha256(), &public).unwrap(),
+            let verifies = |signature: &[u8]| {
+                let mut verifier = match algorithm {
+                    KeyAlgorithm::Ed25519 => Verifier::new_without_digest(&public).unwrap(),
+                    KeyAlgorithm::P384 => Verifier::new(MessageDigest::sha384(), &public).unwrap(),
+                    _ => Verifier::new(MessageDigest::sha256(), &public).unwrap(),
+                };
+                verifier.verify_oneshot(signature, b"message").unwrap()
             };
-            assert!(verifier.verify_oneshot(&signature, b"message").unwrap(), "{algorithm}");
+            assert!(verifies(&signature), "{algorithm}");
+            if let Some(hash) = opened.hash() {
+                let signature = opened.sign_digest(&digest::digest(hash, b"message")).unwrap();
+                assert!(verifies(&signature), "{algorithm} by digest");
+            } else {
+                assert!(opened.sign_digest(&digest::digest(&digest::SHA512, b"message")).is_err());
+            }
         }
     }
 

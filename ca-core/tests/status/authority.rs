@@ -93,7 +93,9 @@ impl Authority {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         let key = TestKey::generate(algorithm);
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CountryName, "UZ");
+        params
+            .distinguished_name
+            .push(DnType::CountryName, rcgen::DnValue::PrintableString("UZ".try_into().unwrap()));
         params.distinguished_name.push(DnType::CommonName, "Sinov oʻrta CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ca_core::crl::{
-    CertificateList, DistributionPoint, Entry, Fault, Issuer, Judgement, Revocation, Scope, judge,
+    CertificateList, DistributionPoint, Entry, Fault, Issuer, Judge, Judgement, Kind, Revocation, Scope,
+    Summary, Unreadable,
 };
 use ca_core::revocation::{Reason, Status};
 use ca_core::signer::Signer;
@@ -35,6 +36,7 @@ impl Issued {
         let this_update = now().minus(hours * HOUR);
         let list = CertificateList {
             issuer: &self.issuer,
+            kind: Kind::Full { delta_uri: None },
             number,
             this_update,
             next_update: this_update.plus(24 * HOUR),
@@ -44,8 +46,28 @@ impl Issued {
     }
 
     fn judge(&self, previous: Option<&[u8]>, new: &[u8]) -> Result<Judgement, Fault> {
-        judge(previous, new, &self.authority.certificate, now(), |_| Some(Timestamp::MAX))
+        self.judge_ending(previous, new, Some(Timestamp::MAX))
     }
+
+    /// All certificates end then; `None`: nobody knows of any.
+    fn judge_ending(
+        &self,
+        previous: Option<&[u8]>,
+        new: &[u8],
+        end: Option<Timestamp>,
+    ) -> Result<Judgement, Fault> {
+        judge(&self.authority.certificate, now(), end).full(previous, new)
+    }
+}
+
+fn judge(
+    issuer_certificate: &[u8],
+    now: Timestamp,
+    end: Option<Timestamp>,
+) -> Judge<'_, impl FnMut(&[SerialNumber]) -> Vec<(SerialNumber, Timestamp)>> {
+    let ends =
+        move |serials: &[SerialNumber]| serials.iter().filter_map(|&serial| Some((serial, end?))).collect();
+    Judge { issuer_certificate, now, most_octets: 1 << 20, file_name: None, ends }
 }
 
 fn revoked(number: u32) -> Entry {
@@ -66,19 +88,15 @@ fn a_crl_that_adds_and_ends_holds_is_published() {
         let issued = Issued { authority, issuer };
         let first = issued.crl(1, 2, &[revoked(1), held(2), held(3)]);
         let second = issued.crl(2, 1, &[revoked(1), revoked(3), revoked(4), held(5)]);
-        assert_eq!(issued.judge(None, &first).map(|judged| (judged.entries, judged.added)), Ok((3, 3)));
+        assert_eq!(
+            issued.judge(None, &first).map(|judged| (judged.summary.entries, judged.added)),
+            Ok((3, 3))
+        );
         let judged = issued.judge(Some(&first), &second).unwrap();
-        let expected = Judgement {
-            number: 2,
-            this_update: now().minus(HOUR),
-            next_update: now().plus(23 * HOUR),
-            entries: 4,
-            added: 2,
-            removed: 1,
-        };
-        assert!(judged.this_update.since(expected.this_update) < HOUR, "{judged:?}");
-        let times = (expected.this_update, expected.next_update);
-        assert_eq!(Judgement { this_update: times.0, next_update: times.1, ..judged }, expected);
+        let Summary { this_update, next_update, .. } = judged.summary;
+        assert_eq!(next_update.since(this_update), 24 * HOUR);
+        let summary = Summary { number: 2, base: None, this_update, next_update, entries: 4 };
+        assert_eq!(judged, Judgement { summary, added: 2, removed: 1 });
     }
 }
 
@@ -91,16 +109,13 @@ fn a_revocation_neither_vanishes_before_its_time_nor_becomes_a_hold() {
     let softened = issued.crl(2, 1, &[revoked(1), held(2)]);
     assert_eq!(issued.judge(Some(&first), &softened), Err(Fault::Softened(serial(2))));
     // RFC 5280 section 3.3: the first CRL must have been signed after the certificate's end.
-    let judge_with = |not_after: Option<Timestamp>| {
-        judge(Some(&first), &without, &issued.authority.certificate, now(), |_: &SerialNumber| not_after)
-    };
+    let judge_with = |end| issued.judge_ending(Some(&first), &without, end);
     assert_eq!(judge_with(Some(now().minus(3 * HOUR))).map(|judged| judged.removed), Ok(1));
     assert_eq!(judge_with(Some(now().minus(HOUR))), Err(Fault::Vanished(serial(2))));
     assert_eq!(judge_with(None), Err(Fault::Vanished(serial(2))));
     // A publisher that missed the CRL in between cannot know that it still had the entry.
     let third = issued.crl(3, 0, &[revoked(1)]);
-    let judge_third =
-        |end: Timestamp| judge(Some(&first), &third, &issued.authority.certificate, now(), |_| Some(end));
+    let judge_third = |end| issued.judge_ending(Some(&first), &third, Some(end));
     assert_eq!(judge_third(now().minus(HOUR)).map(|judged| judged.removed), Ok(1));
     assert_eq!(judge_third(now().plus(HOUR)), Err(Fault::Vanished(serial(2))));
 }
@@ -117,7 +132,8 @@ fn the_number_grows_and_time_does_not_run_back() {
     assert!(matches!(older, Err(Fault::Dates { .. })), "{older:?}");
     let stale = issued.judge(None, &issued.crl(1, 25, &[]));
     assert!(matches!(stale, Err(Fault::Dates { .. })), "{stale:?}");
-    let early = judge(None, &first, &issued.authority.certificate, now().minus(3 * HOUR), |_| None);
+    let early =
+        judge(&issued.authority.certificate, now().minus(3 * HOUR), None).full(None::<&[u8]>, &first[..]);
     assert!(matches!(early, Err(Fault::Dates { .. })), "{early:?}");
 }
 
@@ -134,7 +150,8 @@ fn a_crl_of_another_key_or_name_or_with_a_changed_octet_is_refused() {
     assert_eq!(issued.judge(None, &issued.crl_by(&p384, 1, 1, &[])), Err(Fault::Signature));
     assert_eq!(issued.judge(None, &issued.crl_by(&rsa, 1, 1, &[])), Err(Fault::Algorithm));
     let (_, responder) = issued.authority.responder(Algorithm::P256);
-    assert!(matches!(judge(None, &forged, &responder, now(), |_| None), Err(Fault::Unfit(_))));
+    let unfit = judge(&responder, now(), None).full(None::<&[u8]>, &forged[..]);
+    assert!(matches!(unfit, Err(Fault::Unfit(_))));
 
     let good = issued.crl(1, 1, &[revoked(1), held(2)]);
     assert!(issued.judge(None, &good).is_ok());
@@ -143,8 +160,8 @@ fn a_crl_of_another_key_or_name_or_with_a_changed_octet_is_refused() {
         damaged[at] ^= 1;
         assert!(issued.judge(None, &damaged).is_err(), "octet {at}");
     }
-    assert_eq!(issued.judge(None, &[&good[..], &[0]].concat()), Err(Fault::NotACrl));
-    assert_eq!(issued.judge(Some(&good[1..]), &good), Err(Fault::Previous));
+    assert_eq!(issued.judge(None, &[&good[..], &[0]].concat()), Err(Unreadable::NotACrl.into()));
+    assert_eq!(issued.judge(Some(&good[1..]), &good), Err(Fault::Previous(Unreadable::NotACrl)));
 }
 
 #[test]
@@ -179,12 +196,35 @@ fn rcgen_crl(serials: &[u32]) -> CertificateRevocationListParams {
 }
 
 #[test]
-fn a_repeated_entry_is_noticed_in_anybodys_crl() {
+fn an_entry_that_stands_twice_or_does_not_ascend_is_noticed_in_anybodys_crl() {
     let issued = Issued::new();
     let judge_rcgen = |serials| {
         let crl = rcgen_crl(serials).signed_by(issued.authority.issuer()).unwrap();
-        issued.judge(None, crl.der()).map(|judged| judged.entries)
+        issued.judge(None, crl.der()).map(|judged| judged.summary.entries)
     };
-    assert_eq!(judge_rcgen(&[2, 1]), Ok(2));
-    assert_eq!(judge_rcgen(&[1, 1]), Err(Fault::Entry));
+    assert_eq!(judge_rcgen(&[1, 2]), Ok(2));
+    for serials in [&[1, 1], &[2, 1]] {
+        assert_eq!(judge_rcgen(serials), Err(Unreadable::Entry.into()));
+    }
+}
+
+#[test]
+fn a_crl_for_another_place_or_beyond_its_size_is_refused() {
+    let issued = Issued::new();
+    let crl = issued.crl(1, 1, &[revoked(1)]);
+    let judged = |file_name, most_octets| {
+        let judge = judge(&issued.authority.certificate, now(), None);
+        Judge { file_name, most_octets, ..judge }.full(None::<&[u8]>, &crl[..]).map(|judged| judged.added)
+    };
+    let size = crl.len() as u64;
+    assert_eq!(judged(Some("issuing.crl"), size), Ok(1));
+    for other in ["g.crl", "issuing-0-of-2.crl", ""] {
+        assert_eq!(judged(Some(other), size), Err(Fault::DistributionPoint), "{other}");
+    }
+    assert_eq!(judged(None, size - 1), Err(Unreadable::TooLarge(size).into()));
+    let rcgen = rcgen_crl(&[1]).signed_by(issued.authority.issuer()).unwrap();
+    let placeless =
+        Judge { file_name: Some("issuing.crl"), ..judge(&issued.authority.certificate, now(), None) }
+            .full(None::<&[u8]>, &rcgen.der()[..]);
+    assert_eq!(placeless, Err(Fault::DistributionPoint));
 }

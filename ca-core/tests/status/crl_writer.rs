@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ca_core::crl::{
-    CertificateList, CrlError, DistributionPoint, Entry, Issuer, Revocation, Scope, UnfitIssuer,
+    CertificateList, CrlError, DistributionPoint, Entry, Issuer, Kind, Revocation, Scope, UnfitIssuer,
 };
 use ca_core::revocation::{Reason, Status};
 use ca_core::{SerialNumber, Timestamp};
@@ -35,6 +35,7 @@ fn entries() -> Vec<Entry> {
 fn list(issuer: &Issuer) -> CertificateList<'_> {
     CertificateList {
         issuer,
+        kind: Kind::Full { delta_uri: None },
         number: 200,
         this_update: now(),
         next_update: now().plus(DAY),

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod authority;
+mod crl_delta;
 mod crl_judge;
+mod crl_judges;
 mod crl_writer;
 mod ocsp_request;
 mod ocsp_response;

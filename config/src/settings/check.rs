@@ -109,6 +109,20 @@ impl Settings {
             "it must be below crl.validity_hours",
         );
         problems.within(self.crl.due_check.as_millis(), 100, 600_000, "crl.due_check_milliseconds");
+        problems.within(self.crl.min_interval.as_secs(), 0, 60, "crl.min_interval_seconds");
+        problems.unless(
+            self.crl.alarm < self.crl.overlap,
+            "crl.alarm_minutes",
+            "it must be below crl.overlap_hours, when the next CRL is due",
+        );
+        problems.within(self.crl.max_bytes, 4096, 16 << 30, "crl.max_bytes");
+        problems.within(self.crl.kept, 1, 1000, "crl.kept");
+        let place = self.crl.store_url.as_str();
+        let is_known = place.is_empty()
+            || ["s3://", "file:///"]
+                .iter()
+                .any(|scheme| place.len() > scheme.len() && place.starts_with(scheme));
+        problems.unless(is_known, "crl.store_url", "s3://BUCKET/PREFIX or file:///PATH is expected");
     }
 
     fn check_people(&self, problems: &mut Problems) {

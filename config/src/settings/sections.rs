@@ -9,7 +9,7 @@ use ca_core::fee::Channel;
 use ca_core::issue::Urls;
 use serde::Deserialize;
 
-use super::values::{DatabaseUrl, HttpUrl, days, hours, milliseconds, optional_path, seconds};
+use super::values::{DatabaseUrl, HttpUrl, days, hours, milliseconds, minutes, optional_path, seconds};
 
 /// What this installation is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -241,8 +241,20 @@ pub struct Crl {
     /// How often the publisher looks whether one is due.
     #[serde(rename = "due_check_milliseconds", deserialize_with = "milliseconds")]
     pub due_check: Duration,
+    /// The least time between two CRLs of a partition.
+    #[serde(rename = "min_interval_seconds", deserialize_with = "seconds")]
+    pub min_interval: Duration,
+    /// How long before its nextUpdate a published CRL alarms.
+    #[serde(rename = "alarm_minutes", deserialize_with = "minutes")]
+    pub alarm: Duration,
+    /// The largest CRL that is published, in octets.
+    pub max_bytes: u64,
+    /// How many earlier CRLs of each partition are kept beside the published one.
+    pub kept: usize,
     /// Where CRLs and CA certificates are placed.
     pub repository_directory: PathBuf,
+    /// Where else they are placed, `s3://BUCKET/PREFIX` or `file:///PATH`; empty for nowhere.
+    pub store_url: String,
 }
 
 /// `[sms]`

@@ -115,6 +115,10 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dura
     u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
 }
 
+pub(super) fn minutes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|minutes| Duration::from_secs(u64::from(minutes) * 60))
+}
+
 pub(super) fn hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u32::deserialize(deserializer).map(|hours| Duration::from_secs(u64::from(hours) * 3600))
 }

@@ -15,10 +15,10 @@ use ca_core::signer::{FileKey, Signer};
 use config::Settings;
 use config::clock::SystemClock;
 use config::settings::{Role, Sources};
-use crl_publisher::{Kind, Publisher, Worker, configure};
+use crl_publisher::{Publisher, Worker, configure};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use store::certificates::NewCertificate;
-use store::crls::Crl;
+use store::crls::{CrlKind, Issue, Signed};
 use store::issuance::Intent;
 use store::issuers::Issuer;
 use store::jobs::{JobKind, NewJob};
@@ -29,12 +29,30 @@ use tempfile::TempDir;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// A full CRL and the delta signed with it.
+pub(crate) struct Pair {
+    issue: Issue,
+    pub(crate) full: Vec<u8>,
+    pub(crate) delta: Vec<u8>,
+}
+
+impl Pair {
+    pub(crate) fn last_change(&self) -> i64 {
+        self.issue.last_change
+    }
+
+    pub(crate) fn with_delta(self, delta: Vec<u8>) -> Self {
+        Self { delta, ..self }
+    }
+}
+
 pub(crate) struct Stage {
     folder: TempDir,
     pub(crate) clock: SystemClock,
     pub(crate) issuer: Issuer,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) worker: Option<Worker>,
+    pub(crate) settings: Vec<(&'static str, String)>,
     database: Database,
     key: FileKey,
     address: SocketAddr,
@@ -42,6 +60,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With settings that differ from the default.
+    pub(crate) fn with(settings: &[(&'static str, &str)]) -> Self {
+        let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         let folder = TempDir::new().unwrap();
         let clock = SystemClock::default();
         let target = Target::Sqlite(folder.path().join("muhr.sqlite"));
@@ -50,14 +74,14 @@ impl Stage {
         let (issuer, key) = issuer(&clock);
         database.write(|c| issuers::insert(c, &issuer, clock.now())).unwrap();
         std::fs::write(folder.path().join("ca.cer"), &issuer.certificate).unwrap();
-        let (publisher, worker, address) = start(&folder, &database);
-        Self { folder, clock, issuer, publisher, worker: Some(worker), database, key, address }
+        let (publisher, worker, address) = start(&folder, &database, &settings);
+        Self { folder, clock, issuer, publisher, worker: Some(worker), settings, database, key, address }
     }
 
     /// What a new process finds: the folder and the database.
     pub(crate) fn restart(&mut self) {
         self.worker = None;
-        let (publisher, worker, address) = start(&self.folder, &self.database);
+        let (publisher, worker, address) = start(&self.folder, &self.database, &self.settings);
         self.publisher = publisher;
         self.worker = Some(worker);
         self.address = address;
@@ -91,6 +115,7 @@ impl Stage {
             der: vec![0x30, 0],
             not_before: now,
             not_after: now.plus(DAY),
+            crl_partition: String::new(),
         };
         let store = |c: &mut Connection| {
             issuance::record_intents(c, &[intent], now)?;
@@ -120,12 +145,7 @@ impl Stage {
 
     pub(crate) fn enqueue_and_claim(&self) -> i64 {
         let now = self.clock.now();
-        let job = NewJob {
-            kind: JobKind::SignCrl,
-            key: self.issuer.id.clone(),
-            payload: "{}".to_owned(),
-            run_at: now,
-        };
+        let job = NewJob::sign_crl(&self.issuer.id, "", now);
         self.database.write(|c| jobs::enqueue(c, &[job], now)).unwrap();
         self.claim()
     }
@@ -138,8 +158,7 @@ impl Stage {
     }
 
     /// A CRL of these certificates, by the database's status.
-    pub(crate) fn crl(&self, number: u64, serials: &[SerialNumber]) -> Crl {
-        let now = self.clock.now();
+    pub(crate) fn crl(&self, number: u64, serials: &[SerialNumber]) -> Pair {
         let read = |c: &mut Connection| {
             Ok::<_, StoreError>((certificates::ends(c, &self.issuer.id, serials)?, feed::latest(c)?))
         };
@@ -149,29 +168,44 @@ impl Stage {
             .filter_map(|(serial, _, status)| Some(Entry { serial, revocation: Revocation::of(status)? }))
             .collect();
         entries.sort_by_key(|entry| entry.serial);
+        self.pair(number, last_change, &entries, &entries)
+    }
+
+    /// A full CRL of these entries, and a delta of those.
+    pub(crate) fn pair(&self, number: u64, last_change: i64, full: &[Entry], delta: &[Entry]) -> Pair {
+        let now = self.clock.now();
         let issuer = crl::Issuer::from_certificate(&self.issuer.certificate).unwrap();
         let uri = "http://muhr.example/repository/ca.crl";
         let list = CertificateList {
             issuer: &issuer,
+            kind: crl::Kind::Full { delta_uri: Some("http://muhr.example/repository/ca-delta.crl") },
             number,
             this_update: now,
             next_update: now.plus(DAY),
             distribution_point: DistributionPoint { uri, scope: Scope::UserCertificates },
         };
-        Crl {
-            issuer_id: self.issuer.id.clone(),
-            number: i64::try_from(number).unwrap(),
-            this_update: now.unix_millis(),
-            next_update: now.plus(DAY).unix_millis(),
-            entries: i64::try_from(entries.len()).unwrap(),
-            last_change,
-            crl: list.sign(entries, &self.key).unwrap(),
+        let changes = CertificateList { kind: crl::Kind::Delta { base: 1 }, ..list };
+        Pair {
+            issue: Issue {
+                issuer: self.issuer.id.clone(),
+                partition: String::new(),
+                number: i64::try_from(number).unwrap(),
+                this_update: now,
+                next_update: now.plus(DAY),
+                last_change,
+            },
+            full: list.sign(full.iter().copied(), &self.key).unwrap(),
+            delta: changes.sign(delta.iter().copied(), &self.key).unwrap(),
         }
     }
 
-    pub(crate) fn store(&self, crl: &Crl, job: i64) {
+    pub(crate) fn store(&self, pair: &Pair, job: i64) {
         let store = |c: &mut Connection| {
-            crls::insert(c, crl, self.clock.now())?;
+            let mut signed = [
+                Signed { kind: CrlKind::Full, base: None, entries: 0, octets: &mut &pair.full[..] },
+                Signed { kind: CrlKind::Delta, base: Some(1), entries: 0, octets: &mut &pair.delta[..] },
+            ];
+            crls::insert(c, &pair.issue, &mut signed, Duration::ZERO, self.clock.now())?;
             jobs::complete(c, &[job])
         };
         self.database.write(store).unwrap();
@@ -182,8 +216,8 @@ impl Stage {
         within(Duration::from_secs(10), || {
             if let Some(job) = self.try_claim() {
                 let read = |c: &mut Connection| {
-                    let newest = crls::newest(c, &self.issuer.id)?.map_or(0, |crl| crl.number);
-                    let all = certificates::not_good(c, &self.issuer.id, self.clock.now(), None, 1000)?;
+                    let newest = crls::newest(c, &self.issuer.id, "")?.map_or(0, |crl| crl.number);
+                    let all = certificates::not_good(c, (&self.issuer.id, ""), self.clock.now(), None, 1000)?;
                     Ok::<_, StoreError>((newest, all))
                 };
                 let (newest, all) = self.database.read(read).unwrap();
@@ -195,8 +229,7 @@ impl Stage {
     }
 
     pub(crate) fn published_number(&self) -> Option<u64> {
-        let published = self.publisher.repository().of_issuer(&self.issuer.id, Kind::Crl)?;
-        crl::summary(&published.octets).ok().map(|summary| summary.number)
+        self.publisher.repository().find("ca.crl")?.summary.map(|summary| summary.number)
     }
 
     pub(crate) fn openssl(&self, arguments: &str) -> (bool, String) {
@@ -250,10 +283,15 @@ fn issuer(clock: &SystemClock) -> (Issuer, FileKey) {
     (issuer, key)
 }
 
-fn start(folder: &TempDir, database: &Database) -> (Arc<Publisher>, Worker, SocketAddr) {
+fn start(
+    folder: &TempDir,
+    database: &Database,
+    settings: &[(&'static str, String)],
+) -> (Arc<Publisher>, Worker, SocketAddr) {
     let sources = Sources::default()
         .with("data.directory", folder.path().to_str().unwrap())
         .with("crl.due_check_milliseconds", "100");
+    let sources = settings.iter().fold(sources, |sources, (key, value)| sources.with(key, value.as_str()));
     let settings = Settings::load(&sources, &[Role::Crl]).unwrap();
     let publisher = Arc::new(Publisher::new(&settings, database.clone()).unwrap());
     let worker = Worker::start(publisher.clone()).unwrap();

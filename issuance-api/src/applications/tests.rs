@@ -120,6 +120,7 @@ fn approve_and_issue(harness: &Harness, view: &Value, key: &PKey<Private>) -> Ve
             der: chain[0].clone(),
             not_before: now,
             not_after: now.plus_months(12),
+            crl_partition: String::new(),
         };
         let intent = Intent {
             issuer: certificate.issuer.clone(),

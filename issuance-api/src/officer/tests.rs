@@ -184,6 +184,7 @@ impl Authority {
                 der: signed.der,
                 not_before: signed.not_before,
                 not_after: signed.not_after,
+                crl_partition: String::new(),
             };
             let transition = stored.application.issue(now).unwrap();
             issuance::settle(connection, &[Signed { certificate, transition, job: 0 }], now)?;

@@ -39,6 +39,11 @@ pub(crate) fn figure(name: &str, value: f64, unit: &str) {
     say(serde_json::json!({ "figure": name, "value": (value * 100.0).round() / 100.0, "unit": unit }));
 }
 
+/// Forgets the most memory this process has held so far (`clear_refs` of proc(5)), so that each size has its own.
+pub(crate) fn reset_peak_resident() -> std::io::Result<()> {
+    std::fs::write("/proc/self/clear_refs", "5")
+}
+
 /// The most memory this process has held so far (VmHWM of proc(5)), in MiB.
 pub(crate) fn peak_resident_mebibytes() -> f64 {
     mebibytes_of("VmHWM:")

@@ -18,7 +18,7 @@ pub(crate) enum Command {
     Issuance(issuance::Arguments),
     /// OCSP answers with and without a nonce, without HTTP around them.
     Ocsp(ocsp::Arguments),
-    /// One full CRL.
+    /// Full CRLs of several sizes, written and judged.
     Crl(crl::Arguments),
 }
 

@@ -169,6 +169,7 @@ impl Stage {
             der: vec![0x30, 0],
             not_before: now,
             not_after: now.plus(DAY),
+            crl_partition: String::new(),
         };
         change(&mut certificate);
         let intent = Intent {

@@ -106,7 +106,7 @@ fn a_snapshot_has_every_certificate_once(kind: Database) {
 fn only_changes_of_status_make_a_crl_due(kind: Database) {
     let ground = Ground::new(kind);
     let (_, serial) = ground.issued();
-    let due = |after| ground.read(|c| feed::latest_for_crl(c, issuers::ISSUING, after));
+    let due = |after| ground.read(|c| feed::latest_for_crl(c, issuers::ISSUING, "", after));
     assert_eq!(due(0), None, "a new certificate is on no CRL");
     ground.write(|c| {
         let stored = certificates::find(c, &serial)?;
@@ -114,5 +114,5 @@ fn only_changes_of_status_make_a_crl_due(kind: Database) {
     });
     let latest = ground.read(feed::latest);
     assert_eq!((due(0), due(latest)), (Some(latest), None));
-    assert_eq!(ground.read(|c| feed::latest_for_crl(c, issuers::ROOT, 0)), None);
+    assert_eq!(ground.read(|c| feed::latest_for_crl(c, issuers::ROOT, "", 0)), None);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ca_core::Timestamp;
 use ca_core::revocation::{Reason, Status};
-use store::crls::{self, Crl};
+use store::crls::{self, CrlKind, Issue, Signed};
 use store::jobs::{self, Job, JobKind, NewJob};
 use store::{StoreError, certificates, feed, issuers};
 
@@ -181,7 +181,7 @@ fn everybody_may_queue_the_same_jobs_at_once(kind: Database) {
 fn a_job_is_not_done_before_the_fact_that_asked_for_it_is_committed(kind: Database) {
     let ground = Ground::new(kind);
     let (_, serial) = ground.issued();
-    enqueue(&ground, &[NewJob::sign_crl(issuers::ISSUING, now())]);
+    enqueue(&ground, &[NewJob::sign_crl(issuers::ISSUING, "", now())]);
     let revoked = Status::Revoked { since: now(), reason: Reason::Superseded, invalidity_date: None };
     let (revoking, is_revoking) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -196,21 +196,22 @@ fn a_job_is_not_done_before_the_fact_that_asked_for_it_is_committed(kind: Databa
         });
         is_revoking.recv().expect("the other thread");
         ground.write(|c| jobs::complete_named(c, JobKind::SignCrl, issuers::ISSUING));
-        let listed = ground.read(|c| certificates::not_good(c, issuers::ISSUING, now(), None, 10));
+        let listed = ground.read(|c| certificates::not_good(c, (issuers::ISSUING, ""), now(), None, 10));
         assert_eq!(listed.len(), 1, "what is read after the job is gone tells of every fact that found it");
     });
 }
 
-fn crl(number: i64, last_change: i64) -> Crl {
-    Crl {
-        issuer_id: issuers::ISSUING.to_owned(),
+fn keep_crl(connection: &mut store::Connection, number: i64, last_change: i64) -> Result<(), StoreError> {
+    let issue = Issue {
+        issuer: issuers::ISSUING.to_owned(),
+        partition: String::new(),
         number,
-        this_update: now().unix_millis(),
-        next_update: later(3600).unix_millis(),
-        entries: 1,
+        this_update: now(),
+        next_update: later(3600),
         last_change,
-        crl: vec![1],
-    }
+    };
+    let full = Signed { kind: CrlKind::Full, base: None, entries: 1, octets: &mut &[1][..] };
+    crls::insert(connection, &issue, &mut [full], Duration::ZERO, now())
 }
 
 fn a_crl_takes_its_job_along_unless_it_is_told_too_little(kind: Database) {
@@ -226,13 +227,13 @@ fn a_crl_takes_its_job_along_unless_it_is_told_too_little(kind: Database) {
     revoke(Status::Suspended { since: now() });
     assert_eq!(waiting(), 1);
     let told = ground.read(feed::latest);
-    ground.write(|c| crls::insert(c, &crl(1, told), now()));
+    ground.write(|c| keep_crl(c, 1, told));
     assert_eq!(waiting(), 0);
 
     revoke(Status::Revoked { since: now(), reason: Reason::Superseded, invalidity_date: None });
-    ground.write(|c| crls::insert(c, &crl(2, told), now()));
+    ground.write(|c| keep_crl(c, 2, told));
     assert_eq!(waiting(), 1, "it was made from rows that did not have the revocation yet");
-    let again = ground.store.write(|c| crls::insert(c, &crl(2, told), now()));
+    let again = ground.store.write(|c| keep_crl(c, 2, told));
     assert!(matches!(again, Err(StoreError::Conflict(_))));
     assert_eq!(waiting(), 1, "the loser leaves the job");
     let states: HashMap<String, i64> =

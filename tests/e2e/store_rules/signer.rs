@@ -11,6 +11,7 @@ use ca_core::signer::{SignError, Signer};
 use ca_signer::SigningService;
 use ca_signer::ceremony::{self, CeremonyError, Names};
 use config::Settings;
+use store::crls::CrlKind;
 use store::issuance::{self, Intent};
 use store::{StoreError, certificates, crls, feed, issuers, jobs};
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
@@ -40,7 +41,7 @@ struct Ca {
 impl Ca {
     fn new(kind: Database) -> Self {
         let ground = Ground::with_officers(kind);
-        let settings = Arc::new(settings(&[]));
+        let settings = Arc::new(settings(&[("crl.min_interval_seconds", "0")]));
         let now = settings.clock().now();
         ceremony::init(&ground.store, &settings, PASSPHRASE, &Names::default(), now).expect("a ceremony");
         Self { ground, settings }
@@ -74,8 +75,9 @@ impl Ca {
     /// How many certificates the newest CRL of the issuing CA lists, read by somebody else's parser.
     fn listed(&self) -> usize {
         let der = self.ground.read(|c| {
-            let newest = crls::newest(c, issuers::ISSUING)?.ok_or(StoreError::NotFound)?;
-            crls::bytes(c, issuers::ISSUING, newest.number)
+            let newest = crls::newest(c, issuers::ISSUING, "")?.ok_or(StoreError::NotFound)?;
+            let first = crls::chunk(c, (issuers::ISSUING, ""), (newest.number, CrlKind::Full), 0)?;
+            first.ok_or(StoreError::NotFound)
         });
         let (_, list) = CertificateRevocationList::from_der(&der).expect("a CRL");
         list.iter_revoked_certificates().count()
@@ -167,7 +169,7 @@ fn a_key_that_fails_loses_neither_the_crl_nor_its_job(kind: Database) {
     ca.ground.rows("UPDATE jobs SET run_at = 0");
     service.work("signer").expect("it works");
     assert_eq!((ca.listed(), ca.ground.count("jobs WHERE kind = 'sign-crl'")), (1, 0));
-    let newest = ca.ground.read(|c| crls::newest(c, issuers::ISSUING)).expect("a CRL");
+    let newest = ca.ground.read(|c| crls::newest(c, issuers::ISSUING, "")).expect("a CRL");
     assert_eq!((newest.number, newest.last_change), (2, ca.ground.read(feed::latest)));
 }
 

@@ -311,6 +311,7 @@ pub(crate) fn certificate(intent: &Intent) -> NewCertificate {
         der: [&[0x30, length], intent.tbs.as_slice()].concat(),
         not_before: now(),
         not_after: now().plus_months(12),
+        crl_partition: String::new(),
     }
 }
 

@@ -70,14 +70,15 @@ fn what_is_not_good_comes_in_ascending_pages(kind: Database) {
     change(&ground, &restored, Status::Good);
     let (mut after, mut seen) = (None, Vec::new());
     loop {
-        let page = ground.read(|c| certificates::not_good(c, issuers::ISSUING, now(), after.as_ref(), 4));
+        let page =
+            ground.read(|c| certificates::not_good(c, (issuers::ISSUING, ""), now(), after.as_ref(), 4));
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
         seen.extend(page.into_iter().map(|(serial, _)| serial));
     }
     expected.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
     assert_eq!(seen, expected);
-    assert!(ground.read(|c| certificates::not_good(c, issuers::ROOT, now(), None, 4)).is_empty());
+    assert!(ground.read(|c| certificates::not_good(c, (issuers::ROOT, ""), now(), None, 4)).is_empty());
 }
 
 fn an_entry_leaves_the_list_after_a_list_that_was_made_after_its_end(kind: Database) {
@@ -85,7 +86,7 @@ fn an_entry_leaves_the_list_after_a_list_that_was_made_after_its_end(kind: Datab
     let (_, serial) = ground.issued();
     change(&ground, &serial, revoked(Reason::Superseded));
     let end = now().plus_months(12);
-    let listed = |at| ground.read(|c| certificates::not_good(c, issuers::ISSUING, at, None, 4)).len();
+    let listed = |at| ground.read(|c| certificates::not_good(c, (issuers::ISSUING, ""), at, None, 4)).len();
     assert_eq!((listed(end), listed(end.plus(std::time::Duration::from_millis(1)))), (1, 0));
     let ends = ground.read(|c| certificates::ends(c, issuers::ISSUING, &[serial, super::stage::serial()]));
     assert_eq!(ends, [(serial, end, revoked(Reason::Superseded))]);

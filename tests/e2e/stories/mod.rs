@@ -4,6 +4,7 @@ mod bad_codes;
 mod bad_fields;
 mod bad_files;
 mod commands;
+mod crl;
 mod database_outage;
 mod full_disk;
 mod judges;
