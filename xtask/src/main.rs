@@ -4,6 +4,7 @@
 //! with Rust and a C compiler needs nothing else. No dependencies: this is compiled before anything.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
 
+mod fuzzing;
 mod oracles;
 mod packages;
 mod steps;
@@ -74,6 +75,7 @@ fn test(workspace: &Workspace) -> Result<(), String> {
             steps::succeed(cargo.env(oracles::VARIABLE, &oracles))
         })?;
     }
+    run.step("fuzz", || fuzzing::run(workspace))?;
     run.finish();
     Ok(())
 }

@@ -36,6 +36,9 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "default-jdk-headless", proof: Proof::Programs(&["java", "javac"]) },
     Package { name: "python3-venv", proof: Proof::PythonModule("ensurepip") },
     Package { name: "curl", proof: Proof::Programs(&["curl"]) },
+    Package { name: "nginx", proof: Proof::Programs(&["nginx"]) },
+    Package { name: "apache2", proof: Proof::Programs(&["apache2"]) },
+    Package { name: "g++", proof: Proof::Programs(&["g++"]) },
 ];
 
 /// Leaves with every package present. Touches neither apt nor the network when they already are.

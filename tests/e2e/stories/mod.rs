@@ -13,6 +13,7 @@ mod once_only;
 mod oracle;
 mod price;
 mod readme;
+mod relying_servers;
 mod responders;
 mod schema;
 mod shutdown;
