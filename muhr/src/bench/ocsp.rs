@@ -169,9 +169,9 @@ fn fill(database: &Database, count: usize, now: Timestamp) -> Result<Vec<SerialN
 /// `openssl ocsp` on the same machine in the same run, with a thousand certificates and a nonce in every question.
 fn openssl(settings: &Settings, folder: &Path, nonce: &Load, arguments: &Arguments) -> Result<(), Failure> {
     let mut index = String::new();
-    for _ in 0..1000 {
+    for n in 0..1000 {
         let serial = SerialNumber::random()?.to_string().to_uppercase();
-        index.push_str(&format!("V\t360101000000Z\t\t{serial}\tunknown\t/CN=measured\n"));
+        index.push_str(&format!("V\t360101000000Z\t\t{serial}\tunknown\t/CN=measured {n}\n"));
     }
     std::fs::write(folder.join("index.txt"), index)?;
     load::against_openssl(settings, folder, nonce, arguments.seconds)
