@@ -55,6 +55,11 @@ impl RelyingParty {
         relying_party
     }
 
+    /// Who asks.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub(crate) fn file(&self, name: &str) -> String {
         text(&self.folder.path().join(name))
     }
@@ -158,6 +163,16 @@ impl RelyingParty {
         let file = self.file("responder.pem");
         fs::write(&file, &text[start..end.min(text.len())]).expect("our folder");
         file
+    }
+
+    /// A request about one serial of the issuing CA, as OpenSSL writes it with `-nonce` or `-no_nonce`.
+    pub(crate) fn question(&self, nonce: &str, serial: &str) -> Vec<u8> {
+        let (issuer, file) = (self.file("issuing.pem"), self.file("question.der"));
+        let serial = format!("0x{serial}");
+        let ask = ["ocsp", nonce, "-issuer", &issuer, "-serial", &serial, "-reqout", &file];
+        // Without somebody to ask it ends with an error, after the file is written.
+        let said = run("openssl", ask);
+        fs::read(&file).unwrap_or_else(|error| panic!("{error}: {}", said.all()))
     }
 
     /// A fresh OCSP response, as a file in DER.

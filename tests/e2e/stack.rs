@@ -35,6 +35,8 @@ pub(crate) struct Stack {
     /// `http://127.0.0.1:PORT`
     pub(crate) base: String,
     settings: Vec<(String, String)>,
+    /// Variables that are not settings.
+    environment: Vec<(String, String)>,
     processes: Mutex<HashMap<Role, Process>>,
     /// Tokens by login: passwords are for one sign-in.
     sessions: Mutex<HashMap<String, String>>,
@@ -125,8 +127,8 @@ impl Stack {
         ];
         all.extend(address.map(|address| ("DATABASE__URL".to_owned(), address)));
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        let (processes, sessions) = Default::default();
-        Self { folder, base, settings: all, processes, sessions }
+        let (environment, processes, sessions) = Default::default();
+        Self { folder, base, settings: all, environment, processes, sessions }
     }
 
     /// Starts the role and waits until it says that it is ready.
@@ -245,6 +247,7 @@ impl Stack {
         for (key, value) in &self.settings {
             command.env(format!("MUHR__{key}"), value);
         }
+        command.envs(self.environment.iter().cloned());
         command
     }
 
@@ -306,6 +309,16 @@ impl Stack {
     /// Another value for processes that start from now on.
     pub(crate) fn set(&mut self, key: &str, value: &str) {
         self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// A variable of the environment for processes that start from now on.
+    pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The number of a process.
+    pub(crate) fn process_id(&self, role: Role) -> u32 {
+        self.with_process(role, |process| process.child.id())
     }
 
     /// Officers sign in again: their sessions ended while the clock was another. Their passwords were for one sign-in.

@@ -38,6 +38,7 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "curl", proof: Proof::Programs(&["curl"]) },
     Package { name: "nginx", proof: Proof::Programs(&["nginx"]) },
     Package { name: "apache2", proof: Proof::Programs(&["apache2"]) },
+    Package { name: "faketime", proof: Proof::Programs(&["faketime"]) },
     Package { name: "g++", proof: Proof::Programs(&["g++"]) },
 ];
 
