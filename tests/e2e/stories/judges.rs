@@ -9,6 +9,7 @@ on_both_databases!(
     pkilint_finds_nothing_above_a_notice,
     gnutls_accepts_the_chain_and_the_status,
     java_accepts_the_chain_until_it_is_revoked,
+    every_judge_refuses_a_suspended_and_a_revoked_certificate,
 );
 
 fn pkilint_finds_nothing_above_a_notice(database: Database) {
@@ -61,4 +62,35 @@ fn java_accepts_the_chain_until_it_is_revoked(database: Database) {
     for revocation in ["ocsp", "crl"] {
         relying_party.java_validate(revocation).refused_with("revoked");
     }
+}
+
+fn every_judge_refuses_a_suspended_and_a_revoked_certificate(database: Database) {
+    let stack = database.shared();
+    let (officer, application) =
+        (Officer::revocation(&stack), Application::issued(&stack, SubjectType::NaturalPerson));
+    let relying_party = RelyingParty::receiving(&stack, &application.certificate());
+    all_accept(&relying_party);
+    officer.suspend(&application.serial()).json_or_empty();
+    all_refuse(&relying_party, "certificateHold");
+    officer.restore(&application.serial()).json_or_empty();
+    eventually("OCSP says good again", OCSP_KNOWS, || (relying_party.status() == "good").then_some(()));
+    all_accept(&relying_party);
+    officer.revoke(&application.serial(), "keyCompromise").json_or_empty();
+    all_refuse(&relying_party, "keyCompromise");
+}
+
+fn all_accept(relying_party: &RelyingParty) {
+    assert_eq!(relying_party.status(), "good");
+    let said = relying_party.ocsptool().well();
+    assert!(said.all().contains("Certificate Status: good"), "{}", said.all());
+    assert!(relying_party.java_validate("ocsp").well().out.contains("accepted by ocsp"));
+}
+
+fn all_refuse(relying_party: &RelyingParty, reason: &str) {
+    eventually("OCSP says revoked", OCSP_KNOWS, || (relying_party.status() == "revoked").then_some(()));
+    let said = relying_party.openssl_ocsp().well();
+    assert!(said.out.contains(&format!("Reason: {reason}")), "{}", said.all());
+    let said = relying_party.ocsptool();
+    assert!(said.all().contains("Certificate Status: revoked"), "{}", said.all());
+    relying_party.java_validate("ocsp").refused_with("revoked");
 }
