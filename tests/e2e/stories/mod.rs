@@ -20,6 +20,7 @@ mod revocation_storm;
 mod schema;
 mod shutdown;
 mod signer_kills;
+mod slow_clients;
 mod status;
 mod whose;
 mod workspace;
