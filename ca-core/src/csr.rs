@@ -84,6 +84,10 @@ pub fn public_key_of(der: &[u8]) -> Result<SubjectPublicKey, Refusal> {
 
 /// CertificationRequest (RFC 2986 section 4.2).
 fn read(request: &Element<'_>) -> Result<SubjectPublicKey, Refusal> {
+    // The signature covers what is inside; PEM hides the outside from the look that DER gets.
+    if request.tag != SEQUENCE {
+        return Err(Refusal::NotARequest("a request is a SEQUENCE"));
+    }
     let mut parts = request.elements();
     let info = required(&mut parts, SEQUENCE, "certificationRequestInfo is a SEQUENCE")?;
     let algorithm = required(&mut parts, SEQUENCE, "signatureAlgorithm is an AlgorithmIdentifier")?;

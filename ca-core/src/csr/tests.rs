@@ -345,6 +345,12 @@ fn the_structure_is_that_of_rfc_2986() {
     assert_eq!(refused(&[&der[..], &[0]].concat()), "trailing-bytes");
     assert_eq!(refused(&[&der[..], &der[..]].concat()), "trailing-bytes");
     assert_eq!(refused(&vec![b'\n'; MAX_SIZE + 1]), "too-large");
+    // Another outer tag, which the signature does not cover, is none the better in PEM; OpenSSL refuses it too.
+    let mut other_tag = der.clone();
+    other_tag[0] = 0x4c;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&other_tag);
+    let pem = format!("-----BEGIN CERTIFICATE REQUEST-----\n{encoded}\n-----END CERTIFICATE REQUEST-----\n");
+    assert_eq!(refused(pem.as_bytes()), "not-a-certification-request");
     assert_eq!(refused(b""), "not-pem-or-der");
     assert_eq!(refused(base64::engine::general_purpose::STANDARD.encode(&der).as_bytes()), "not-pem-or-der");
 }
