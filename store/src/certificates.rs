@@ -107,6 +107,14 @@ struct Row {
     crl_partition: String,
 }
 
+/// What is selected of a certificate for its [`StatusColumns`].
+pub(crate) const STATUS: (
+    certificates::status,
+    certificates::status_since,
+    certificates::reason,
+    certificates::invalidity_date,
+) = (certificates::status, certificates::status_since, certificates::reason, certificates::invalidity_date);
+
 /// The four columns that hold a [`Status`], in `certificates` and in `status_changes`.
 #[derive(Debug, Clone, PartialEq, Eq, AsChangeset, Queryable)]
 #[diesel(table_name = certificates, treat_none_as_null = true)]
@@ -530,15 +538,7 @@ pub fn not_good(
         .filter(certificates::serial.gt(after.map_or(&[][..], SerialNumber::as_bytes)))
         .order(certificates::serial)
         .limit(limit)
-        .select((
-            certificates::serial,
-            (
-                certificates::status,
-                certificates::status_since,
-                certificates::reason,
-                certificates::invalidity_date,
-            ),
-        ))
+        .select((certificates::serial, STATUS))
         .load(connection)?;
     rows.into_iter()
         .map(|(serial, status)| {
@@ -563,16 +563,7 @@ pub fn ends(
         let rows: Vec<(Vec<u8>, i64, StatusColumns)> = certificates::table
             .filter(certificates::issuer_id.eq(issuer))
             .filter(certificates::serial.eq_any(chunk.to_vec()))
-            .select((
-                certificates::serial,
-                certificates::not_after,
-                (
-                    certificates::status,
-                    certificates::status_since,
-                    certificates::reason,
-                    certificates::invalidity_date,
-                ),
-            ))
+            .select((certificates::serial, certificates::not_after, STATUS))
             .load(connection)?;
         for (serial, end, status) in rows {
             let serial = SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?;

@@ -8,7 +8,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use crate::certificates::StatusColumns;
+use crate::certificates::{STATUS, StatusColumns};
 use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
@@ -64,7 +64,8 @@ impl Kind {
     }
 }
 
-type Columns = (String, Vec<u8>, i64, StatusColumns);
+/// What a [`Change`] is made of.
+pub(crate) type Columns = (String, Vec<u8>, i64, StatusColumns);
 
 /// Adds changes, each with the CRL partition of its certificate; to be the last statement of its transaction, which holds the feed's order until it commits.
 pub(crate) fn record(
@@ -205,23 +206,13 @@ pub fn snapshot(
         .limit(limit)
         .select((
             certificates::id,
-            (
-                certificates::issuer_id,
-                certificates::serial,
-                certificates::not_after,
-                (
-                    certificates::status,
-                    certificates::status_since,
-                    certificates::reason,
-                    certificates::invalidity_date,
-                ),
-            ),
+            (certificates::issuer_id, certificates::serial, certificates::not_after, STATUS),
         ))
         .load(connection)?;
     rows.into_iter().map(|(id, columns)| Ok((id, change(columns)?))).collect()
 }
 
-fn change((issuer, serial, not_after, status): Columns) -> Result<Change, StoreError> {
+pub(crate) fn change((issuer, serial, not_after, status): Columns) -> Result<Change, StoreError> {
     Ok(Change {
         issuer,
         serial: SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?,

@@ -4,7 +4,7 @@ use ca_core::Timestamp;
 use ca_core::revocation::Status;
 use diesel::prelude::*;
 
-use crate::certificates::StatusColumns;
+use crate::certificates::{STATUS, StatusColumns};
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::certificates;
@@ -44,12 +44,7 @@ pub fn newest(connection: &mut Connection) -> Result<Vec<Certified>, StoreError>
             certificates::certificate,
             certificates::not_before,
             certificates::not_after,
-            (
-                certificates::status,
-                certificates::status_since,
-                certificates::reason,
-                certificates::invalidity_date,
-            ),
+            STATUS,
         ))
         .load(connection)?;
     let mut newest: Vec<Certified> = Vec::new();

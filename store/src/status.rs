@@ -7,7 +7,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use crate::certificates::StatusColumns;
+use crate::certificates::{STATUS, StatusColumns};
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::feed::{self, Change};
@@ -153,8 +153,7 @@ pub fn not_good_after(
     (since, row): NotGoodCursor,
     limit: i64,
 ) -> Result<(Vec<Change>, NotGoodCursor), StoreError> {
-    type Columns = (i64, String, Vec<u8>, i64, StatusColumns);
-    let rows: Vec<Columns> = certificates::table
+    let rows: Vec<(i64, feed::Columns)> = certificates::table
         // In the very words of the partial index: with a parameter, SQLite plans the statement anew for each value.
         .filter(sql::<Bool>("status <> 'good'"))
         .filter(certificates::status_since.ge(since).assume_not_null())
@@ -165,29 +164,11 @@ pub fn not_good_after(
         .limit(limit)
         .select((
             certificates::id,
-            certificates::issuer_id,
-            certificates::serial,
-            certificates::not_after,
-            (
-                certificates::status,
-                certificates::status_since,
-                certificates::reason,
-                certificates::invalidity_date,
-            ),
+            (certificates::issuer_id, certificates::serial, certificates::not_after, STATUS),
         ))
         .load(connection)?;
     let next =
-        rows.last().map_or((since, row), |(row, .., status)| (status.status_since.unwrap_or(since), *row));
-    let changes = rows
-        .into_iter()
-        .map(|(_, issuer, serial, not_after, status)| {
-            Ok(Change {
-                issuer,
-                serial: SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?,
-                not_after: Timestamp::from_unix_millis(not_after),
-                status: status.try_into()?,
-            })
-        })
-        .collect::<Result<_, StoreError>>()?;
+        rows.last().map_or((since, row), |(row, (.., status))| (status.status_since.unwrap_or(since), *row));
+    let changes = rows.into_iter().map(|(_, columns)| feed::change(columns)).collect::<Result<_, _>>()?;
     Ok((changes, next))
 }
