@@ -37,7 +37,7 @@ fn a_fresh_responder_knows_what_happened_before_it() {
     let serials = [stage.issue(), stage.issue()];
     let since = stage.clock.now();
     stage.change(serials[1], Status::Suspended { since });
-    stage.follow();
+    stage.restart();
     within(SECOND, || is_good(stage.statuses(&serials)[0]) && !is_good(stage.statuses(&serials)[1]));
 }
 
