@@ -84,6 +84,7 @@ pub(crate) fn find(program: &str) -> PathBuf {
 fn debian_package(program: &str) -> &str {
     match program {
         "initdb" | "postgres" | "psql" => "postgresql",
+        "apache2" => "apache2-bin",
         "certtool" | "ocsptool" => "gnutls-bin",
         "java" => "default-jdk-headless",
         other => other,

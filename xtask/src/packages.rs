@@ -37,7 +37,7 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "python3-venv", proof: Proof::PythonModule("ensurepip") },
     Package { name: "curl", proof: Proof::Programs(&["curl"]) },
     Package { name: "nginx", proof: Proof::Programs(&["nginx"]) },
-    Package { name: "apache2", proof: Proof::Programs(&["apache2"]) },
+    Package { name: "apache2-bin", proof: Proof::Programs(&["apache2"]) },
     Package { name: "faketime", proof: Proof::Programs(&["faketime"]) },
     Package { name: "g++", proof: Proof::Programs(&["g++"]) },
 ];
