@@ -25,20 +25,34 @@ fn fifty_kills_of_the_signer_lose_nothing_and_issue_nothing_twice(database: Data
     let stack = database.start_roles_with(&settings);
     stack.terminate(Role::Signer);
     let started = std::time::Instant::now();
-    let applications = many_under_review(&stack, KILLS * APPROVALS_PER_LIFE);
+    let mut applications = many_under_review(&stack, KILLS * APPROVALS_PER_LIFE);
     eprintln!("{:?} to fill in", started.elapsed());
     let reviewer = Officer::reviewer(&stack);
     let mut between = BTreeSet::new();
-    for (kill, batch) in applications.chunks(APPROVALS_PER_LIFE).enumerate() {
+    let mut approve_and_kill = |batch: &[Application], after: Duration| {
         stack.run(Role::Signer);
         thread::scope(|scope| {
             scope.spawn(|| {
                 batch.iter().for_each(|application| drop(reviewer.approve(&application.id).json()))
             });
-            thread::sleep(moment(kill));
+            thread::sleep(after);
             stack.kill(Role::Signer);
         });
         between.extend(stack.rows(OPEN_INTENTS));
+        between.len()
+    };
+    let mut hurt = 0;
+    for (kill, batch) in applications.chunks(APPROVALS_PER_LIFE).enumerate() {
+        hurt = approve_and_kill(batch, moment(kill));
+    }
+    // A machine that is busy with something else does everything later: so do the kills, until one has hurt.
+    for more in 0..3 * KILLS {
+        if hurt > 0 {
+            break;
+        }
+        let batch = many_under_review(&stack, APPROVALS_PER_LIFE);
+        hurt = approve_and_kill(&batch, moment(more % KILLS) * (2 + more / KILLS) as u32);
+        applications.extend(batch);
     }
     eprintln!("{:?} to kill", started.elapsed());
     let interrupted =
