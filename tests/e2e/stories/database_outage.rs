@@ -81,7 +81,7 @@ fn while_postgresql_is_down_requests_get_503_and_afterwards_everything_goes_on()
     stack.muhr(&["audit", "verify"]).well();
 }
 
-struct AtEnd<'a>(&'a AtomicBool);
+pub(super) struct AtEnd<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for AtEnd<'_> {
     fn drop(&mut self) {

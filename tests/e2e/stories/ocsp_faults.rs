@@ -26,15 +26,15 @@ on_both_databases!(
 
 /// An answer as x509-ocsp reads it: its times in unix seconds and its status.
 #[derive(Debug)]
-struct Told {
+pub(super) struct Told {
     produced_at: u64,
     this_update: u64,
     next_update: u64,
-    status: CertStatus,
+    pub(super) status: CertStatus,
 }
 
 /// `None` if the responder answers tryLater.
-fn ask(relying_party: &RelyingParty, question: &[u8]) -> Option<Told> {
+pub(super) fn ask(relying_party: &RelyingParty, question: &[u8]) -> Option<Told> {
     let request = relying_party.client().request(reqwest::Method::POST, &relying_party.ocsp);
     let answer =
         crate::http::send(request.header("Content-Type", "application/ocsp-request").body(question.to_vec()))

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use der::Decode as _;
-use x509_ocsp::{BasicOcspResponse, CertStatus, OcspResponse};
+use x509_ocsp::CertStatus;
 
 use crate::applicant::{Application, SubjectType};
 use crate::relying_party::{OCSP_KNOWS, RelyingParty};
 use crate::stack::{Database, Stack, eventually};
+use crate::stories::database_outage::AtEnd;
+use crate::stories::ocsp_faults::ask;
 
 on_both_databases!(answers_stay_right_through_a_mass_revocation);
 
@@ -77,15 +78,6 @@ fn answers_stay_right_through_a_mass_revocation(database: Database) {
     assert!(at(0.99) < Duration::from_secs(1), "p99 {:?}", at(0.99));
 }
 
-/// Lets the askers end when the story fails too.
-struct AtEnd<'a>(&'a AtomicBool);
-
-impl Drop for AtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// 16 octets, in hex: `M` and the number.
 fn serial(number: u32) -> String {
     format!("M{number:015}").bytes().map(|octet| format!("{octet:02x}")).collect()
@@ -130,14 +122,7 @@ fn certificates_of_a_profile(stack: &Stack, database: Database) {
 }
 
 fn status(relying_party: &RelyingParty, question: &[u8]) -> &'static str {
-    let request = relying_party.client().request(reqwest::Method::POST, &relying_party.ocsp);
-    let answer =
-        crate::http::send(request.header("Content-Type", "application/ocsp-request").body(question.to_vec()))
-            .is(200);
-    let response = OcspResponse::from_der(&answer.body).expect("an OCSPResponse");
-    let octets = response.response_bytes.expect("a successful response").response;
-    let basic = BasicOcspResponse::from_der(octets.as_bytes()).expect("a basic response");
-    match basic.tbs_response_data.responses[0].cert_status {
+    match ask(relying_party, question).expect("a successful response").status {
         CertStatus::Good(_) => "good",
         CertStatus::Revoked(_) => "revoked",
         CertStatus::Unknown(_) => "unknown",
