@@ -114,6 +114,8 @@ fn compose(
             code(context, connection, &verification, &sealed_code, now)
         }
         Message::Notice { application, event } => notice(connection, application, &event, now),
+        // Nothing queues these yet.
+        Message::Delivery { .. } => Ok(Vec::new()),
     }
 }
 

@@ -22,14 +22,16 @@ pub enum JobKind {
     SignCrl,
     /// `ca-signer`: certify an OCSP responder's key again. The key is the SHA-256 of its SubjectPublicKeyInfo.
     CertifyResponder,
-    /// `issuance-api`: tell a person something. The key names the fact and the channel.
+    /// `issuance-api`: tell a person something, or send them an SMS about it. The key names the fact, or the delivery.
     SendMessage,
+    /// `issuance-api`: send a person mail. The key names the delivery.
+    SendMail,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::IssueCertificate, Self::SignCrl, Self::CertifyResponder, Self::SendMessage];
+    pub const ALL: [Self; 5] =
+        [Self::IssueCertificate, Self::SignCrl, Self::CertifyResponder, Self::SendMessage, Self::SendMail];
 
     /// The name in the database and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +40,7 @@ impl JobKind {
             Self::SignCrl => "sign-crl",
             Self::CertifyResponder => "certify-responder",
             Self::SendMessage => "send-message",
+            Self::SendMail => "send-mail",
         }
     }
 
@@ -46,6 +49,8 @@ impl JobKind {
         match self {
             Self::IssueCertificate | Self::SignCrl | Self::CertifyResponder => 1000,
             Self::SendMessage => 12,
+            // Some six hours: a server that greylists (RFC 6647) wants to see us again after minutes or an hour.
+            Self::SendMail => 42,
         }
     }
 }
@@ -255,6 +260,41 @@ pub fn retry(
         ))
         .execute(connection)?;
     Ok(dead && changed == 1)
+}
+
+/// As [`retry`], but not before `at`: whoever was asked said when to ask again.
+///
+/// # Errors
+/// The database's.
+pub fn retry_not_before(
+    connection: &mut Connection,
+    job: &Job,
+    error: &str,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let dead = retry(connection, job, error, now)?;
+    let waits = jobs::table.find(job.id).filter(jobs::attempts.eq(job.attempt));
+    diesel::update(waits.filter(jobs::run_at.lt(at.unix_millis())))
+        .set(jobs::run_at.eq(at.unix_millis()))
+        .execute(connection)?;
+    Ok(dead)
+}
+
+/// No further attempt makes sense: the job is dead at once. `error` as for [`retry`].
+///
+/// # Errors
+/// The database's.
+pub fn bury(connection: &mut Connection, job: &Job, error: &str) -> Result<(), StoreError> {
+    diesel::update(jobs::table.find(job.id))
+        .filter(jobs::attempts.eq(job.attempt))
+        .set((
+            jobs::state.eq("dead"),
+            jobs::leased_until.eq(0),
+            jobs::last_error.eq(error.chars().take(500).collect::<String>()),
+        ))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// The job is not to be done yet: it waits, and the attempt does not count.

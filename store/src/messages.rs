@@ -6,20 +6,22 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::database::Connection;
+use crate::deliveries::Channel;
 use crate::error::StoreError;
 use crate::jobs::{JobKind, NewJob};
 use crate::schema::sandbox_messages;
 
-/// The payload of a [`JobKind::SendMessage`] job. Who, in which language and what exactly is looked up when it is sent,
+/// The payload of a [`JobKind::SendMessage`] or [`JobKind::SendMail`] job. Who, in which language and what exactly is looked up when it is sent,
 /// so that the queue holds no phone numbers and no codes in the clear.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "kebab-case")]
 pub enum Message {
-    /// Tell the applicant what became of their application or certificate.
+    /// Tell the applicant what became of their application or certificate: one delivery on each channel they have.
     Notice {
         /// Whose.
         application: ApplicationId,
-        /// The event's verb: `received`, `paid`, `returned`, `rejected`, `issued`, `suspended`, `restored`, `revoked`.
+        /// The event: `received`, `invoice`, `paid`, `returned`, `rejected`, `issued`, `suspended`, `restored`,
+        /// `revoked`, `refund`, or `expiring-` and a number of days.
         event: String,
     },
     /// Send the one-time code of a phone verification; the code is sealed with the service's document key.
@@ -29,9 +31,14 @@ pub enum Message {
         /// AES-256-GCM sealed text, hex.
         sealed_code: String,
     },
+    /// Send what a row of [`crate::deliveries`] tells.
+    Delivery {
+        /// Its number.
+        delivery: i64,
+    },
 }
 
-/// A notice as a job: one per fact.
+/// A notice as a job: one per fact, named so that the deliveries of the fact can be told from those of the next one.
 pub(crate) fn notice(application: ApplicationId, event: &str, fact: &str, now: Timestamp) -> NewJob {
     let message = Message::Notice { application, event: event.to_owned() };
     NewJob {
@@ -50,6 +57,19 @@ pub fn code(verification: &str, sealed_code: &[u8], now: Timestamp) -> NewJob {
         kind: JobKind::SendMessage,
         key: format!("code:{verification}"),
         payload: serde_json::to_string(&message).unwrap_or_default(),
+        run_at: now,
+    }
+}
+
+/// One delivery as a job for the worker of its channel. A dead one comes back to life.
+pub(crate) fn delivery(id: i64, channel: Channel, now: Timestamp) -> NewJob {
+    NewJob {
+        kind: match channel {
+            Channel::Sms => JobKind::SendMessage,
+            Channel::Mail => JobKind::SendMail,
+        },
+        key: format!("delivery:{id}"),
+        payload: serde_json::to_string(&Message::Delivery { delivery: id }).unwrap_or_default(),
         run_at: now,
     }
 }

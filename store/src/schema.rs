@@ -307,6 +307,44 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    deliveries (id) {
+        id -> BigInt,
+        fact -> Text,
+        channel -> Text,
+        template -> Text,
+        language -> Text,
+        application_id -> Nullable<Text>,
+        state -> Text,
+        attempts -> Integer,
+        resends -> Integer,
+        gateway -> Nullable<Text>,
+        gateway_message_id -> Nullable<Text>,
+        handed_at -> Nullable<BigInt>,
+        segments -> Nullable<Integer>,
+        last_error -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        sent_at -> Nullable<BigInt>,
+        poll_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    mail_opt_outs (address_hash) {
+        address_hash -> Binary,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    reminder_sweeps (days) {
+        days -> Integer,
+        not_after -> BigInt,
+        certificate_id -> BigInt,
+    }
+}
+
 diesel::joinable!(certificates -> applications (application_id));
 diesel::joinable!(payments -> invoices (invoice_id));
 diesel::allow_tables_to_appear_in_same_query!(applications, certificates);
