@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serializer, de};
 use time::format_description::StaticFormatDescription;
 use time::macros::{format_description, offset};
-use time::{Date, UtcOffset};
+use time::{Date, Time, UtcOffset};
 
 use crate::Timestamp;
 
@@ -19,6 +19,19 @@ pub struct NotADate;
 /// The calendar day in Tashkent at this moment: ages and prices change at its midnight.
 pub fn tashkent_date(at: Timestamp) -> Date {
     at.to_offset_date_time().to_offset(TASHKENT).date()
+}
+
+/// When it ends, if this moment lies in the hours of the day in Tashkent, from `from` o'clock until before `until`
+/// o'clock, that may span midnight. The same hour twice is no time at all.
+pub fn end_of_hours(at: Timestamp, from: u8, until: u8) -> Option<Timestamp> {
+    let local = at.to_offset_date_time().to_offset(TASHKENT);
+    let hour = local.hour();
+    let inside = if from <= until { (from..until).contains(&hour) } else { hour >= from || hour < until };
+    if !inside {
+        return None;
+    }
+    let today = local.replace_time(Time::from_hms(until, 0, 0).ok()?);
+    Some(Timestamp::from(if today > local { today } else { today + time::Duration::DAY }))
 }
 
 /// Reads an RFC 3339 full-date: exactly four, two and two digits.
@@ -59,6 +72,21 @@ mod tests {
         let after = "2026-03-01T19:00:00Z".parse().unwrap();
         assert_eq!(tashkent_date(before), date!(2026 - 03 - 01));
         assert_eq!(tashkent_date(after), date!(2026 - 03 - 02));
+    }
+
+    #[test]
+    fn the_night_spans_midnight_and_ends_in_the_morning() {
+        let end =
+            |at: &str, from, until| end_of_hours(at.parse().unwrap(), from, until).map(|end| end.to_string());
+        let morning = Some("2026-03-02T03:00:00Z".to_owned());
+        assert_eq!(end("2026-03-01T16:59:59.999Z", 22, 8), None);
+        assert_eq!(end("2026-03-01T17:00:00Z", 22, 8), morning);
+        assert_eq!(end("2026-03-01T19:30:00Z", 22, 8), morning);
+        assert_eq!(end("2026-03-02T02:59:59.999Z", 22, 8), morning);
+        assert_eq!(end("2026-03-02T03:00:00Z", 22, 8), None);
+        assert_eq!(end("2026-03-01T19:30:00Z", 0, 8), morning);
+        assert_eq!(end("2026-03-01T18:30:00Z", 0, 8), None);
+        assert_eq!(end("2026-03-01T19:30:00Z", 5, 5), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! They are read once at the start into types; a mistake anywhere is named by its key, and all mistakes at once.
 
 mod check;
+mod check_messages;
 mod merge;
 mod sections;
 mod values;
@@ -202,6 +203,11 @@ impl Settings {
             &mut self.data.fees_file,
             &mut self.data.regions_file,
             &mut self.data.profiles_directory,
+            &mut self.sms.eskiz.password_file,
+            &mut self.sms.playmobile.password_file,
+            &mut self.mail.smtp.ca_file,
+            &mut self.mail.smtp.password_file,
+            &mut self.mail.dkim.key_file,
         ];
         for path in given.into_iter().chain(webhooks).chain(optional.into_iter().flatten()) {
             place_under(&root, path);

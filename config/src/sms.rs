@@ -18,6 +18,62 @@ const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ
 /// Section 6.2.1.1: two septets each.
 const EXTENSION: &str = "^{}\\[~]|€";
 
+/// A text message that may be sent: gateways carry only texts their moderators have seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Template {
+    /// Its name, in records of deliveries and in the sandbox.
+    pub name: &'static str,
+    /// Its values as they may look, for moderators and for counting segments; a `reason` is the longest of all.
+    examples: &'static Values<'static>,
+}
+
+/// Every text message there is. The one-time code is the only secret in any of them.
+pub const TEMPLATES: [Template; 12] = [
+    Template { name: "code", examples: &[("code", "482913")] },
+    Template { name: "application-received", examples: &[] },
+    Template {
+        name: "invoice",
+        examples: &[("number", "260000123"), ("amount", "26\u{a0}250"), ("until", "23.11.2026")],
+    },
+    Template { name: "paid", examples: &[("number", "260000123")] },
+    Template { name: "returned", examples: &[] },
+    Template { name: "rejected", examples: &[] },
+    Template { name: "issued", examples: &[("until", "20.11.2027")] },
+    Template { name: "suspended", examples: &[("serial", "7f3a90c2")] },
+    Template { name: "restored", examples: &[("serial", "7f3a90c2")] },
+    Template { name: "revoked", examples: &[("serial", "7f3a90c2")] },
+    Template { name: "expiring", examples: &[("serial", "7f3a90c2"), ("until", "20.11.2027")] },
+    Template { name: "refund", examples: &[("number", "260000123"), ("amount", "26\u{a0}250")] },
+];
+
+impl Template {
+    /// The template with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        TEMPLATES.into_iter().find(|template| template.name == name)
+    }
+
+    /// Its key in the catalogue.
+    pub fn key(self) -> String {
+        format!("sms-{}", self.name)
+    }
+
+    /// The text as it may look, at its longest.
+    pub fn example(self, language: Language) -> String {
+        let reasons = ca_core::application::Reason::ALL
+            .map(|reason| text(language, &format!("reason-{}", reason.as_str()), &[]));
+        let longest = reasons.iter().max_by_key(|reason| reason.chars().count()).map_or("", String::as_str);
+        let values: Vec<_> = self.examples.iter().copied().chain([("reason", longest)]).collect();
+        message(language, &self.key(), &values)
+    }
+}
+
+impl Segments {
+    /// The alphabet's name.
+    pub fn alphabet(self) -> &'static str {
+        if self.gsm7 { "GSM-7" } else { "UCS-2" }
+    }
+}
+
 /// The text of an `sms-` key, in plain apostrophes, quotes and spaces where these make the message fit the 7-bit alphabet:
 /// Uzbek's oʻ and gʻ would more than halve what a message holds.
 pub fn message(language: Language, key: &str, values: &Values<'_>) -> String {
@@ -62,39 +118,19 @@ mod tests {
 
     use super::*;
 
-    const MESSAGES: [(&str, &Values<'static>); 10] = [
-        ("sms-code", &[("code", "482913")]),
-        ("sms-application-received", &[]),
-        ("sms-invoice", &[("number", "260000123"), ("amount", "26\u{a0}250"), ("until", "23.11.2026")]),
-        ("sms-paid", &[("number", "260000123")]),
-        ("sms-returned", &[]),
-        ("sms-rejected", &[]),
-        ("sms-issued", &[("until", "20.11.2027")]),
-        ("sms-suspended", &[("serial", "7f3a90c2")]),
-        ("sms-restored", &[("serial", "7f3a90c2")]),
-        ("sms-revoked", &[("serial", "7f3a90c2")]),
-    ];
-
-    /// The message of a key with the longest reason where it has one.
-    fn example(language: Language, key: &str, values: &Values<'_>) -> String {
-        let reason = text(language, "reason-power-of-attorney-invalid", &[]);
-        let values: Vec<_> = values.iter().copied().chain([("reason", reason.as_str())]).collect();
-        message(language, key, &values)
-    }
-
     #[test]
     fn sms_texts_per_language() {
         let mut table = String::new();
-        for (key, values) in MESSAGES {
-            writeln!(table, "{key}").unwrap();
+        for template in TEMPLATES {
+            writeln!(table, "{}", template.key()).unwrap();
             for language in Language::ALL {
-                let text = example(language, key, values);
+                let text = template.example(language);
                 let segments = segments(&text);
-                let alphabet = if segments.gsm7 { "GSM-7" } else { "UCS-2" };
                 writeln!(
                     table,
-                    "  {language:<7} {} x {alphabet} {:>3}: {text}",
+                    "  {language:<7} {} x {} {:>3}: {text}",
                     segments.count,
+                    segments.alphabet(),
                     text.chars().count()
                 )
                 .unwrap();
@@ -105,20 +141,30 @@ mod tests {
 
     #[test]
     fn a_code_is_one_message_and_nothing_is_more_than_two() {
-        for (key, values) in MESSAGES {
+        for template in TEMPLATES {
             for language in Language::ALL {
-                let most = if key == "sms-code" { 1 } else { 2 };
-                let text = example(language, key, values);
-                assert!(segments(&text).count <= most, "{language} {key}: {text}");
+                let most = if template.name == "code" { 1 } else { 2 };
+                let text = template.example(language);
+                assert!(segments(&text).count <= most, "{language} {}: {text}", template.name);
             }
         }
     }
 
     #[test]
     fn uzbek_in_latin_letters_fits_the_7_bit_alphabet() {
-        for (key, values) in MESSAGES {
-            assert!(segments(&example(Language::Uz, key, values)).gsm7, "{key}");
+        for template in TEMPLATES {
+            assert!(segments(&template.example(Language::Uz)).gsm7, "{}", template.name);
         }
+    }
+
+    #[test]
+    fn every_sms_text_of_the_catalogue_is_a_template() {
+        let source = include_str!("../locales/en/sms.ftl");
+        let keys: Vec<&str> =
+            source.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), TEMPLATES.len());
+        assert!(TEMPLATES.iter().all(|template| keys.contains(&template.key().as_str())));
+        assert!(Template::named("refund").is_some() && Template::named("sms-refund").is_none());
     }
 
     #[test]

@@ -11,7 +11,6 @@ use ca_core::application::ApplicationId;
 use ca_core::calendar::tashkent_date;
 use ca_core::{SerialNumber, Timestamp};
 use config::Language;
-use config::settings::MessageProvider;
 use config::{sms, texts};
 use futures_util::future::join_all;
 use store::jobs::{self, Job, JobKind};
@@ -70,7 +69,7 @@ async fn settle(context: &Arc<Context>, job: &Job) {
         let now = shared.now();
         let delivered = shared.database.write(|connection| -> Result<(), StoreError> {
             for message in compose(&shared, connection, &owned, now)? {
-                deliver(&shared, connection, &message)?;
+                messages::deliver(connection, &message)?;
             }
             // Sent and off the queue in one transaction: the sandbox's gateway is a table of ours.
             jobs::complete(connection, &[owned.id])
@@ -88,15 +87,6 @@ async fn settle(context: &Arc<Context>, job: &Job) {
     .await;
     if let Err(error) = settled {
         tracing::warn!(%error, "message left for its next attempt");
-    }
-}
-
-/// The one door out. Real gateways stand beside the sandbox's here.
-fn deliver(context: &Context, connection: &mut Connection, message: &Delivered) -> Result<(), StoreError> {
-    let provider =
-        if message.channel == "sms" { context.settings.sms.provider } else { context.settings.mail.provider };
-    match provider {
-        MessageProvider::Sandbox => messages::deliver(connection, message),
     }
 }
 

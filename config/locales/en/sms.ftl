@@ -9,3 +9,5 @@ sms-issued = Muhr: your certificate is ready, valid until { $until }. Get it und
 sms-suspended = Muhr: certificate { $serial } is suspended. Was it not you? Call us.
 sms-restored = Muhr: certificate { $serial } is valid again.
 sms-revoked = Muhr: certificate { $serial } is revoked and cannot be used any more.
+sms-refund = Muhr: { $amount } soʻm of invoice { $number } have been refunded.
+sms-expiring = Muhr: certificate { $serial } is valid until { $until }. Apply for a new one in good time.

@@ -9,3 +9,5 @@ sms-issued = Muhr: sertifikatıńız tayar, { $until } ge shekem ámel etedi. On
 sms-suspended = Muhr: { $serial } sertifikatı toqtatıp turıldı. Bul siz emessiz be? Bizge qońıraw etiń.
 sms-restored = Muhr: { $serial } sertifikatı jáne ámel etpekte.
 sms-revoked = Muhr: { $serial } sertifikatı biykar etildi hám endi ámel etpeydi.
+sms-refund = Muhr: { $number }-esap boyınsha { $amount } sum qaytarıldı.
+sms-expiring = Muhr: { $serial } sertifikatı { $until } ge shekem ámel etedi. Jańasına aldınnan arza beriń.

@@ -9,3 +9,5 @@ sms-issued = Muhr: сертификат готов, действует до { $u
 sms-suspended = Muhr: сертификат { $serial } приостановлен. Это не вы? Позвоните нам.
 sms-restored = Muhr: сертификат { $serial } снова действует.
 sms-revoked = Muhr: сертификат { $serial } отозван и больше не действует.
+sms-refund = Muhr: по счёту { $number } возвращено { $amount } сум.
+sms-expiring = Muhr: сертификат { $serial } действует до { $until }. Подайте заявление на новый заранее.

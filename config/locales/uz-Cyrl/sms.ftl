@@ -9,3 +9,5 @@ sms-issued = Muhr: сертификатингиз тайёр, { $until } гач�
 sms-suspended = Muhr: { $serial } сертификати тўхтатиб турилди. Бу сиз эмасмисиз? Бизга қўнғироқ қилинг.
 sms-restored = Muhr: { $serial } сертификати яна амал қилмоқда.
 sms-revoked = Muhr: { $serial } сертификати бекор қилинди ва энди амал қилмайди.
+sms-refund = Muhr: { $number }-ҳисоб бўйича { $amount } сўм қайтарилди.
+sms-expiring = Muhr: { $serial } сертификати { $until } гача амал қилади. Янгисига олдиндан ариза беринг.

@@ -9,3 +9,5 @@ sms-issued = Muhr: sertifikatingiz tayyor, { $until } gacha amal qiladi. Uni «M
 sms-suspended = Muhr: { $serial } sertifikati toʻxtatib turildi. Bu siz emasmisiz? Bizga qoʻngʻiroq qiling.
 sms-restored = Muhr: { $serial } sertifikati yana amal qilmoqda.
 sms-revoked = Muhr: { $serial } sertifikati bekor qilindi va endi amal qilmaydi.
+sms-refund = Muhr: { $number }-hisob boʻyicha { $amount } soʻm qaytarildi.
+sms-expiring = Muhr: { $serial } sertifikati { $until } gacha amal qiladi. Yangisiga oldindan ariza bering.

@@ -4,19 +4,25 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Environment, MessageProvider, Problem, Role, Settings};
+use super::{Environment, Problem, Role, Settings};
 
 /// Collects broken rules.
-struct Problems(Vec<Problem>);
+pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
-    fn unless(&mut self, kept: bool, key: &str, rule: &str) {
+    pub(super) fn unless(&mut self, kept: bool, key: &str, rule: &str) {
         if !kept {
             self.0.push(Problem::new(key, rule));
         }
     }
 
-    fn within<N: PartialOrd + std::fmt::Display>(&mut self, value: N, least: N, most: N, key: &str) {
+    pub(super) fn within<N: PartialOrd + std::fmt::Display>(
+        &mut self,
+        value: N,
+        least: N,
+        most: N,
+        key: &str,
+    ) {
         if value < least || value > most {
             self.0.push(Problem::new(key, format!("{least} to {most} is expected, not {value}")));
         }
@@ -134,10 +140,7 @@ impl Settings {
         problems.within(sms.per_phone_per_hour, 1, 1000, "sms.per_phone_per_hour");
         problems.within(sms.per_phone_per_day, sms.per_phone_per_hour, 10_000, "sms.per_phone_per_day");
         problems.within(sms.per_address_per_hour, 1, 1_000_000, "sms.per_address_per_hour");
-        let sender = (1..=11).contains(&sms.sender.len())
-            && sms.sender.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        problems.unless(sender, "sms.sender", "1 to 11 Latin letters and digits are expected");
-        problems.unless(self.mail.sender.contains('@'), "mail.sender", "a mail address is expected");
+        self.check_messages(problems);
         problems.within(self.captcha.characters, 4, 6, "captcha.characters");
         problems.within(self.captcha.lifetime.as_secs(), 30, 3600, "captcha.lifetime_seconds");
         problems.within(
@@ -225,9 +228,7 @@ impl Settings {
         );
         if roles.contains(&Role::Api) {
             problems.unless(self.public_url.is_https(), "public_url", "production needs https");
-            let real = |provider| provider != MessageProvider::Sandbox;
-            problems.unless(real(self.sms.provider), "sms.provider", "production does not use the sandbox");
-            problems.unless(real(self.mail.provider), "mail.provider", "production does not use the sandbox");
+            self.check_messages_in_production(problems);
             problems.unless(
                 self.officers.totp_required,
                 "officers.totp_required",
@@ -263,7 +264,7 @@ const REACHABLE: &str = "certificates carry it: it must be reachable from other 
 
 impl Problems {
     /// A file with a secret exists, is long enough and is not open to other users.
-    fn secret(&mut self, file: Option<&Path>, key: &str, least_bytes: u64) {
+    pub(super) fn secret(&mut self, file: Option<&Path>, key: &str, least_bytes: u64) {
         let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else {
             return self.unless(false, key, "production needs this file");
         };
@@ -281,7 +282,7 @@ impl Problems {
     }
 }
 
-fn on_this_machine(url: &str) -> bool {
+pub(super) fn on_this_machine(url: &str) -> bool {
     let host = url.split("://").nth(1).unwrap_or_default();
     ["127.", "localhost", "[::1]", "0.0.0.0"].iter().any(|local| host.starts_with(local))
 }

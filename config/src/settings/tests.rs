@@ -55,7 +55,7 @@ fn every_problem_is_named_by_its_key_at_once() {
     let (_file, mut sources) = file(
         "colour = 1\npublic_url = \"ftp://x\"\ndefault_language = \"de\"\n\
          [http]\nlisten = \"nowhere\"\nworkers = \"many\"\nlimit = 5\ntrusted_proxies = [\"10.0.0.1\", \"x\"]\n\
-         [sms]\ncode_tries = 99\ncode_digits = -1\nsender = [1]\n\
+         [sms]\ncode_tries = 99\ncode_digits = -1\nproviders = [\"pigeon\"]\n\
          [crl]\nvalidity_hours = 5\noverlap_hours = 5\n\
          [payments.webhook.click]\nsecret = 1\n[partners.mygov]\ntoken_sha256 = \"12\"\n\
          [partners.desk]\nchannel = \"online\"\ntoken_sha256 = \"12\"\n",
@@ -78,7 +78,7 @@ fn every_problem_is_named_by_its_key_at_once() {
         "public_url",
         "sms.code_digits",
         "sms.code_tries",
-        "sms.sender",
+        "sms.providers[0]",
     ];
     assert_eq!(problems(&sources, &Role::ALL), expected);
     let text = Settings::load(&sources, &Role::ALL).unwrap_err().to_string();
@@ -129,7 +129,7 @@ fn production_refuses_what_only_the_sandbox_may_do() {
         "payments.webhook.sandbox",
         "payments.webhook.sandbox.secret_file",
         "public_url",
-        "sms.provider",
+        "sms.providers",
     ];
     assert_eq!(problems(&sources, &Role::ALL), expected);
 }
@@ -157,6 +157,42 @@ fn a_production_role_needs_only_its_own_secrets() {
     std::fs::write(&passphrase, "short").unwrap();
     private(0o600);
     assert_eq!(problems(&sources, &[Role::Ocsp]), ["ocsp.passphrase_file"]);
+}
+
+#[test]
+fn a_gateway_that_is_used_needs_its_account() {
+    let expected = ["login", "password_file"].map(|name| format!("sms.eskiz.{name}"));
+    assert_eq!(problems(&with(&[("sms.providers", "eskiz")]), &[]), expected);
+    let account = [("sms.playmobile.login", "l"), ("sms.playmobile.password_file", "p")];
+    let both = [&[("sms.providers", "playmobile, sandbox")], account.as_slice()].concat();
+    assert_eq!(problems(&with(&both), &Role::ALL), [""; 0]);
+    assert_eq!(problems(&with(&[("sms.providers", "sandbox,sandbox")]), &[]), ["sms.providers"]);
+    assert_eq!(problems(&with(&[("sms.providers", "")]), &[]), ["sms.providers"]);
+    let mut sources = Sources::default();
+    let variable = |name: &str, value: &str| (format!("MUHR__SMS__{name}"), value.to_owned());
+    sources.environment = HashMap::from([
+        variable("PROVIDERS", "playmobile,eskiz"),
+        variable("PLAYMOBILE__LOGIN", "muhr"),
+        variable("PLAYMOBILE__PASSWORD_FILE", "playmobile.password"),
+        variable("ESKIZ__LOGIN", "muhr@example.uz"),
+        variable("ESKIZ__PASSWORD_FILE", "/run/eskiz"),
+        variable("ESKIZ__CALLBACK_ADDRESSES", "192.0.2.1,192.0.2.2"),
+    ]);
+    let sms = Settings::load(&sources, &Role::ALL).unwrap().sms;
+    assert_eq!(sms.providers, [SmsProvider::PlayMobile, SmsProvider::Eskiz]);
+    assert_eq!(sms.playmobile.password_file.unwrap(), Path::new("var/playmobile.password"));
+    assert_eq!(sms.eskiz.callback_addresses.len(), 2);
+}
+
+#[test]
+fn mail_without_tls_stays_on_this_machine() {
+    let smtp = |host, tls| {
+        problems(&with(&[("mail.provider", "smtp"), ("mail.smtp.host", host), ("mail.smtp.tls", tls)]), &[])
+    };
+    assert_eq!(smtp("127.0.0.1", "none"), [""; 0]);
+    assert_eq!(smtp("mail.example.uz", "implicit"), [""; 0]);
+    assert_eq!(smtp("mail.example.uz", "none"), ["mail.smtp.tls"]);
+    assert_eq!(smtp("", "starttls"), ["mail.smtp.host"]);
 }
 
 #[test]
