@@ -17,12 +17,14 @@ use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::limits::Limits;
+use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::payments::Webhooks;
 use crate::problem::{Kind, Problem};
 use crate::sealed::Sealer;
 use crate::service_key::{Hasher, ServiceKey};
+use crate::sms::{AccountError, Gateways};
 
 /// What every handler stands on. Cloning shares.
 #[derive(Clone)]
@@ -53,6 +55,10 @@ pub struct Context {
     pub passwords: Arc<Passwords>,
     /// Payment providers that report payments in signed calls.
     pub webhooks: Arc<Webhooks>,
+    /// Who carries text messages.
+    pub gateways: Arc<Gateways>,
+    /// Who carries mail.
+    pub mailer: Arc<Mailer>,
     /// Rung when a message waits.
     pub doorbell: Arc<Notify>,
     /// What is counted for operators.
@@ -81,6 +87,9 @@ pub enum StartError {
     /// A payment provider's secret.
     #[error("payments.webhook: {0}")]
     Webhooks(String),
+    /// A gateway of messages.
+    #[error(transparent)]
+    Messages(#[from] AccountError),
 }
 
 /// Pictures decoded at one time.
@@ -95,6 +104,7 @@ impl Context {
         let tables = Tables::load(&settings.data)?;
         let key = service_key(&settings.documents.key_file)?;
         let key_error = |error| path_error("documents.key_file", &settings.documents.key_file, error);
+        let hasher = Arc::new(key.hasher().map_err(key_error)?);
         Ok(Self {
             database,
             clock: settings.clock(),
@@ -102,7 +112,9 @@ impl Context {
             regions: Arc::new(tables.regions),
             profiles: Arc::new(tables.profiles),
             sealer: Arc::new(key.sealer().map_err(key_error)?),
-            hasher: Arc::new(key.hasher().map_err(key_error)?),
+            gateways: Arc::new(Gateways::open(&settings, &hasher)?),
+            mailer: Arc::new(Mailer::open(&settings.mail)?),
+            hasher,
             documents: Arc::new(folder(&settings.documents.directory)?),
             decoders: Arc::new(Semaphore::new(DECODERS)),
             limits: Arc::new(Limits::new(&settings.limits)),

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use actix_web::web;
 use ca_core::Timestamp;
-use store::{StoreError, applications, captchas, idempotency, invoices, phone_verifications, sessions};
+use store::{
+    StoreError, applications, captchas, deliveries, idempotency, invoices, phone_verifications, reminders,
+    sessions,
+};
 use tokio::sync::watch;
 
 use crate::context::Context;
@@ -36,11 +39,13 @@ fn sweep(context: &Context) -> Result<(), StoreError> {
     let now = context.now();
     context.limits.sweep(now);
     expire_drafts(context, now)?;
+    remind(context, now)?;
     context.database.write(|connection| {
         invoices::expire(connection, now)?;
         captchas::sweep(connection, now)?;
         sessions::sweep(connection, now)?;
         phone_verifications::sweep(connection, now.minus(VERIFICATIONS_KEPT))?;
+        deliveries::sweep_codes(connection, now.minus(VERIFICATIONS_KEPT))?;
         idempotency::sweep(connection, now.minus(context.settings.http.idempotency))?;
         Ok(())
     })
@@ -64,4 +69,12 @@ fn expire_drafts(context: &Context, now: Timestamp) -> Result<(), StoreError> {
             return Ok(());
         }
     }
+}
+
+/// Holders of certificates that end soon are told; some at a time, so that nobody waits for the transaction.
+fn remind(context: &Context, now: Timestamp) -> Result<(), StoreError> {
+    for days in reminders::DAYS {
+        while context.database.write(|c| reminders::sweep(c, days, BATCH, now))? == BATCH as usize {}
+    }
+    Ok(())
 }

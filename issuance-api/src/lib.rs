@@ -21,6 +21,7 @@ pub mod invoice_pdf;
 mod json;
 pub mod limits;
 mod list;
+pub mod mail;
 pub mod messenger;
 pub mod metrics;
 mod negotiation;
@@ -37,11 +38,14 @@ pub mod request;
 mod sandbox;
 pub mod sealed;
 pub mod service_key;
+pub mod sms;
+mod unsubscribe;
 
 use context::Context;
 use problem::{Kind, Problem};
 
-/// Registers everything under `/api`, `/payments` and, in the sandbox only, `/sandbox`; and the portal.
+/// Registers everything under `/api`, `/payments`, `/callbacks`, `/unsubscribe` and, in the sandbox only, `/sandbox`; and
+/// the portal.
 pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
     cfg.app_data(context.clone())
         .app_data(web::QueryConfig::default().error_handler(|_, _| malformed()))
@@ -59,6 +63,15 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .default_service(web::to(not_found))
         .wrap(from_fn(request::frame));
     cfg.service(api).service(payments);
+    let callbacks = web::scope("/callbacks")
+        .configure(sms::callback::configure)
+        .default_service(web::to(not_found))
+        .wrap(from_fn(request::frame));
+    let unsubscribe = web::scope("/unsubscribe")
+        .configure(unsubscribe::configure)
+        .default_service(web::to(not_found))
+        .wrap(from_fn(request::frame));
+    cfg.service(callbacks).service(unsubscribe);
     if context.settings.is_sandbox() {
         let sandbox = web::scope("/sandbox")
             .configure(sandbox::configure)

@@ -1,42 +1,54 @@
-//! Tells people what became of things: the worker of `send-message` jobs.
+//! Tells people what became of things: the workers of `send-message` and `send-mail` jobs.
 //!
-//! A job names a fact; whom to tell, in which language and in which words is looked up when it is sent. One attempt of
-//! one job may end in one message on each channel.
+//! A job that names a fact becomes one delivery on each channel, each with a job of its own: what fails on one channel
+//! repeats nothing on the other. Whom to tell, in which language and in which words is looked up when it is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use ca_core::application::ApplicationId;
-use ca_core::calendar::tashkent_date;
-use ca_core::{SerialNumber, Timestamp};
-use config::Language;
-use config::{sms, texts};
-use futures_util::future::join_all;
+use ca_core::Timestamp;
+use futures_util::future::{join_all, join3};
+use store::deliveries::{self, Channel, Delivery, NewDelivery};
 use store::jobs::{self, Job, JobKind};
-use store::messages::{self, Delivered, Message};
-use store::{Connection, StoreError, applications, certificates, invoices, phone_verifications};
+use store::messages::Message;
+use store::{Connection, StoreError, applications, mail_opt_outs};
 use tokio::sync::watch;
+
+mod compose;
+mod reports;
+mod send_mail;
+mod send_sms;
 
 use crate::auth::Token;
 use crate::context::Context;
-use crate::phone_verifications::sealing_context;
+use crate::unsubscribe;
 
+/// Workers of each channel: while one waits for a slow gateway the other goes on.
+const WORKERS: usize = 2;
 /// Jobs claimed at a time; their messages are sent side by side.
-const BATCH: usize = 16;
-/// A claim is free for another worker after this: longer than any gateway may take.
-const LEASE: Duration = Duration::from_secs(120);
+const BATCH: usize = 8;
+/// A claim is free for another worker this long after any gateway could still be busy with it.
+const MARGIN: Duration = Duration::from_secs(10);
 /// The queue is looked at this often even if nobody rings: another process may have filled it.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// Works until `stop` turns true.
-pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
-    let owner = match Token::random() {
-        Ok(token) => format!("messenger-{}", token.reveal()),
-        Err(_) => format!("messenger-{}", std::process::id()),
-    };
+pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
+    let workers = |kind| join_all((0..WORKERS).map(|_| work(&context, kind, stop.clone())));
+    join3(workers(JobKind::SendMessage), workers(JobKind::SendMail), reports::follow(&context, stop.clone()))
+        .await;
+}
+
+/// One worker of one channel.
+async fn work(context: &Arc<Context>, kind: JobKind, mut stop: watch::Receiver<bool>) {
+    // A name of its own for each worker: what an owner holds it may claim again.
+    let owner = Token::random().map_or_else(
+        |_| format!("{}-{}", kind.as_str(), std::process::id()),
+        |token| format!("{}-{}", kind.as_str(), token.reveal()),
+    );
     while !*stop.borrow() {
-        let sent = work(&context, &owner).await.unwrap_or_else(|error| {
+        let sent = claim_and_send(context, kind, &owner).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "messages wait");
             0
         });
@@ -52,162 +64,156 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
 }
 
 /// One claim. Returns how many jobs it had.
-async fn work(context: &Arc<Context>, owner: &str) -> Result<usize, StoreError> {
+async fn claim_and_send(context: &Arc<Context>, kind: JobKind, owner: &str) -> Result<usize, StoreError> {
     let now = context.now();
+    let lease = context.gateways.patience().max(context.mailer.patience()) + MARGIN;
     let (database, name) = (context.database.clone(), owner.to_owned());
     let claimed =
-        blocking(move || database.write(|c| jobs::claim(c, JobKind::SendMessage, &name, now, LEASE, BATCH)))
-            .await?;
+        blocking(move || database.write(|c| jobs::claim(c, kind, &name, now, lease, BATCH))).await?;
     join_all(claimed.iter().map(|job| settle(context, job))).await;
     Ok(claimed.len())
 }
 
-/// Sends what a job asks for; a failure leaves it to a later attempt.
+/// Does what a job asks for; a failure of ours leaves it to a later attempt.
 async fn settle(context: &Arc<Context>, job: &Job) {
-    let (shared, owned) = (Arc::clone(context), job.clone());
-    let settled = blocking(move || {
-        let now = shared.now();
-        let delivered = shared.database.write(|connection| -> Result<(), StoreError> {
-            for message in compose(&shared, connection, &owned, now)? {
-                messages::deliver(connection, &message)?;
-            }
-            // Sent and off the queue in one transaction: the sandbox's gateway is a table of ours.
-            jobs::complete(connection, &[owned.id])
-        });
-        match delivered {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let dead =
-                    shared.database.write(|c| jobs::retry(c, &owned, &error.to_string(), shared.now()))?;
-                tracing::warn!(%error, dead, "message not sent");
-                Ok(())
-            }
+    let done = match serde_json::from_str(&job.payload) {
+        Ok(Message::Notice { application, event }) => spread(context, job, application, event).await,
+        Ok(Message::Code { verification, sealed_code }) => {
+            send_sms::code(context, job, verification, sealed_code).await
         }
-    })
-    .await;
-    if let Err(error) = settled {
-        tracing::warn!(%error, "message left for its next attempt");
+        Ok(Message::Delivery { delivery }) => deliver(context, job, delivery).await,
+        Err(error) => Err(StoreError::Corrupt(error.to_string())),
+    };
+    let Err(error) = done else { return };
+    // A database's words may repeat a value of a row: the log and the officers get the kind of failure only.
+    let kind = kind_of(&error);
+    let owned = job.clone();
+    let dead = in_database(context, move |c, now| jobs::retry(c, &owned, kind, now)).await;
+    tracing::warn!(error = kind, dead = dead.unwrap_or(false), "message not sent");
+}
+
+fn kind_of(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::NotFound => "what it tells of is gone",
+        StoreError::Conflict(_) => "somebody else was first",
+        StoreError::Unavailable(_) => "the database is unavailable",
+        StoreError::StorageFull(_) => "the database has no space left",
+        StoreError::Corrupt(_) => "the database holds a value that cannot be",
+        StoreError::Database(_) => "the database failed",
     }
 }
 
-/// The messages a job asks for; none if what it tells of is gone.
-fn compose(
-    context: &Context,
-    connection: &mut Connection,
+/// A fact becomes a delivery on each channel that its person has, and leaves the queue in the same transaction.
+async fn spread(
+    context: &Arc<Context>,
     job: &Job,
-    now: Timestamp,
-) -> Result<Vec<Delivered>, StoreError> {
-    let message: Message =
-        serde_json::from_str(&job.payload).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    match message {
-        Message::Code { verification, sealed_code } => {
-            code(context, connection, &verification, &sealed_code, now)
+    application: ca_core::application::ApplicationId,
+    event: String,
+) -> Result<(), StoreError> {
+    let (shared, job) = (Arc::clone(context), job.clone());
+    in_database(context, move |connection, now| {
+        let stored = applications::find(connection, application)?;
+        let template = template_of(&event);
+        let mail = match &stored.email {
+            Some(address) if template == "expiring" => {
+                !mail_opt_outs::contains(connection, &unsubscribe::address_hash(&shared.hasher, address))?
+            }
+            Some(_) => true,
+            None => false,
+        };
+        for channel in [Some(Channel::Sms), mail.then_some(Channel::Mail)].into_iter().flatten() {
+            let new = NewDelivery {
+                fact: &job.key,
+                channel,
+                template,
+                language: &stored.language,
+                application: Some(application),
+            };
+            deliveries::queue(connection, &new, now)?;
         }
-        Message::Notice { application, event } => notice(connection, application, &event, now),
-        // Nothing queues these yet.
-        Message::Delivery { .. } => Ok(Vec::new()),
+        jobs::complete(connection, &[job.id])
+    })
+    .await?;
+    // Another worker may take what has just been queued.
+    context.doorbell.notify_one();
+    Ok(())
+}
+
+/// The name of an event's text.
+fn template_of(event: &str) -> &str {
+    match event {
+        "received" => "application-received",
+        _ if event.starts_with("expiring-") => "expiring",
+        other => other,
     }
 }
 
-fn code(
-    context: &Context,
-    connection: &mut Connection,
-    verification: &str,
-    sealed_code: &str,
-    now: Timestamp,
-) -> Result<Vec<Delivered>, StoreError> {
-    let row = match phone_verifications::find(connection, verification) {
-        // Expired and swept, or sent too late to be of use.
-        Err(StoreError::NotFound) => return Ok(Vec::new()),
-        other => other?,
-    };
-    if row.expires_at <= now.unix_millis() {
-        return Ok(Vec::new());
+async fn deliver(context: &Arc<Context>, job: &Job, delivery: i64) -> Result<(), StoreError> {
+    let found = in_database(context, move |c, _| deliveries::find(c, delivery)).await?;
+    match found.channel {
+        _ if found.state != deliveries::State::Queued => finish(context, job).await,
+        Channel::Sms => send_sms::notice(context, job, found).await,
+        Channel::Mail => send_mail::notice(context, job, found).await,
     }
-    let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
-    let sealed = hex::decode(sealed_code).map_err(|_| corrupt("a sealed code"))?;
-    let opened = context
-        .sealer
-        .open(sealing_context(verification).as_bytes(), &sealed)
-        .map_err(|_| corrupt("a sealed code"))?;
-    let code = std::str::from_utf8(&opened).map_err(|_| corrupt("a sealed code"))?;
-    let language = row.language.parse().unwrap_or_default();
-    let text = sms::message(language, "sms-code", &[("code", code)]);
-    Ok(vec![Delivered {
-        id: 0,
-        channel: "sms".to_owned(),
-        to: row.phone,
-        template: "code".to_owned(),
-        language: language.tag().to_owned(),
-        text,
-        code: Some(code.to_owned()),
-        at: now,
-    }])
 }
 
-/// What the texts of a notice may speak of.
-#[derive(Default)]
-struct Values {
-    number: String,
-    amount: String,
-    until: String,
-    reason: String,
-    serial: String,
+/// There is nothing to do for a job.
+async fn finish(context: &Arc<Context>, job: &Job) -> Result<(), StoreError> {
+    let id = job.id;
+    in_database(context, move |c, _| jobs::complete(c, &[id])).await
 }
 
-fn notice(
-    connection: &mut Connection,
-    id: ApplicationId,
-    event: &str,
-    now: Timestamp,
-) -> Result<Vec<Delivered>, StoreError> {
-    let stored = applications::find(connection, id)?;
-    let language: Language = stored.language.parse().unwrap_or_default();
-    let mut values = Values::default();
-    if let Some(invoice) = invoices::newest(connection, id)? {
-        values.number = invoice.number;
-        values.amount = texts::amount(invoice.amount_tiyin);
-        values.until = tashkent_date(Timestamp::from_unix_millis(invoice.expires_at)).to_string();
-    }
-    if let Some(certificate) = certificates::of_application(connection, id)? {
-        values.serial = shortened(&certificate.certificate.serial);
-        values.until = tashkent_date(certificate.certificate.not_after).to_string();
-    }
-    if let Some((reason, _)) = &stored.refusal {
-        values.reason = texts::text(language, &format!("reason-{}", reason.as_str()), &[]);
-    }
-    let template = if event == "received" { "application-received" } else { event };
-    let key = format!("sms-{template}");
-    let given = [
-        ("number", values.number.as_str()),
-        ("amount", &values.amount),
-        ("until", &values.until),
-        ("reason", &values.reason),
-        ("serial", &values.serial),
-    ];
-    let message = |channel: &str, to: String, text: String| Delivered {
-        id: 0,
-        channel: channel.to_owned(),
-        to,
-        template: template.to_owned(),
-        language: language.tag().to_owned(),
-        text,
-        code: None,
-        at: now,
-    };
-    let mut composed = vec![message("sms", stored.phone, sms::message(language, &key, &given))];
-    if let Some(email) = stored.email {
-        composed.push(message("mail", email, texts::text(language, &key, &given)));
-    }
-    Ok(composed)
+/// Nobody will take the message: neither the job nor the delivery is tried again.
+async fn give_up(
+    context: &Arc<Context>,
+    job: &Job,
+    delivery: &Delivery,
+    error: String,
+) -> Result<(), StoreError> {
+    let (owned, id) = (job.clone(), delivery.id);
+    tracing::warn!(error, delivery = id, dead = true, "message not sent");
+    in_database(context, move |connection, now| {
+        deliveries::give_up(connection, id, &error, now)?;
+        jobs::bury(connection, &owned, &error)
+    })
+    .await
 }
 
-/// Enough digits to tell one's own certificates apart.
-fn shortened(serial: &SerialNumber) -> String {
-    serial.to_string().chars().take(8).collect()
+/// The message is tried again later, not before `at`; after its last attempt it is given up.
+async fn put_off(
+    context: &Arc<Context>,
+    job: &Job,
+    delivery: &Delivery,
+    error: String,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let (owned, id) = (job.clone(), delivery.id);
+    let words = error.clone();
+    let dead = in_database(context, move |connection, now| {
+        let dead = jobs::retry_not_before(connection, &owned, &words, at, now)?;
+        if dead {
+            deliveries::give_up(connection, id, &words, now)?;
+        }
+        Ok(dead)
+    })
+    .await?;
+    tracing::warn!(error, delivery = id, dead, "message not sent");
+    Ok(())
 }
 
-/// Database work off the event loop; a pool that is shutting down is an unavailable database.
+/// A writing transaction off the event loop; a pool that is shutting down is an unavailable database.
+async fn in_database<T: Send + 'static>(
+    context: &Arc<Context>,
+    f: impl FnOnce(&mut Connection, Timestamp) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let shared = Arc::clone(context);
+    blocking(move || {
+        let now = shared.now();
+        shared.database.write(|connection| f(connection, now))
+    })
+    .await
+}
+
 async fn blocking<T: Send + 'static>(
     f: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::jobs::{self, JobKind};
 use store::messages::{self, Delivered};
-use store::{captchas, invoices};
+use store::{Connection, captchas, invoices};
 
 use crate::context::Context;
 use crate::json::Json;
@@ -111,7 +111,10 @@ pub(crate) async fn read(
     let mut waited = Duration::ZERO;
     while waited < PATIENCE {
         let now = context.now();
-        if !context.read(move |c| Ok(jobs::any_due(c, JobKind::SendMessage, now)?)).await? {
+        let due = move |c: &mut Connection| {
+            Ok(jobs::any_due(c, JobKind::SendMessage, now)? || jobs::any_due(c, JobKind::SendMail, now)?)
+        };
+        if !context.read(due).await? {
             break;
         }
         context.doorbell.notify_one();

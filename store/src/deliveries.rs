@@ -47,8 +47,7 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Queued, Self::Sent, Self::Delivered, Self::Undelivered, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Sent, Self::Delivered, Self::Undelivered, Self::Failed];
 
     /// The name in the database and the API.
     pub fn as_str(self) -> &'static str {
@@ -327,12 +326,7 @@ pub fn put_back(
 ///
 /// # Errors
 /// The database's.
-pub fn give_up(
-    connection: &mut Connection,
-    id: i64,
-    error: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub fn give_up(connection: &mut Connection, id: i64, error: &str, now: Timestamp) -> Result<(), StoreError> {
     diesel::update(deliveries::table.find(id))
         .filter(deliveries::state.eq(State::Queued.as_str()))
         .set((

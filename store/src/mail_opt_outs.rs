@@ -36,10 +36,7 @@ pub fn add(connection: &mut Connection, address_hash: &[u8], now: Timestamp) -> 
 /// # Errors
 /// The database's.
 pub fn contains(connection: &mut Connection, address_hash: &[u8]) -> Result<bool, StoreError> {
-    let found: Option<i64> = mail_opt_outs::table
-        .find(address_hash)
-        .select(mail_opt_outs::at)
-        .first(connection)
-        .optional()?;
+    let found: Option<i64> =
+        mail_opt_outs::table.find(address_hash).select(mail_opt_outs::at).first(connection).optional()?;
     Ok(found.is_some())
 }

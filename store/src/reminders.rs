@@ -108,8 +108,7 @@ fn place(connection: &mut Connection, days: u32) -> Result<Option<Place>, StoreE
 fn advance(connection: &mut Connection, days: u32, to: Place) -> Result<(), StoreError> {
     let columns =
         (reminder_sweeps::not_after.eq(to.not_after), reminder_sweeps::certificate_id.eq(to.certificate));
-    let moved =
-        diesel::update(reminder_sweeps::table.find(column(days))).set(columns).execute(connection)?;
+    let moved = diesel::update(reminder_sweeps::table.find(column(days))).set(columns).execute(connection)?;
     if moved == 0 {
         diesel::insert_into(reminder_sweeps::table)
             .values((reminder_sweeps::days.eq(column(days)), columns.0, columns.1))

@@ -1,0 +1,207 @@
+//! Text messages: the gateways that carry them, in the order in which they are tried.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca_core::Timestamp;
+use config::Settings;
+use config::settings::SmsProvider;
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+pub mod breaker;
+pub(crate) mod callback;
+pub mod eskiz;
+mod http;
+pub mod playmobile;
+
+use breaker::Breaker;
+use eskiz::Eskiz;
+use playmobile::PlayMobile;
+
+use crate::service_key::Hasher;
+
+/// A message for a gateway. Not `Debug`: it holds a phone and perhaps a code.
+pub struct Outgoing {
+    /// The delivery it is.
+    pub delivery: i64,
+    /// How often an officer had it sent again: each is a message of its own to a gateway.
+    pub resends: i32,
+    /// The phone, E.164.
+    pub phone: String,
+    /// The whole text.
+    pub text: Zeroizing<String>,
+}
+
+impl Outgoing {
+    /// The phone as Uzbek gateways want it: twelve digits, without the plus sign.
+    fn digits(&self) -> &str {
+        self.phone.trim_start_matches('+')
+    }
+}
+
+/// A gateway has taken a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Accepted {
+    /// What it calls the message.
+    pub message_id: Option<String>,
+    /// After how long it is asked what became of the message, if it has not told by then; `None`: it cannot be asked.
+    pub ask_after: Option<Duration>,
+}
+
+/// A gateway has not, or may not have, taken a message. Reasons are our own words: nothing of what the gateway says is in
+/// them, because that may repeat a phone or a text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It surely has not: another gateway may be asked.
+    #[error("{reason}")]
+    NotTaken {
+        /// What happened.
+        reason: String,
+        /// How long it wants to be left alone.
+        rest: Option<Duration>,
+    },
+    /// The connection was lost, or time was up, after the message had been handed over.
+    #[error("{0}")]
+    PerhapsTaken(String),
+    /// It works, and does not want this message.
+    #[error("{reason}")]
+    Refused {
+        /// What it objects to.
+        reason: String,
+        /// Every other gateway would refuse it as well: there is no such phone.
+        everywhere: bool,
+    },
+}
+
+impl SendError {
+    fn not_taken(reason: impl Into<String>) -> Self {
+        Self::NotTaken { reason: reason.into(), rest: None }
+    }
+}
+
+/// Somebody who brings text messages to the phone networks.
+pub trait Gateway: Send + Sync {
+    /// Whether the same message handed over twice reaches the phone once.
+    fn deduplicates(&self) -> bool;
+
+    /// The longest that [`Gateway::send`] may take.
+    fn patience(&self) -> Duration;
+
+    /// Hands a message over.
+    fn send<'a>(&'a self, message: &'a Outgoing) -> BoxFuture<'a, Result<Accepted, SendError>>;
+}
+
+/// Where messages of a provider go.
+pub enum Carrier {
+    /// Into a table of ours.
+    Sandbox,
+    /// To a gateway.
+    Gateway(Arc<dyn Gateway>),
+}
+
+/// A provider with the breaker that keeps us from waiting for it in vain.
+pub struct Guarded {
+    /// Its name.
+    pub provider: SmsProvider,
+    /// Where its messages go.
+    pub carrier: Carrier,
+    /// Whether it is worth trying.
+    pub breaker: Breaker,
+}
+
+impl Guarded {
+    /// Whether the same message handed over twice reaches the phone once.
+    pub fn deduplicates(&self) -> bool {
+        match &self.carrier {
+            Carrier::Sandbox => true,
+            Carrier::Gateway(gateway) => gateway.deduplicates(),
+        }
+    }
+}
+
+/// Every configured provider, in the order in which they are tried.
+pub struct Gateways {
+    guarded: Vec<Guarded>,
+    eskiz: Option<Arc<Eskiz>>,
+}
+
+/// A gateway's account cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct AccountError {
+    /// The setting.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Gateways {
+    /// Reads the passwords of the configured gateways. Nobody is called yet.
+    ///
+    /// # Errors
+    /// A password file cannot be read, or there are no trusted certificates for TLS.
+    pub fn open(settings: &Settings, hasher: &Arc<Hasher>) -> Result<Self, AccountError> {
+        let sms = &settings.sms;
+        let (mut guarded, mut known_eskiz) = (Vec::with_capacity(sms.providers.len()), None);
+        for provider in &sms.providers {
+            let carrier = match provider {
+                SmsProvider::Sandbox => Carrier::Sandbox,
+                SmsProvider::Eskiz => {
+                    let eskiz = Arc::new(Eskiz::open(&sms.eskiz, &settings.public_url, Arc::clone(hasher))?);
+                    known_eskiz = Some(Arc::clone(&eskiz));
+                    Carrier::Gateway(eskiz)
+                }
+                SmsProvider::PlayMobile => Carrier::Gateway(Arc::new(PlayMobile::open(&sms.playmobile)?)),
+            };
+            let breaker = Breaker::new(sms.breaker_failures, sms.breaker_rest);
+            guarded.push(Guarded { provider: *provider, carrier, breaker });
+        }
+        Ok(Self { guarded, eskiz: known_eskiz })
+    }
+
+    /// The providers, in the order in which they are tried.
+    pub fn all(&self) -> &[Guarded] {
+        &self.guarded
+    }
+
+    /// The providers that may be given a message that `held_by` may have taken already. A notice stays with a gateway that
+    /// would notice; any other message may go anywhere, because twice is better than never.
+    pub fn for_message(&self, held_by: Option<&str>, is_code: bool) -> Vec<&Guarded> {
+        let holder = self.guarded.iter().find(|guarded| Some(guarded.provider.as_str()) == held_by);
+        match holder {
+            Some(holder) if !is_code && holder.deduplicates() => vec![holder],
+            _ => self.guarded.iter().collect(),
+        }
+    }
+
+    /// When the first of the providers may be tried again.
+    pub fn next_try(&self, now: Timestamp) -> Timestamp {
+        let times = self.guarded.iter().map(|guarded| guarded.breaker.next_try(now));
+        times.min().unwrap_or(now)
+    }
+
+    /// The longest that all of them together may take for one message.
+    pub fn patience(&self) -> Duration {
+        let each = self.guarded.iter().map(|guarded| match &guarded.carrier {
+            Carrier::Sandbox => Duration::ZERO,
+            Carrier::Gateway(gateway) => gateway.patience(),
+        });
+        each.sum()
+    }
+
+    /// Eskiz, if it is one of them: it tells what became of messages, and how much money is left.
+    pub fn eskiz(&self) -> Option<&Arc<Eskiz>> {
+        self.eskiz.as_ref()
+    }
+}
+
+/// The secret in a file; line ends at its end do not belong to it.
+pub(crate) fn password(file: Option<&Path>, key: &'static str) -> Result<SecretString, AccountError> {
+    let file = file.ok_or_else(|| AccountError { key, reason: "a file is expected".to_owned() })?;
+    let read = std::fs::read_to_string(file).map(Zeroizing::new);
+    let text = read.map_err(|error| AccountError { key, reason: format!("{}: {error}", file.display()) })?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
