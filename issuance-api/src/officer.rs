@@ -7,6 +7,7 @@ mod applications;
 mod audit;
 mod decisions;
 mod evidence;
+mod messages;
 mod password;
 mod preview;
 mod registrations;
@@ -26,6 +27,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     decisions::configure(cfg);
     audit::configure(cfg);
     statistics::configure(cfg);
+    messages::configure(cfg);
 }
 
 #[derive(OpenApi)]
@@ -46,6 +48,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     decisions::reasons,
     audit::list,
     statistics::get,
+    messages::list,
+    messages::resend,
 ))]
 struct Paths;
 

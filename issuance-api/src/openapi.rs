@@ -7,7 +7,10 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::only;
-use crate::{applications, captchas, certificates, fees, officer, payments, phone_verifications, regions};
+use crate::{
+    applications, captchas, certificates, fees, officer, payments, phone_verifications, regions, sms,
+    unsubscribe,
+};
 
 /// What applicants and the public use.
 #[derive(OpenApi)]
@@ -41,6 +44,9 @@ use crate::{applications, captchas, certificates, fees, officer, payments, phone
         certificates::suspend,
         certificates::restore,
         payments::report,
+        sms::callback::eskiz,
+        unsubscribe::ask,
+        unsubscribe::opt_out,
     ),
     components(schemas(crate::problem::Document)),
 )]

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, officer, responder, roles, up};
+use crate::{audit, bench, ca, certificate, failure, officer, responder, roles, sms, up};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -100,6 +100,9 @@ enum Command {
     },
     /// Read the settings and name every mistake.
     CheckConfig(Place),
+    /// The text messages there are.
+    #[command(subcommand)]
+    Sms(sms::Command),
     /// Measure, one JSON line a figure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -164,6 +167,10 @@ impl Arguments {
             Command::CheckConfig(place) => {
                 place.settings(&Role::ALL)?;
                 failure::say("the settings are in order");
+                Ok(())
+            }
+            Command::Sms(command) => {
+                sms::run(&command);
                 Ok(())
             }
             Command::Bench(command) => bench::run(command),

@@ -10,6 +10,7 @@ mod officer;
 mod responder;
 mod roles;
 mod sandbox;
+mod sms;
 mod up;
 
 use std::process::ExitCode;

@@ -225,9 +225,6 @@ fn operations_server(
     if let Some(publisher) = &roles.crl {
         publisher.register(&mut registry);
     }
-    if let Some(context) = &roles.api {
-        context.metrics.register(&mut registry);
-    }
     let mut checks: Vec<Check> = Vec::new();
     if let Some(service) = roles.ocsp.clone() {
         checks.push(("ocsp", Box::new(move || service.is_ready())));

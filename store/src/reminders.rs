@@ -19,6 +19,9 @@ use crate::turns;
 /// Days before the end of a certificate on which its holder is reminded, the earliest first.
 pub const DAYS: [u32; 3] = [30, 7, 1];
 
+/// End, number, application, issuer, serial, status.
+type Row = (i64, i64, Option<String>, String, Vec<u8>, String);
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A place in the order of the certificates' ends.
@@ -49,7 +52,7 @@ pub fn sweep(
         // What ends before is the next reminder's.
         _ => Place { not_after: from, certificate: i64::MAX },
     };
-    let rows: Vec<(i64, i64, Option<String>, String, Vec<u8>, String)> = certificates::table
+    let rows: Vec<Row> = certificates::table
         .filter(certificates::application_id.is_not_null())
         .filter(certificates::not_after.ge(start.not_after))
         .filter(certificates::not_after.le(until))

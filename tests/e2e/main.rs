@@ -34,6 +34,7 @@ mod officer;
 mod person;
 mod picture;
 mod relying_party;
+mod simulator;
 
 // What happens.
 mod store_rules;

@@ -199,6 +199,16 @@ impl Stack {
         }
     }
 
+    /// What its operations port counts.
+    pub(crate) fn metrics(&self, role: Role) -> String {
+        match self.with_process(role, |process| process.ready.clone()) {
+            Ready::Address(address) => {
+                self.anybody().get(&address.replace("/health/ready", "/metrics")).is(200).text()
+            }
+            Ready::Log(_) => panic!("the signer listens nowhere"),
+        }
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&self, role: Role) {
         let mut process = self.take_process(role);

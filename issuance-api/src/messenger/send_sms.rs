@@ -68,6 +68,8 @@ struct Attempts {
     failed: Option<String>,
     /// What the last one that did not want the message objects to.
     refused: Option<String>,
+    /// Some gateway was not tried because it rests.
+    rests: bool,
 }
 
 /// Tries one gateway after the other.
@@ -77,6 +79,7 @@ async fn send(context: &Arc<Context>, job: &Job, delivery: &Delivery, text: Text
     let mut attempts = Attempts::default();
     for guarded in context.gateways.for_message(held_by, is_code) {
         if !guarded.breaker.admits(context.now()) {
+            attempts.rests = true;
             continue;
         }
         let gateway = match &guarded.carrier {
@@ -102,7 +105,7 @@ async fn send(context: &Arc<Context>, job: &Job, delivery: &Delivery, text: Text
             Err(SendError::Refused { reason, everywhere }) => {
                 attempts.refused = Some(reason);
                 if everywhere {
-                    attempts.failed = None;
+                    (attempts.failed, attempts.rests) = (None, false);
                     break;
                 }
             }
@@ -120,7 +123,9 @@ async fn settle(
 ) -> Result<(), StoreError> {
     let next = context.gateways.next_try(context.now());
     match attempts {
-        Attempts { failed: Some(error), .. } => put_off(context, job, delivery, error, next).await,
+        Attempts { failed: Some(error), .. } | Attempts { refused: Some(error), rests: true, .. } => {
+            put_off(context, job, delivery, error, next).await
+        }
         Attempts { refused: Some(error), .. } => give_up(context, job, delivery, error).await,
         // Every gateway rests: that is no attempt.
         Attempts { .. } => {
@@ -149,7 +154,9 @@ async fn hand_over(
     let answer = gateway.send(outgoing).await;
     note(context, guarded, &answer, context.now());
     if let Err(error) = &answer {
-        let (words, perhaps) = (error.to_string(), matches!(error, SendError::PerhapsTaken(_)));
+        // What an earlier attempt has left open, a later failure does not settle.
+        let was_open = delivery.handed_at.is_some() && delivery.gateway.as_deref() == Some(provider);
+        let (words, perhaps) = (error.to_string(), was_open || matches!(error, SendError::PerhapsTaken(_)));
         in_database(context, move |c, now| deliveries::put_back(c, id, &words, perhaps, now)).await?;
     }
     Ok(answer)

@@ -20,8 +20,9 @@ use crate::service_key::Hasher;
 const NAME: &str = "eskiz";
 /// How long a report of what became of a message is waited for before it is asked for.
 const ASK_AFTER: Duration = Duration::from_secs(300);
-/// A message may need a refused call, a refused refresh, a login and another call.
-const CALLS: u32 = 4;
+/// A message may need a refused call, a refused refresh, a login and another call, and wait for somebody else's refresh and
+/// login before that.
+const CALLS: u32 = 6;
 
 /// An account at Eskiz.
 pub struct Eskiz {

@@ -22,6 +22,7 @@ mod shutdown;
 mod signer_kills;
 mod slow_clients;
 mod status;
+mod text_messages;
 mod whose;
 mod workspace;
 mod wrong_state;
