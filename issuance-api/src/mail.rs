@@ -1,14 +1,15 @@
 //! Mail: over SMTP, signed with DKIM if the settings say so, or into the sandbox's table.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use config::settings::{Mail, MailProvider, MailTls, Smtp};
 use lettre::message::dkim::DkimConfig;
 use lettre::message::{Mailbox, dkim::dkim_sign};
-use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::ExposeSecret;
 
@@ -34,7 +35,9 @@ pub enum Mailer {
 
 /// A mail server, and how we sign.
 pub struct Server {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    builder: AsyncSmtpTransportBuilder,
+    /// The open connections. They live and end inside the runtime, which lettre's pool needs for both.
+    transport: Mutex<Option<AsyncSmtpTransport<Tokio1Executor>>>,
     from: Mailbox,
     dkim: Option<DkimConfig>,
     timeout: Duration,
@@ -70,6 +73,16 @@ impl Mailer {
             Self::Smtp(server) => server.timeout * COMMANDS,
         }
     }
+
+    /// Ends the connections, before the runtime ends.
+    pub async fn close(&self) {
+        if let Self::Smtp(server) = self {
+            let held = server.transport.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(transport) = held {
+                transport.shutdown().await;
+            }
+        }
+    }
 }
 
 impl Server {
@@ -79,7 +92,7 @@ impl Server {
         let address: Address =
             settings.sender.parse().map_err(|_| sender("a mail address is expected".to_owned()))?;
         let hello = ClientId::Domain(address.domain().to_owned());
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
             .port(smtp.port)
             .tls(tls(smtp)?)
             .hello_name(hello)
@@ -88,14 +101,20 @@ impl Server {
         if !smtp.login.is_empty() {
             let password = password(smtp.password_file.as_deref(), "mail.smtp.password_file")?;
             let credentials = Credentials::new(smtp.login.clone(), password.expose_secret().to_owned());
-            transport = transport.credentials(credentials);
+            builder = builder.credentials(credentials);
         }
         Ok(Self {
-            transport: transport.build(),
+            builder,
+            transport: Mutex::new(None),
             dkim: dkim::load(&settings.dkim, address.domain())?,
             from: Mailbox::new(Some("Muhr".to_owned()), address),
             timeout: smtp.timeout,
         })
+    }
+
+    fn transport(&self) -> AsyncSmtpTransport<Tokio1Executor> {
+        let mut held = self.transport.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get_or_insert_with(|| self.builder.clone().build()).clone()
     }
 
     /// The mail as it is sent.
@@ -115,7 +134,7 @@ impl Server {
     /// # Errors
     /// The server did not take it, or not surely: a mail that is sent again has the same Message-ID.
     pub(crate) async fn send(&self, message: Message) -> Result<(), MailError> {
-        match tokio::time::timeout(self.timeout * COMMANDS, self.transport.send(message)).await {
+        match tokio::time::timeout(self.timeout * COMMANDS, self.transport().send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(judge(&error)),
             Err(_) => Err(MailError::Later("no answer in time".to_owned())),

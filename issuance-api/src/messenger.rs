@@ -38,6 +38,7 @@ pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
     let workers = |kind| join_all((0..WORKERS).map(|_| work(&context, kind, stop.clone())));
     join3(workers(JobKind::SendMessage), workers(JobKind::SendMail), reports::follow(&context, stop.clone()))
         .await;
+    context.mailer.close().await;
 }
 
 /// One worker of one channel.

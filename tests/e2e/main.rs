@@ -30,6 +30,7 @@ mod stack;
 // Who is on it.
 mod applicant;
 mod key;
+mod mail_server;
 mod officer;
 mod person;
 mod picture;

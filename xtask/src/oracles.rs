@@ -1,4 +1,4 @@
-//! The Python judges (pkilint, an S3 server, and what else reads our bytes), in a virtual environment of their own.
+//! The Python judges (pkilint, an S3 server, a mail server, and what else reads our bytes), in a virtual environment of their own.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,18 @@ use crate::workspace::Workspace;
 /// Names the folder of the virtual environment; `tests/e2e` looks there.
 pub(crate) const VARIABLE: &str = "MUHR_ORACLES";
 
-const REQUIREMENTS: &[&str] =
-    &["asn1crypto>=1.5", "badkeys", "cryptography>=42", "moto[s3,server]>=5", "pkilint>=0.13"];
-const PROOF: &str = "import asn1crypto, badkeys, cryptography, moto.server, pkilint";
+const REQUIREMENTS: &[&str] = &[
+    "aiosmtpd>=1.4.6",
+    "asn1crypto>=1.5",
+    "badkeys",
+    "cryptography>=42",
+    "dkimpy[ed25519]>=1.1",
+    "icalendar>=6",
+    "moto[s3,server]>=5",
+    "pkilint>=0.13",
+];
+const PROOF: &str =
+    "import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, icalendar, moto.server, nacl, pkilint";
 
 /// The folder, made and filled when it is not yet: `$MUHR_ORACLES`, else `oracles` in the build output.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf, String> {
