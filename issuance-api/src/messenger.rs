@@ -77,7 +77,12 @@ async fn claim_and_send(context: &Arc<Context>, kind: JobKind, owner: &str) -> R
 
 /// Does what a job asks for; a failure of ours leaves it to a later attempt.
 async fn settle(context: &Arc<Context>, job: &Job) {
-    let done = match serde_json::from_str(&job.payload) {
+    let message = serde_json::from_str(&job.payload);
+    let delivery = match &message {
+        Ok(Message::Delivery { delivery }) => Some(*delivery),
+        _ => None,
+    };
+    let done = match message {
         Ok(Message::Notice { application, event }) => spread(context, job, application, event).await,
         Ok(Message::Code { verification, sealed_code }) => {
             send_sms::code(context, job, verification, sealed_code).await
@@ -89,7 +94,14 @@ async fn settle(context: &Arc<Context>, job: &Job) {
     // A database's words may repeat a value of a row: the log and the officers get the kind of failure only.
     let kind = kind_of(&error);
     let owned = job.clone();
-    let dead = in_database(context, move |c, now| jobs::retry(c, &owned, kind, now)).await;
+    let dead = in_database(context, move |connection, now| {
+        let dead = jobs::retry(connection, &owned, kind, now)?;
+        if let Some(delivery) = delivery.filter(|_| dead) {
+            deliveries::give_up(connection, delivery, kind, now)?;
+        }
+        Ok(dead)
+    })
+    .await;
     tracing::warn!(error = kind, dead = dead.unwrap_or(false), "message not sent");
 }
 

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ca_core::Timestamp;
 use config::Settings;
 use config::settings::SmsProvider;
 use futures_util::future::BoxFuture;
@@ -162,11 +161,6 @@ impl Gateways {
         Ok(Self { guarded, eskiz: known_eskiz })
     }
 
-    /// The providers, in the order in which they are tried.
-    pub fn all(&self) -> &[Guarded] {
-        &self.guarded
-    }
-
     /// The providers that may be given a message that `held_by` may have taken already. A notice stays with a gateway that
     /// would notice; any other message may go anywhere, because twice is better than never.
     pub fn for_message(&self, held_by: Option<&str>, is_code: bool) -> Vec<&Guarded> {
@@ -175,12 +169,6 @@ impl Gateways {
             Some(holder) if !is_code && holder.deduplicates() => vec![holder],
             _ => self.guarded.iter().collect(),
         }
-    }
-
-    /// When the first of the providers may be tried again.
-    pub fn next_try(&self, now: Timestamp) -> Timestamp {
-        let times = self.guarded.iter().map(|guarded| guarded.breaker.next_try(now));
-        times.min().unwrap_or(now)
     }
 
     /// The longest that all of them together may take for one message.
@@ -204,4 +192,49 @@ pub(crate) fn password(file: Option<&Path>, key: &'static str) -> Result<SecretS
     let read = std::fs::read_to_string(file).map(Zeroizing::new);
     let text = read.map_err(|error| AccountError { key, reason: format!("{}: {error}", file.display()) })?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::Harness;
+
+    fn names(gateways: &[&Guarded]) -> Vec<&'static str> {
+        gateways.iter().map(|guarded| guarded.provider.as_str()).collect()
+    }
+
+    #[actix_web::test]
+    async fn a_notice_stays_where_it_is_recognised_and_anything_else_may_go_anywhere() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret\n").unwrap();
+        let file = file.path().to_str().unwrap();
+        let harness = Harness::start_with(&[
+            ("sms.providers", "eskiz,playmobile"),
+            ("sms.eskiz.login", "a@example.uz"),
+            ("sms.eskiz.password_file", file),
+            ("sms.playmobile.login", "a"),
+            ("sms.playmobile.password_file", file),
+        ]);
+        let gateways = &harness.context.gateways;
+        let all = ["eskiz", "playmobile"];
+        assert_eq!(names(&gateways.for_message(None, false)), all);
+        assert_eq!(names(&gateways.for_message(Some("playmobile"), false)), ["playmobile"]);
+        assert_eq!(names(&gateways.for_message(Some("playmobile"), true)), all, "a code does not wait");
+        assert_eq!(names(&gateways.for_message(Some("eskiz"), false)), all, "it would not recognise it");
+        assert_eq!(names(&gateways.for_message(Some("gone"), false)), all, "it is not configured any more");
+        assert_eq!(gateways.patience(), Duration::from_secs(60 + 10));
+        assert!(gateways.eskiz().is_some());
+    }
+
+    #[test]
+    fn a_password_ends_before_its_line_does() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), " se cret \r\n").unwrap();
+        use secrecy::ExposeSecret;
+        assert_eq!(password(Some(file.path()), "k").unwrap().expose_secret(), " se cret ");
+        assert!(
+            password(Some(Path::new("/absent")), "k").unwrap_err().to_string().starts_with("k: /absent: ")
+        );
+        assert!(password(None, "k").is_err());
+    }
 }

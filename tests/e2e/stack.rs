@@ -343,8 +343,13 @@ impl Stack {
     /// What separate roles read, besides the environment: the payment provider that `muhr up` made for itself.
     fn config(&self) -> PathBuf {
         let file = self.folder.join("muhr.toml");
-        let text = "[payments.webhook.sandbox]\nsecret_file = \"payments-sandbox.secret\"\n\
-                    pay_url = \"http://127.0.0.1/sandbox/pay/{number}\"\n";
+        let text = match self.setting("ENVIRONMENT") {
+            Some("production") => "",
+            _ => {
+                "[payments.webhook.sandbox]\nsecret_file = \"payments-sandbox.secret\"\n\
+                 pay_url = \"http://127.0.0.1/sandbox/pay/{number}\"\n"
+            }
+        };
         fs::write(&file, text).expect("the folder is ours");
         file
     }

@@ -185,6 +185,39 @@ fn a_gateway_that_is_used_needs_its_account() {
 }
 
 #[test]
+fn production_starts_the_api_with_real_gateways() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, [b'x'; 32]).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let secret = secret.to_str().unwrap();
+    let sources = with(&[
+        ("environment", "production"),
+        ("public_url", "https://muhr.example"),
+        ("issuance.ocsp_url", "http://muhr.example/ocsp"),
+        ("issuance.repository_url", "http://muhr.example/repository"),
+        ("officers.totp_required", "true"),
+        ("documents.key_file", secret),
+        ("sms.providers", "eskiz,playmobile"),
+        ("sms.eskiz.login", "muhr@example.uz"),
+        ("sms.eskiz.password_file", secret),
+        ("sms.playmobile.login", "muhr"),
+        ("sms.playmobile.password_file", secret),
+        ("mail.provider", "smtp"),
+        ("mail.sender", "muhr@muhr.example"),
+        ("mail.smtp.host", "mail.example"),
+        ("mail.smtp.login", "muhr"),
+        ("mail.smtp.password_file", secret),
+    ]);
+    assert_eq!(problems(&sources, &[Role::Api]), [""; 0]);
+    let open = sources.clone().with("sms.eskiz.base_url", "http://gateway.example");
+    assert_eq!(problems(&open, &[Role::Api]), ["sms.eskiz.base_url"]);
+    let absent = sources.with("sms.playmobile.password_file", "/absent");
+    assert_eq!(problems(&absent, &[Role::Api]), ["sms.playmobile.password_file"]);
+}
+
+#[test]
 fn mail_without_tls_stays_on_this_machine() {
     let smtp = |host, tls| {
         problems(&with(&[("mail.provider", "smtp"), ("mail.smtp.host", host), ("mail.smtp.tls", tls)]), &[])

@@ -77,7 +77,8 @@ async fn send(context: &Arc<Context>, job: &Job, delivery: &Delivery, text: Text
     let is_code = text.code.is_some();
     let held_by = delivery.handed_at.and(delivery.gateway.as_deref());
     let mut attempts = Attempts::default();
-    for guarded in context.gateways.for_message(held_by, is_code) {
+    let candidates = context.gateways.for_message(held_by, is_code);
+    for guarded in &candidates {
         if !guarded.breaker.admits(context.now()) {
             attempts.rests = true;
             continue;
@@ -111,17 +112,19 @@ async fn send(context: &Arc<Context>, job: &Job, delivery: &Delivery, text: Text
             }
         }
     }
-    settle(context, job, delivery, attempts).await
+    let now = context.now();
+    let next = candidates.iter().map(|guarded| guarded.breaker.next_try(now)).min().unwrap_or(now);
+    settle(context, job, delivery, attempts, next).await
 }
 
-/// No gateway has taken it.
+/// No gateway has taken it; the first of those that may will be there again at `next`.
 async fn settle(
     context: &Arc<Context>,
     job: &Job,
     delivery: &Delivery,
     attempts: Attempts,
+    next: Timestamp,
 ) -> Result<(), StoreError> {
-    let next = context.gateways.next_try(context.now());
     match attempts {
         Attempts { failed: Some(error), .. } | Attempts { refused: Some(error), rests: true, .. } => {
             put_off(context, job, delivery, error, next).await
@@ -145,12 +148,7 @@ async fn hand_over(
 ) -> Result<Result<Accepted, SendError>, StoreError> {
     let (id, provider) = (delivery.id, guarded.provider.as_str());
     let parts = parts_of(&outgoing.text);
-    let handed = in_database(context, move |c, now| deliveries::hand(c, id, provider, parts, now)).await;
-    if let Err(error) = handed {
-        // Nothing was sent, so the gateway is as good as it was; but whoever was let in tells how it went.
-        guarded.breaker.succeeded();
-        return Err(error);
-    }
+    in_database(context, move |c, now| deliveries::hand(c, id, provider, parts, now)).await?;
     let answer = gateway.send(outgoing).await;
     note(context, guarded, &answer, context.now());
     if let Err(error) = &answer {

@@ -1,6 +1,7 @@
 //! Text messages through gateways that work, fail, and forget.
 
 use std::collections::HashSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -21,6 +22,7 @@ on_both_databases!(
     killed_in_the_middle_of_messages_it_loses_none_and_doubles_none,
     at_night_codes_are_sent_and_notices_wait_for_the_morning,
     a_report_that_does_not_come_is_asked_for,
+    production_runs_with_real_gateways_and_nothing_of_the_sandbox,
 );
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,6 +92,7 @@ impl Stage {
 fn started(database: Database, eskiz: &str, playmobile: &str, settings: &[(&str, &str)]) -> Stack {
     let password = crate::stack::fresh_folder().join("password");
     std::fs::write(&password, "secret\n").expect("our folder");
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).expect("our file");
     let password = password.display().to_string();
     let ours = [
         ("SMS__PROVIDERS", "eskiz,playmobile"),
@@ -370,4 +373,36 @@ fn a_report_that_does_not_come_is_asked_for(database: Database) {
     eventually("Eskiz was asked", PATIENCE, || {
         (stage.deliveries("code") == ["delivered|eskiz"]).then_some(())
     });
+}
+
+fn production_runs_with_real_gateways_and_nothing_of_the_sandbox(database: Database) {
+    let mut stage = Stage::new(database, &[]);
+    stage.stack.terminate(Role::All);
+    for (key, value) in [
+        ("ENVIRONMENT", "production"),
+        ("PUBLIC_URL", "https://muhr.example"),
+        ("ISSUANCE__OCSP_URL", "http://muhr.example/ocsp"),
+        ("ISSUANCE__REPOSITORY_URL", "http://muhr.example/repository"),
+        ("OFFICERS__TOTP_REQUIRED", "true"),
+        ("MAIL__PROVIDER", "smtp"),
+        ("MAIL__SENDER", "muhr@muhr.example"),
+        ("MAIL__SMTP__HOST", "mail.example"),
+    ] {
+        stage.stack.set(key, value);
+    }
+    stage.stack.run(Role::Api);
+    let applicant = Applicant::new(&stage.stack);
+    applicant.client.get("/sandbox/messages").is(404);
+    let captcha = applicant.client.post("/api/v1/captchas", &json!({})).json();
+    let id = captcha["id"].as_str().expect("an id");
+    // Nobody but the database tells what the picture says.
+    let answer = stage.stack.rows(&format!("SELECT answer FROM captchas WHERE id = '{id}'"));
+    let verification = applicant.ask_for_code_with(id, &answer[0]).is(202).json();
+    let message = stage.arrived(&applicant);
+    applicant.confirm(&verification, &code_in(&message.text)).is(200);
+    assert!(
+        message.callback.starts_with("https://muhr.example/callbacks/sms/eskiz/"),
+        "{}",
+        message.callback
+    );
 }
