@@ -176,18 +176,19 @@ async fn finish(context: &Arc<Context>, job: &Job) -> Result<(), StoreError> {
     in_database(context, move |c, _| jobs::complete(c, &[id])).await
 }
 
-/// Nobody will take the message: neither the job nor the delivery is tried again.
+/// Nobody will take the message: neither the job nor the delivery is tried again. A code's job is gone at once: nobody can
+/// have a code sent again.
 async fn give_up(
     context: &Arc<Context>,
     job: &Job,
     delivery: &Delivery,
     error: String,
 ) -> Result<(), StoreError> {
-    let (owned, id) = (job.clone(), delivery.id);
+    let (owned, id, is_code) = (job.clone(), delivery.id, delivery.application.is_none());
     tracing::warn!(error, delivery = id, dead = true, "message not sent");
     in_database(context, move |connection, now| {
         deliveries::give_up(connection, id, &error, now)?;
-        jobs::bury(connection, &owned, &error)
+        if is_code { jobs::complete(connection, &[owned.id]) } else { jobs::bury(connection, &owned, &error) }
     })
     .await
 }

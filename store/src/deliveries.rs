@@ -338,6 +338,18 @@ pub fn give_up(connection: &mut Connection, id: i64, error: &str, now: Timestamp
     Ok(())
 }
 
+/// Nobody needs the message any more: its code has expired.
+///
+/// # Errors
+/// The database's.
+pub fn expire(connection: &mut Connection, fact: &str, now: Timestamp) -> Result<(), StoreError> {
+    diesel::update(deliveries::table.filter(deliveries::fact.eq(fact)))
+        .filter(deliveries::state.eq(State::Queued.as_str()))
+        .set((deliveries::state.eq(State::Failed.as_str()), deliveries::updated_at.eq(now.unix_millis())))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// The gateway says what became of the message: its last word counts once, and only while the message is under way.
 /// Returns whether it did.
 ///

@@ -124,6 +124,9 @@ impl Stack {
             ("HTTP__LISTEN".to_owned(), listen),
             ("HTTP__WORKERS".to_owned(), "2".to_owned()),
             ("DATA__DIRECTORY".to_owned(), folder.display().to_string()),
+            // Stories run at night, too.
+            ("SMS__QUIET_FROM_HOUR".to_owned(), "0".to_owned()),
+            ("SMS__QUIET_UNTIL_HOUR".to_owned(), "0".to_owned()),
         ];
         all.extend(address.map(|address| ("DATABASE__URL".to_owned(), address)));
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));

@@ -29,7 +29,10 @@ pub(super) async fn code(
     let (shared, fact) = (Arc::clone(context), job.key.clone());
     let planned = in_database(context, move |connection, now| {
         let composed = compose::code(&shared, connection, &verification, &sealed_code, now)?;
-        let Some((language, text)) = composed else { return Ok(None) };
+        let Some((language, text)) = composed else {
+            deliveries::expire(connection, &fact, now)?;
+            return Ok(None);
+        };
         let new = NewDelivery {
             fact: &fact,
             channel: Channel::Sms,

@@ -8,6 +8,7 @@ mod change_feed;
 mod constraints;
 mod decisions;
 mod intents;
+mod messages;
 mod migrations;
 mod money;
 mod outage;

@@ -13,6 +13,7 @@ on_both_databases!(
     a_certificate_without_an_intent_cannot_be_stored,
     a_setting_nobody_knows_is_refused,
     a_new_officer_signs_in_and_a_disabled_one_does_not,
+    every_text_message_is_printed_for_moderation,
 );
 
 fn the_ceremony_refuses_to_overwrite_keys(database: Database) {
@@ -101,4 +102,14 @@ fn a_new_officer_signs_in_and_a_disabled_one_does_not(database: Database) {
     stack.muhr(&["officer", "disable", "second"]).well();
     client.get("/api/v1/officer/applications?state=under_review").problem(401, "unauthenticated");
     stack.anybody().post("/api/v1/officer/sessions", &sign_in).problem(401, "sign-in-failed");
+}
+
+fn every_text_message_is_printed_for_moderation(database: Database) {
+    let said = database.shared().muhr(&["sms", "templates"]).well().out;
+    let lines: Vec<Vec<&str>> = said.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines.len(), 12 * 5, "{said}");
+    let code: Vec<_> = lines.iter().filter(|line| line[0] == "code").collect();
+    assert!(code.iter().all(|line| line[3] == "1"), "a code is one message: {said}");
+    assert_eq!(code[0][..4], ["code", "uz", "GSM-7", "1"]);
+    assert!(lines.iter().all(|line| line.len() == 5 && line[4].starts_with("Muhr: ")), "{said}");
 }

@@ -30,8 +30,7 @@ fn reminders(stack: &Stack, days: u32) -> Vec<String> {
 
 fn the_end_of_a_certificate_is_told_once_for_each_day_that_was_not_slept_through(database: Database) {
     let server = MailServer::start(Tls::None, None, "");
-    let awake = [("SMS__QUIET_FROM_HOUR", "0"), ("SMS__QUIET_UNTIL_HOUR", "0")];
-    let mut stack = database.start_with(&[server.settings(), awake.to_vec()].concat());
+    let mut stack = database.start_with(&server.settings());
     let application = Application::issued(&stack, SubjectType::NaturalPerson);
     let revoked = Application::issued(&stack, SubjectType::NaturalPerson);
     Officer::revocation(&stack).revoke(&revoked.serial(), "superseded").json_or_empty();

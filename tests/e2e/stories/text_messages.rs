@@ -88,7 +88,7 @@ impl Stage {
     }
 }
 
-/// With passwords in files, short patience, and nobody asleep.
+/// With passwords in files and short patience.
 fn started(database: Database, eskiz: &str, playmobile: &str, settings: &[(&str, &str)]) -> Stack {
     let password = crate::stack::fresh_folder().join("password");
     std::fs::write(&password, "secret\n").expect("our folder");
@@ -96,8 +96,6 @@ fn started(database: Database, eskiz: &str, playmobile: &str, settings: &[(&str,
     let password = password.display().to_string();
     let ours = [
         ("SMS__PROVIDERS", "eskiz,playmobile"),
-        ("SMS__QUIET_FROM_HOUR", "0"),
-        ("SMS__QUIET_UNTIL_HOUR", "0"),
         ("SMS__BREAKER_FAILURES", "100"),
         ("SMS__BREAKER_REST_SECONDS", "3"),
         ("SMS__ESKIZ__BASE_URL", eskiz),
