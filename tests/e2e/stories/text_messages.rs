@@ -300,20 +300,18 @@ fn a_notice_that_may_have_been_taken_is_sent_again_under_its_name(database: Data
 }
 
 fn killed_in_the_middle_of_messages_it_loses_none_and_doubles_none(database: Database) {
-    let stage =
-        Stage::new(database, &[("SMS__PROVIDERS", "playmobile"), ("SMS__PLAYMOBILE__TIMEOUT_SECONDS", "5")]);
-    let applications: Vec<Application> = (0..4).map(|_| stage.under_review()).collect();
-    let count = "SELECT count(*) FROM deliveries WHERE template = 'rejected' AND channel = 'sms'";
+    let settings = [("SMS__PROVIDERS", "playmobile"), ("SMS__PLAYMOBILE__TIMEOUT_SECONDS", "5")];
+    let stage = Stage::new(database, &settings);
+    let applications: Vec<Application> = (0..10).map(|_| stage.under_review()).collect();
     let reviewer = Officer::reviewer(&stage.stack);
     for (n, application) in applications.iter().enumerate() {
-        // Taken, and never answered: whether it was taken is not known when the process dies.
-        stage.playmobile.plays(&[Play::Slow]);
-        reviewer.reject(&application.id, "photo-unclear", "note").json();
+        // Taken, and not answered before the end: nobody knows whether it was taken.
         if n % 2 == 0 {
-            eventually("the gateway has it", PATIENCE, || {
-                (notices(&stage, &application.person, "rejected").len() == 1).then_some(())
-            });
+            stage.playmobile.plays(&[Play::Slow]);
         }
+        reviewer.reject(&application.id, "photo-unclear", "note").json();
+        // From before the job is claimed to after the gateway has the message.
+        std::thread::sleep(Duration::from_millis(u64::try_from(n).expect("few") * 12));
         stage.stack.kill(Role::All);
         stage.stack.run(Role::All);
     }
@@ -321,10 +319,10 @@ fn killed_in_the_middle_of_messages_it_loses_none_and_doubles_none(database: Dat
         let sent = stage.deliveries("rejected").iter().filter(|row| *row == "sent|playmobile").count();
         (sent == applications.len()).then_some(())
     });
-    assert_eq!(stage.stack.rows(count), [applications.len().to_string()]);
+    assert_eq!(stage.deliveries("rejected").len(), applications.len());
     for application in &applications {
         let ids: HashSet<String> = notices(&stage, &application.person, "rejected").into_iter().collect();
-        assert_eq!(ids.len(), 1, "{ids:?}");
+        assert_eq!(ids.len(), 1, "one name, however often it was handed over: {ids:?}");
     }
 }
 
