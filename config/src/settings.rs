@@ -5,6 +5,7 @@
 mod check;
 mod check_messages;
 mod merge;
+mod messages;
 mod sections;
 mod values;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use messages::*;
 pub use sections::*;
 pub use values::{DatabaseUrl, HttpUrl};
 

@@ -172,6 +172,8 @@ fn judge(error: &lettre::transport::smtp::Error) -> MailError {
         Some(code) => MailError::Later(code.to_string()),
         None if error.is_tls() => MailError::Later("TLS failed".to_owned()),
         None if error.is_timeout() => MailError::Later("no answer in time".to_owned()),
+        None if error.is_client() => MailError::Later("this server cannot do what is needed".to_owned()),
+        None if error.is_response() => MailError::Later("an answer that is none".to_owned()),
         None => MailError::Later("no connection".to_owned()),
     }
 }

@@ -24,6 +24,8 @@ use crate::auth::Token;
 use crate::context::Context;
 use crate::unsubscribe;
 
+/// What is done here: SMS and what becomes SMS and mail, and mail.
+const KINDS: [JobKind; 2] = [JobKind::SendMessage, JobKind::SendMail];
 /// Workers of each channel: while one waits for a slow gateway the other goes on.
 const WORKERS: usize = 2;
 /// Jobs claimed at a time; their messages are sent side by side.
@@ -35,14 +37,50 @@ const IDLE: Duration = Duration::from_millis(500);
 
 /// Works until `stop` turns true.
 pub async fn run(context: Arc<Context>, stop: watch::Receiver<bool>) {
-    let workers = |kind| join_all((0..WORKERS).map(|_| work(&context, kind, stop.clone())));
-    join3(workers(JobKind::SendMessage), workers(JobKind::SendMail), reports::follow(&context, stop.clone()))
-        .await;
+    let bells = KINDS.map(|kind| (kind, watch::Sender::new(())));
+    let workers = bells
+        .iter()
+        .flat_map(|(kind, bell)| (0..WORKERS).map(|_| work(&context, *kind, bell.subscribe(), stop.clone())));
+    let asks = reports::follow(&context, stop.clone());
+    join3(join_all(workers), ring(&context, &bells, stop.clone()), asks).await;
     context.mailer.close().await;
 }
 
+/// Looks whether something is due when somebody rings, or after a while, and wakes the workers it is for. To look costs
+/// less than to claim.
+async fn ring(
+    context: &Arc<Context>,
+    bells: &[(JobKind, watch::Sender<()>)],
+    mut stop: watch::Receiver<bool>,
+) {
+    while !*stop.borrow() {
+        let (database, now) = (context.database.clone(), context.now());
+        let look = move |c: &mut Connection| {
+            KINDS.into_iter().map(|kind| jobs::any_due(c, kind, now)).collect::<Result<Vec<_>, _>>()
+        };
+        match blocking(move || database.read(look)).await {
+            Ok(due) => {
+                for ((_, bell), _) in bells.iter().zip(due).filter(|(_, due)| *due) {
+                    bell.send_replace(());
+                }
+            }
+            Err(error) => tracing::warn!(error = kind_of(&error), "messages wait"),
+        }
+        tokio::select! {
+            () = context.doorbell.notified() => {}
+            () = tokio::time::sleep(IDLE) => {}
+            changed = stop.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
 /// One worker of one channel.
-async fn work(context: &Arc<Context>, kind: JobKind, mut stop: watch::Receiver<bool>) {
+async fn work(
+    context: &Arc<Context>,
+    kind: JobKind,
+    mut bell: watch::Receiver<()>,
+    mut stop: watch::Receiver<bool>,
+) {
     // A name of its own for each worker: what an owner holds it may claim again.
     let owner = Token::random().map_or_else(
         |_| format!("{}-{}", kind.as_str(), std::process::id()),
@@ -50,15 +88,14 @@ async fn work(context: &Arc<Context>, kind: JobKind, mut stop: watch::Receiver<b
     );
     while !*stop.borrow() {
         let sent = claim_and_send(context, kind, &owner).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "messages wait");
+            tracing::warn!(error = kind_of(&error), "messages wait");
             0
         });
         if sent == BATCH {
             continue;
         }
         tokio::select! {
-            () = context.doorbell.notified() => {}
-            () = tokio::time::sleep(IDLE) => {}
+            rung = bell.changed() => if rung.is_err() { return },
             changed = stop.changed() => if changed.is_err() { return },
         }
     }

@@ -3,6 +3,7 @@
 //! Before a gateway is given the message, that is committed; afterwards, what it said. Whoever finds the job after a crash
 //! knows who may have the message, and a notice goes again to a gateway that notices.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ca_core::Timestamp;
@@ -75,6 +76,29 @@ struct Attempts {
     rests: bool,
 }
 
+impl Attempts {
+    /// What a failure means for the next gateway. A message that this one has perhaps taken `stays` with it, or does not.
+    fn note(&mut self, error: SendError, stays: bool) -> ControlFlow<()> {
+        match error {
+            SendError::NotTaken { reason, .. } => self.failed = Some(reason),
+            SendError::PerhapsTaken(reason) => {
+                self.failed = Some(reason);
+                if stays {
+                    return ControlFlow::Break(());
+                }
+            }
+            SendError::Refused { reason, everywhere } => {
+                self.refused = Some(reason);
+                if everywhere {
+                    (self.failed, self.rests) = (None, false);
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// Tries one gateway after the other.
 async fn send(context: &Arc<Context>, job: &Job, delivery: &Delivery, text: Text) -> Result<(), StoreError> {
     let is_code = text.code.is_some();
@@ -98,18 +122,10 @@ async fn send(context: &Arc<Context>, job: &Job, delivery: &Delivery, text: Text
         };
         match hand_over(context, guarded, gateway.as_ref(), delivery, &outgoing).await? {
             Ok(accepted) => return sent(context, job, delivery, accepted).await,
-            Err(SendError::NotTaken { reason, .. }) => attempts.failed = Some(reason),
-            Err(SendError::PerhapsTaken(reason)) => {
-                attempts.failed = Some(reason);
+            Err(error) => {
                 // The same gateway will notice that it has the message; another one would not.
-                if !is_code && gateway.deduplicates() {
-                    break;
-                }
-            }
-            Err(SendError::Refused { reason, everywhere }) => {
-                attempts.refused = Some(reason);
-                if everywhere {
-                    (attempts.failed, attempts.rests) = (None, false);
+                let stays = !is_code && gateway.deduplicates();
+                if attempts.note(error, stays).is_break() {
                     break;
                 }
             }

@@ -14,6 +14,7 @@ on_both_databases!(
     mail_arrives_encrypted_signed_in_two_forms_and_with_a_calendar,
     mail_that_is_put_off_comes_and_mail_that_is_refused_is_dead_at_once,
     a_mail_server_that_is_down_holds_up_no_text_message,
+    no_mail_leaves_without_the_encryption_that_was_asked_for,
 );
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -123,4 +124,25 @@ fn a_mail_server_that_is_down_holds_up_no_text_message(database: Database) {
     stack.run(Role::All);
     let mail = server.mail(&address(&application), "-hisob toʻlandi");
     assert_eq!((&mail["tls"], &mail["login"], &mail["dkim"]), (&json!(false), &Value::Null, &Value::Null));
+}
+
+fn no_mail_leaves_without_the_encryption_that_was_asked_for(database: Database) {
+    let plain = MailServer::start(Tls::None, None, "");
+    let strangers = MailServer::start(Tls::Starttls, None, "");
+    for (server, setting) in [
+        // It has no STARTTLS; it is certified by a CA that the system does not know.
+        (&plain, ("MAIL__SMTP__TLS", "starttls")),
+        (&strangers, ("MAIL__SMTP__CA_FILE", "")),
+    ] {
+        let stack = database.start_with(&[server.settings(), vec![setting]].concat());
+        let application = Applicant::with_confirmed_phone(&stack).apply(SubjectType::NaturalPerson);
+        application.complete();
+        let error = eventually("it has tried", PATIENCE, || {
+            let query = "SELECT last_error FROM deliveries WHERE channel = 'mail' AND last_error IS NOT NULL";
+            stack.rows(query).into_iter().next()
+        });
+        assert!(error.starts_with("smtp: "), "{error}");
+        assert_eq!(stack.rows("SELECT DISTINCT state FROM deliveries WHERE channel = 'mail'"), ["queued"]);
+        assert!(server.taken().is_empty());
+    }
 }

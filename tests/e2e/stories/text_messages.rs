@@ -232,6 +232,14 @@ fn a_gateway_that_keeps_failing_is_left_alone_until_one_message_has_tried_it(dat
     stage.confirmed();
     assert_eq!(calls(), 5);
     assert!(!open());
+    // It says itself how long it wants to be left alone.
+    stage.eskiz.plays(&[Play::TooMany(3)]);
+    stage.confirmed();
+    stage.confirmed();
+    assert_eq!(calls(), 6);
+    std::thread::sleep(Duration::from_secs(3));
+    stage.confirmed();
+    assert_eq!(calls(), 7);
 }
 
 fn a_text_that_one_gateway_does_not_know_goes_elsewhere_and_a_bad_phone_nowhere(database: Database) {
