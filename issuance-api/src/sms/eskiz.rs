@@ -208,3 +208,48 @@ impl Gateway for Eskiz {
         Box::pin(async { self.hand_over(message).await.map_err(|error| named(NAME, error)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sms::http::tests::answer;
+
+    fn said(status: u16, body: &str) -> Result<Accepted, SendError> {
+        judge(&answer(status, &[], body))
+    }
+
+    #[test]
+    fn a_message_is_taken_when_it_has_got_a_name() {
+        let taken = |body| said(200, body).unwrap().message_id;
+        let name = "c7ce5fe3-3d21-4c5f-9e0c-9d6a0f1f5c53";
+        let body = format!(
+            "{{\"id\": \"{name}\", \"message\": \"Waiting for SMS provider\", \"status\": \"waiting\"}}"
+        );
+        assert_eq!(taken(&body).as_deref(), Some(name));
+        assert_eq!(taken("{\"id\": 4385062}").as_deref(), Some("4385062"));
+        assert!(matches!(
+            said(200, "{\"status\": \"error\", \"message\": \"x\"}"),
+            Err(SendError::Refused { .. })
+        ));
+        assert!(matches!(said(200, "ok"), Err(SendError::NotTaken { .. })));
+    }
+
+    #[test]
+    fn only_the_phone_is_refused_everywhere() {
+        let everywhere = |status, body| match said(status, body) {
+            Err(SendError::Refused { everywhere, .. }) => everywhere,
+            other => panic!("{other:?}"),
+        };
+        for phone in [
+            r#"{"status": "error", "message": {"mobile_phone": ["invalid"]}}"#,
+            r#"{"message": "The given data was invalid.", "errors": {"mobile_phone": ["invalid"]}}"#,
+            r#"{"data": {"mobile_phone": ["invalid"]}, "status": "error"}"#,
+        ] {
+            assert!(everywhere(422, phone), "{phone}");
+        }
+        assert!(!everywhere(400, r#"{"status": "error", "message": "the text is not moderated"}"#));
+        for status in [402, 403, 404] {
+            assert!(matches!(said(status, "{}"), Err(SendError::NotTaken { .. })), "the account's trouble");
+        }
+    }
+}

@@ -102,3 +102,45 @@ pub(super) fn named(gateway: &str, error: SendError) -> SendError {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// An answer as it might come.
+    pub(in crate::sms) fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()));
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers.collect(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_busy_gateway_is_left_alone_as_long_as_it_says_but_not_for_ever() {
+        let rest = |value| match answer(429, &[("retry-after", value)], "").sound() {
+            Err(SendError::NotTaken { rest, .. }) => rest.map(|rest| rest.as_secs()),
+            _ => panic!("429 is no success"),
+        };
+        assert_eq!(rest("30"), Some(30));
+        assert_eq!(rest("86400"), Some(900));
+        assert_eq!(rest("Fri, 27 Nov 2026 10:00:00 GMT"), Some(900));
+        assert!(matches!(answer(429, &[], "").sound(), Err(SendError::NotTaken { rest: None, .. })));
+    }
+
+    #[test]
+    fn a_page_is_no_answer_and_silence_behind_a_proxy_is_perhaps_a_success() {
+        let page = answer(200, &[("content-type", "text/HTML; charset=utf-8")], "welcome").sound();
+        assert!(matches!(page, Err(SendError::NotTaken { .. })));
+        assert!(answer(200, &[("content-type", "text/plain")], "\n <html>").sound().is_err());
+        assert!(matches!(answer(504, &[], "").sound(), Err(SendError::PerhapsTaken(_))));
+        for status in [302, 500, 502, 503] {
+            assert!(matches!(answer(status, &[], "").sound(), Err(SendError::NotTaken { .. })), "{status}");
+        }
+        assert!(answer(200, &[("content-type", "text/plain")], "Request is received").sound().is_ok());
+        assert!(answer(422, &[], "{}").sound().is_ok(), "what it objects to is read");
+    }
+}

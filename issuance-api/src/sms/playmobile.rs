@@ -104,3 +104,34 @@ impl Gateway for PlayMobile {
         Box::pin(async { self.hand_over(message).await.map_err(|error| named(NAME, error)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sms::http::tests::answer;
+
+    #[test]
+    fn what_is_wrong_with_the_account_is_not_wrong_with_the_message() {
+        let said = |status, body: &str| judge(&answer(status, &[], body));
+        let coded = |code| format!("{{\"error-code\": {code}, \"error-description\": \"+998901234567\"}}");
+        assert_eq!(said(200, "Request is received"), Ok(()));
+        for (status, body) in [
+            (401, coded("103")),
+            (403, "{}".to_owned()),
+            (400, coded("102")),
+            (400, coded("\"102\"")),
+            (404, String::new()),
+        ] {
+            assert!(matches!(said(status, &body), Err(SendError::NotTaken { .. })), "{status} {body}");
+        }
+        let refused = |code| match said(400, &coded(code)) {
+            Err(SendError::Refused { reason, everywhere }) => {
+                assert!(!reason.contains("998"), "the gateway's own words are not passed on: {reason}");
+                everywhere
+            }
+            other => panic!("{other:?}"),
+        };
+        assert!(refused("202"));
+        assert!(!refused("404") && !refused("\"101\""));
+    }
+}
