@@ -199,9 +199,15 @@ fn template_of(event: &str) -> &str {
 }
 
 async fn deliver(context: &Arc<Context>, job: &Job, delivery: i64) -> Result<(), StoreError> {
-    let found = in_database(context, move |c, _| deliveries::find(c, delivery)).await?;
+    let (found, is_true) = in_database(context, move |connection, _| {
+        let found = deliveries::find(connection, delivery)?;
+        let is_true = compose::is_true(connection, &found)?;
+        Ok((found, is_true))
+    })
+    .await?;
     match found.channel {
         _ if found.state != deliveries::State::Queued => finish(context, job).await,
+        _ if !is_true => drop_outdated(context, job, delivery).await,
         Channel::Sms => send_sms::notice(context, job, found).await,
         Channel::Mail => send_mail::notice(context, job, found).await,
     }
@@ -211,6 +217,16 @@ async fn deliver(context: &Arc<Context>, job: &Job, delivery: i64) -> Result<(),
 async fn finish(context: &Arc<Context>, job: &Job) -> Result<(), StoreError> {
     let id = job.id;
     in_database(context, move |c, _| jobs::complete(c, &[id])).await
+}
+
+/// The message would say what is not so any more.
+async fn drop_outdated(context: &Arc<Context>, job: &Job, delivery: i64) -> Result<(), StoreError> {
+    let job = job.id;
+    in_database(context, move |connection, now| {
+        deliveries::give_up(connection, delivery, "it was no longer so", now)?;
+        jobs::complete(connection, &[job])
+    })
+    .await
 }
 
 /// Nobody will take the message: neither the job nor the delivery is tried again. A code's job is gone at once: nobody can
@@ -270,3 +286,6 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     web::block(f).await.map_err(|error| StoreError::Unavailable(error.to_string()))?
 }
+
+#[cfg(test)]
+mod tests;

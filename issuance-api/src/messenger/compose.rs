@@ -1,6 +1,8 @@
 //! Whom a message goes to and in which words: looked up when it is sent, so that no queue holds phones or texts.
 
+use ca_core::application::ApplicationId;
 use ca_core::calendar::tashkent_date;
+use ca_core::revocation::Status;
 use ca_core::{SerialNumber, Timestamp};
 use config::Language;
 use config::{sms, texts};
@@ -52,6 +54,23 @@ pub(super) fn code(
     let language = row.language.parse().unwrap_or_default();
     let text = Zeroizing::new(sms::message(language, "sms-code", &[("code", code.as_str())]));
     Ok(Some((language, Text { phone: row.phone, text, code: Some(code) })))
+}
+
+/// Whether a notice is still true: an invoice may have been paid, and a certificate revoked, while it waited for the
+/// morning or for a gateway.
+pub(super) fn is_true(connection: &mut Connection, delivery: &Delivery) -> Result<bool, StoreError> {
+    let Some(application) = delivery.application else { return Ok(true) };
+    match delivery.template.as_str() {
+        "invoice" => {
+            let invoice = invoice_of(connection, delivery, application)?;
+            Ok(invoice.is_some_and(|invoice| invoice.state == "open"))
+        }
+        "expiring" => {
+            let certificate = certificates::of_application(connection, application)?;
+            Ok(certificate.is_some_and(|held| !matches!(held.status, Status::Revoked { .. })))
+        }
+        _ => Ok(true),
+    }
 }
 
 /// The text of a notice.
@@ -134,10 +153,7 @@ impl Told {
         let id = delivery.application.ok_or_else(|| StoreError::Corrupt("a notice of nothing".to_owned()))?;
         let application = applications::find(connection, id)?;
         let language = application.language.parse().unwrap_or_default();
-        let invoice = match named_invoice(connection, &delivery.fact)? {
-            Some(invoice) => Some(invoice),
-            None => invoices::newest(connection, id)?,
-        };
+        let invoice = invoice_of(connection, delivery, id)?;
         let certificate = certificates::of_application(connection, id)?;
         let ends = match (&certificate, &invoice) {
             (Some(certificate), _) if delivery.template != "invoice" => {
@@ -192,13 +208,16 @@ impl Told {
     }
 }
 
-/// The invoice that the fact of a payment or a refund names.
-fn named_invoice(connection: &mut Connection, fact: &str) -> Result<Option<Invoice>, StoreError> {
-    let Some(named) = fact.split(':').nth(1) else { return Ok(None) };
+/// The invoice that the fact names, or else the newest one.
+fn invoice_of(
+    connection: &mut Connection,
+    delivery: &Delivery,
+    application: ApplicationId,
+) -> Result<Option<Invoice>, StoreError> {
+    let named = delivery.fact.split(':').nth(1).unwrap_or_default();
     match invoices::find(connection, named) {
-        Ok(invoice) => Ok(Some(invoice)),
-        Err(StoreError::NotFound) => Ok(None),
-        Err(error) => Err(error),
+        Err(StoreError::NotFound) => invoices::newest(connection, application),
+        found => found.map(Some),
     }
 }
 
