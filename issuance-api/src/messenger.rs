@@ -104,7 +104,9 @@ async fn work(
 /// One claim. Returns how many jobs it had.
 async fn claim_and_send(context: &Arc<Context>, kind: JobKind, owner: &str) -> Result<usize, StoreError> {
     let now = context.now();
-    let lease = context.gateways.patience().max(context.mailer.patience()) + MARGIN;
+    let patience =
+        if kind == JobKind::SendMail { context.mailer.patience() } else { context.gateways.patience() };
+    let lease = patience + MARGIN;
     let (database, name) = (context.database.clone(), owner.to_owned());
     let claimed =
         blocking(move || database.write(|c| jobs::claim(c, kind, &name, now, lease, BATCH))).await?;
