@@ -201,7 +201,7 @@ fn template_of(event: &str) -> &str {
 }
 
 async fn deliver(context: &Arc<Context>, job: &Job, delivery: i64) -> Result<(), StoreError> {
-    let (found, is_true) = in_database(context, move |connection, _| {
+    let (found, is_true) = looked_up(context, move |connection, _| {
         let found = deliveries::find(connection, delivery)?;
         let is_true = compose::is_true(connection, &found)?;
         Ok((found, is_true))
@@ -279,6 +279,19 @@ async fn in_database<T: Send + 'static>(
     blocking(move || {
         let now = shared.now();
         shared.database.write(|connection| f(connection, now))
+    })
+    .await
+}
+
+/// A transaction that only reads, off the event loop: on SQLite nobody waits for it.
+async fn looked_up<T: Send + 'static>(
+    context: &Arc<Context>,
+    f: impl FnOnce(&mut Connection, Timestamp) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let shared = Arc::clone(context);
+    blocking(move || {
+        let now = shared.now();
+        shared.database.read(|connection| f(connection, now))
     })
     .await
 }

@@ -8,7 +8,7 @@ use store::StoreError;
 use store::deliveries::{self, Delivery};
 use tokio::sync::watch;
 
-use super::in_database;
+use super::{in_database, looked_up};
 use crate::context::Context;
 use crate::sms::callback::arrived;
 use crate::sms::eskiz::Eskiz;
@@ -51,7 +51,7 @@ async fn balance(context: &Context, eskiz: &Eskiz) {
 
 /// Asks about messages one after the other: there is no hurry, and the gateway has better things to do.
 async fn ask(context: &Arc<Context>, eskiz: &Eskiz) -> Result<(), StoreError> {
-    let due = in_database(context, |c, now| deliveries::to_ask_about(c, "eskiz", now, BATCH)).await?;
+    let due = looked_up(context, |c, now| deliveries::to_ask_about(c, "eskiz", now, BATCH)).await?;
     for delivery in due {
         let status = match &delivery.gateway_message_id {
             Some(id) => eskiz.status(id).await,

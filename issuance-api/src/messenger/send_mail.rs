@@ -8,7 +8,7 @@ use store::jobs::{self, Job};
 use store::messages::{self, Delivered};
 
 use super::compose;
-use super::{give_up, in_database, put_off};
+use super::{give_up, in_database, looked_up, put_off};
 use crate::context::Context;
 use crate::mail::letter::Letter;
 use crate::mail::{MailError, Mailer, Server};
@@ -19,7 +19,7 @@ const SMTP: &str = "smtp";
 /// Sends a notice by mail.
 pub(super) async fn notice(context: &Arc<Context>, job: &Job, delivery: Delivery) -> Result<(), StoreError> {
     let (shared, found) = (Arc::clone(context), delivery.clone());
-    let letter = in_database(context, move |c, _| compose::letter(&shared, c, &found)).await?;
+    let letter = looked_up(context, move |c, _| compose::letter(&shared, c, &found)).await?;
     let Some(letter) = letter else {
         return give_up(context, job, &delivery, "the application has no address".to_owned()).await;
     };

@@ -16,7 +16,7 @@ use store::{Connection, StoreError};
 use zeroize::Zeroizing;
 
 use super::compose::{self, Text};
-use super::{finish, give_up, in_database, put_off};
+use super::{finish, give_up, in_database, looked_up, put_off};
 use crate::context::Context;
 use crate::sms::{Accepted, Carrier, Gateway, Guarded, Outgoing, SendError};
 
@@ -61,7 +61,7 @@ pub(super) async fn notice(context: &Arc<Context>, job: &Job, delivery: Delivery
         return in_database(context, move |c, _| jobs::postpone(c, &owned, morning)).await;
     }
     let found = delivery.clone();
-    let text = in_database(context, move |c, _| compose::text(c, &found)).await?;
+    let text = looked_up(context, move |c, _| compose::text(c, &found)).await?;
     send(context, job, &delivery, text).await
 }
 
