@@ -41,22 +41,22 @@ pub enum Message {
 /// A notice as a job: one per fact, named so that the deliveries of the fact can be told from those of the next one.
 pub(crate) fn notice(application: ApplicationId, event: &str, fact: &str, now: Timestamp) -> NewJob {
     let message = Message::Notice { application, event: event.to_owned() };
-    NewJob {
-        kind: JobKind::SendMessage,
-        key: format!("{event}:{fact}:{}", now.unix_millis()),
-        payload: serde_json::to_string(&message).unwrap_or_default(),
-        run_at: now,
-    }
+    job(&message, format!("{event}:{fact}:{}", now.unix_millis()), now)
 }
 
 /// The one-time code of a phone verification as a job.
 pub fn code(verification: &str, sealed_code: &[u8], now: Timestamp) -> NewJob {
     let message =
         Message::Code { verification: verification.to_owned(), sealed_code: hex::encode(sealed_code) };
+    job(&message, format!("code:{verification}"), now)
+}
+
+/// A message as a job: two with the same key are one.
+pub(crate) fn job(message: &Message, key: String, now: Timestamp) -> NewJob {
     NewJob {
         kind: JobKind::SendMessage,
-        key: format!("code:{verification}"),
-        payload: serde_json::to_string(&message).unwrap_or_default(),
+        key,
+        payload: serde_json::to_string(message).unwrap_or_default(),
         run_at: now,
     }
 }

@@ -11,8 +11,8 @@ use diesel::prelude::*;
 
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::jobs::{self, JobKind, NewJob};
-use crate::messages::Message;
+use crate::jobs::{self, NewJob};
+use crate::messages::{self, Message};
 use crate::schema::{certificates, reminder_sweeps};
 use crate::turns;
 
@@ -86,13 +86,7 @@ pub fn sweep(
 fn reminder(application: ApplicationId, days: u32, fact: &str, now: Timestamp) -> NewJob {
     let event = format!("expiring-{days}");
     let key = format!("{event}:{fact}");
-    let message = Message::Notice { application, event };
-    NewJob {
-        kind: JobKind::SendMessage,
-        key,
-        payload: serde_json::to_string(&message).unwrap_or_default(),
-        run_at: now,
-    }
+    messages::job(&Message::Notice { application, event }, key, now)
 }
 
 fn column(days: u32) -> i32 {

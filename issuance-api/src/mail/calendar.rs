@@ -1,10 +1,8 @@
 //! The end of a certificate as an entry for a calendar (RFC 5545).
 
 use ca_core::Timestamp;
+use store::reminders::DAYS;
 use time::OffsetDateTime;
-
-/// Days before the end on which the calendar speaks up.
-const ALARMS: [u32; 3] = [30, 7, 1];
 
 /// An event at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +38,8 @@ impl Event {
             format!("URL:{}", self.url),
             "TRANSP:TRANSPARENT".to_owned(),
         ];
-        for days in ALARMS {
+        // The calendar speaks up when our own reminders do.
+        for days in DAYS {
             lines.extend([
                 "BEGIN:VALARM".to_owned(),
                 "ACTION:DISPLAY".to_owned(),
