@@ -471,9 +471,13 @@ impl Application {
     /// Decides; does not act. The CA signs what an officer approved, and nothing else.
     ///
     /// # Errors
-    /// [`Refusal::RoleNotAllowed`], [`Refusal::WrongState`], [`Refusal::OwnApplication`].
+    /// [`Refusal::RoleNotAllowed`], [`Refusal::WrongState`], [`Refusal::OwnApplication`]; [`Refusal::Incomplete`] if what was
+    /// paid was returned meanwhile.
     pub fn approve(&self, officer: &Officer, now: Timestamp) -> Result<Transition, Refusal> {
         self.review(officer)?;
+        if !self.facts.paid {
+            return Err(Refusal::Incomplete(vec![Fact::Payment]));
+        }
         Ok(self.moves_to(State::Approved, "approve", Actor::Officer(officer.login.clone()), now))
     }
 

@@ -8,8 +8,9 @@ use time::{Date, Time, UtcOffset};
 use crate::Timestamp;
 
 /// Uzbekistan Time, UTC+5 all year since 1993.
-const TASHKENT: UtcOffset = offset!(+5);
+pub const TASHKENT: UtcOffset = offset!(+5);
 const FULL_DATE: StaticFormatDescription = format_description!("[year]-[month]-[day]");
+const TIME_OF_DAY: StaticFormatDescription = format_description!("[hour]:[minute]:[second]");
 
 /// The text is not an RFC 3339 full-date (section 5.6), or names a day that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,32 @@ pub fn parse_full_date(text: &str) -> Result<Date, NotADate> {
         return Err(NotADate);
     }
     Date::parse(text, FULL_DATE).map_err(|_| NotADate)
+}
+
+/// Reads `YYYY-MM-DD HH:MM:SS`, the time of day in Tashkent, as its payment providers write it.
+///
+/// # Errors
+/// [`NotADate`] for any other form and for moments that do not exist.
+pub fn parse_tashkent_time(text: &str) -> Result<Timestamp, NotADate> {
+    let (day, time) = text.split_once(' ').ok_or(NotADate)?;
+    let digits = time.len() == 8 && time.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    if !digits {
+        return Err(NotADate);
+    }
+    let time = Time::parse(time, TIME_OF_DAY).map_err(|_| NotADate)?;
+    Ok(Timestamp::from(parse_full_date(day)?.with_time(time).assume_offset(TASHKENT)))
+}
+
+/// Writes the time of day in Tashkent as `YYYY-MM-DD HH:MM:SS`.
+pub fn tashkent_time(at: Timestamp) -> String {
+    let local = at.to_offset_date_time().to_offset(TASHKENT);
+    let (hour, minute, second) = local.to_hms();
+    format!("{} {hour:02}:{minute:02}:{second:02}", full_date(local.date()))
+}
+
+/// Midnight in Tashkent at the beginning of a day.
+pub fn tashkent_midnight(day: Date) -> Timestamp {
+    Timestamp::from(day.midnight().assume_offset(TASHKENT))
 }
 
 /// Writes an RFC 3339 full-date.
@@ -87,6 +114,17 @@ mod tests {
         assert_eq!(end("2026-03-01T19:30:00Z", 0, 8), morning);
         assert_eq!(end("2026-03-01T18:30:00Z", 0, 8), None);
         assert_eq!(end("2026-03-01T19:30:00Z", 5, 5), None);
+    }
+
+    #[test]
+    fn the_time_of_day_in_tashkent_is_read_as_it_is_written() {
+        let at = "2026-11-26T05:00:09Z".parse().unwrap();
+        assert_eq!(tashkent_time(at), "2026-11-26 10:00:09");
+        assert_eq!(parse_tashkent_time("2026-11-26 10:00:09"), Ok(at));
+        assert_eq!(tashkent_midnight(date!(2026 - 11 - 26)), "2026-11-25T19:00:00Z".parse().unwrap());
+        for other in ["2026-11-26", "2026-11-26 24:00:00", "2026-11-26T10:00:09", "2026-11-26 1:00:009", ""] {
+            assert_eq!(parse_tashkent_time(other), Err(NotADate), "{other}");
+        }
     }
 
     #[test]

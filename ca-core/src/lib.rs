@@ -12,6 +12,7 @@ pub mod csr;
 pub mod fee;
 pub mod issue;
 pub mod ocsp;
+pub mod payment;
 pub mod profile;
 pub mod revocation;
 pub mod serial;
