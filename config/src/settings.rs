@@ -4,8 +4,10 @@
 
 mod check;
 mod check_messages;
+mod check_payments;
 mod merge;
 mod messages;
+mod payments;
 mod sections;
 mod values;
 
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use messages::*;
+pub use payments::*;
 pub use sections::*;
 pub use values::{DatabaseUrl, HttpUrl};
 
@@ -210,6 +213,10 @@ impl Settings {
             &mut self.mail.smtp.ca_file,
             &mut self.mail.smtp.password_file,
             &mut self.mail.dkim.key_file,
+            &mut self.payments.click.secret_file,
+            &mut self.payments.payme.key_file,
+            &mut self.payments.paynet.password_file,
+            &mut self.payments.reconciliation.directory,
         ];
         for path in given.into_iter().chain(webhooks).chain(optional.into_iter().flatten()) {
             place_under(&root, path);

@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
-use crate::payments::Webhooks;
+use crate::payments::Providers;
 use crate::problem::{Kind, Problem};
 use crate::sealed::Sealer;
 use crate::service_key::{Hasher, ServiceKey};
@@ -53,8 +53,8 @@ pub struct Context {
     pub limits: Arc<Limits>,
     /// Officers' passwords.
     pub passwords: Arc<Passwords>,
-    /// Payment providers that report payments in signed calls.
-    pub webhooks: Arc<Webhooks>,
+    /// Who takes money for us.
+    pub providers: Arc<Providers>,
     /// Who carries text messages.
     pub gateways: Arc<Gateways>,
     /// Who carries mail.
@@ -84,12 +84,9 @@ pub enum StartError {
     /// Officers' passwords cannot be hashed like this.
     #[error("officers: {0}")]
     Passwords(String),
-    /// A payment provider's secret.
-    #[error("payments.webhook: {0}")]
-    Webhooks(String),
-    /// A gateway of messages.
+    /// A gateway of messages or a payment provider.
     #[error(transparent)]
-    Messages(#[from] AccountError),
+    Account(#[from] AccountError),
 }
 
 /// Pictures decoded at one time.
@@ -119,10 +116,7 @@ impl Context {
             decoders: Arc::new(Semaphore::new(DECODERS)),
             limits: Arc::new(Limits::new(&settings.limits)),
             passwords: Arc::new(Passwords::new(&settings.officers).map_err(StartError::Passwords)?),
-            webhooks: Arc::new(
-                Webhooks::load(&settings.payments)
-                    .map_err(|error| StartError::Webhooks(error.to_string()))?,
-            ),
+            providers: Arc::new(Providers::open(&settings)?),
             doorbell: Arc::new(Notify::new()),
             metrics: Arc::default(),
             settings: Arc::new(settings),

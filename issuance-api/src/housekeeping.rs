@@ -6,12 +6,13 @@ use std::time::Duration;
 use actix_web::web;
 use ca_core::Timestamp;
 use store::{
-    StoreError, applications, captchas, deliveries, idempotency, invoices, phone_verifications, reminders,
-    sessions,
+    StoreError, applications, captchas, deliveries, idempotency, invoices, payments, phone_verifications,
+    reminders, sessions,
 };
 use tokio::sync::watch;
 
 use crate::context::Context;
+use crate::payments::worker;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Drafts looked at in one go.
@@ -40,8 +41,9 @@ fn sweep(context: &Context) -> Result<(), StoreError> {
     context.limits.sweep(now);
     expire_drafts(context, now)?;
     remind(context, now)?;
+    expire_invoices(context, now)?;
+    worker::plan(context, now)?;
     context.database.write(|connection| {
-        invoices::expire(connection, now)?;
         captchas::sweep(connection, now)?;
         sessions::sweep(connection, now)?;
         phone_verifications::sweep(connection, now.minus(VERIFICATIONS_KEPT))?;
@@ -69,6 +71,13 @@ fn expire_drafts(context: &Context, now: Timestamp) -> Result<(), StoreError> {
             return Ok(());
         }
     }
+}
+
+/// What nobody performed in time makes room, and what nobody paid in time is owed no more; some at a time, as below.
+fn expire_invoices(context: &Context, now: Timestamp) -> Result<(), StoreError> {
+    while context.database.write(|c| payments::time_out(c, now, BATCH))? == BATCH as usize {}
+    while context.database.write(|c| invoices::expire(c, now, BATCH))? == BATCH as usize {}
+    Ok(())
 }
 
 /// Holders of certificates that end soon are told; some at a time, so that nobody waits for the transaction.

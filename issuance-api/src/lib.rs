@@ -88,6 +88,7 @@ fn applicants(cfg: &mut web::ServiceConfig) {
         .configure(fees::configure)
         .configure(captchas::configure)
         .configure(phone_verifications::configure)
+        .configure(payments::bills::configure)
         .configure(applications::configure)
         .configure(certificates::configure);
 }

@@ -17,6 +17,8 @@ mod statistics;
 mod tests;
 mod totp;
 
+use crate::payments::{counter, refunds};
+
 /// Everything below `/api/v1/officer`.
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     sessions::configure(cfg);
@@ -28,6 +30,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     audit::configure(cfg);
     statistics::configure(cfg);
     messages::configure(cfg);
+    counter::configure(cfg);
+    refunds::configure(cfg);
 }
 
 #[derive(OpenApi)]
@@ -50,6 +54,14 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     statistics::get,
     messages::list,
     messages::resend,
+    counter::record,
+    counter::list,
+    counter::confirm,
+    counter::cancel,
+    refunds::list,
+    refunds::execute,
+    refunds::abandon,
+    refunds::reconciled,
 ))]
 struct Paths;
 

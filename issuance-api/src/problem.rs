@@ -46,6 +46,10 @@ pub enum Kind {
     ChannelNotAuthenticated,
     TooManyOpenApplications,
     InvoiceNotPayable,
+    OwnPayment,
+    PaymentNotOpen,
+    ReceiptAlreadyRecorded,
+    RefundNotDue,
     SignInFailed,
     AccountLocked,
     TotpRequired,
@@ -56,7 +60,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its slug and status.
-    pub const ALL: [(Self, &'static str, u16); 37] = [
+    pub const ALL: [(Self, &'static str, u16); 41] = [
         (Self::MalformedRequest, "malformed-request", 400),
         (Self::InvalidFields, "invalid-fields", 422),
         (Self::UnsupportedMediaType, "unsupported-media-type", 415),
@@ -88,6 +92,10 @@ impl Kind {
         (Self::ChannelNotAuthenticated, "channel-not-authenticated", 403),
         (Self::TooManyOpenApplications, "too-many-open-applications", 409),
         (Self::InvoiceNotPayable, "invoice-not-payable", 409),
+        (Self::OwnPayment, "own-payment", 403),
+        (Self::PaymentNotOpen, "payment-not-open", 409),
+        (Self::ReceiptAlreadyRecorded, "receipt-already-recorded", 409),
+        (Self::RefundNotDue, "refund-not-due", 409),
         (Self::SignInFailed, "sign-in-failed", 401),
         (Self::AccountLocked, "account-locked", 429),
         (Self::TotpRequired, "totp-required", 401),

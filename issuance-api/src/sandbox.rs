@@ -14,7 +14,8 @@ use store::{Connection, captchas, invoices};
 use crate::context::Context;
 use crate::json::Json;
 use crate::list::{self, List};
-use crate::payments::{PaymentReport, SIGNATURE};
+use crate::payments::PaymentProvider;
+use crate::payments::webhook::{PaymentReport, SIGNATURE};
 use crate::problem::{Document, Kind, Problem, only};
 
 /// How long a look at the messages waits for those that are on their way.
@@ -163,7 +164,7 @@ pub(crate) async fn pay(
 ) -> Result<HttpResponse, Problem> {
     let invoice = context.read(move |connection| Ok(invoices::named(connection, &invoice)?)).await?;
     let provider =
-        context.webhooks.any().ok_or_else(|| Problem::internal("the sandbox has no payment provider"))?;
+        context.providers.played().ok_or_else(|| Problem::internal("the sandbox has no payment provider"))?;
     let transaction = played.transaction.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let now = context.now();
     let report = PaymentReport {
@@ -173,13 +174,14 @@ pub(crate) async fn pay(
         at: now,
     };
     let body = serde_json::to_vec(&report).map_err(Problem::internal)?;
-    let signature = context.webhooks.sign(provider, &body, now).unwrap_or_default();
+    let signature = provider.sign(&body, now);
+    let provider = provider.name().to_owned();
     let url = format!("http://{}/payments/webhook/{provider}", own_address(&request));
     let (status, answer) = call(&url, &signature, body).await?;
     if !status.is_success() {
         return Err(Problem::relayed(&answer));
     }
-    let view = ProviderView { provider: provider.to_owned(), transaction, status: status.as_u16(), answer };
+    let view = ProviderView { provider, transaction, status: status.as_u16(), answer };
     Ok(HttpResponse::Ok().json(view))
 }
 

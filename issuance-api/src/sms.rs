@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 pub mod breaker;
 pub(crate) mod callback;
 pub mod eskiz;
-mod http;
+pub(crate) mod http;
 pub mod playmobile;
 
 use breaker::Breaker;

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, officer, responder, roles, sms, up};
+use crate::{audit, bench, ca, certificate, failure, ledger, officer, responder, roles, sms, up};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -87,6 +87,9 @@ enum Command {
     /// Prove that every certificate has its application, payment, approval and intent.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Prove that the ledger balances, and compare it with what payment providers state.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Officers' accounts.
     #[command(subcommand)]
     Officer(officer::Command),
@@ -162,6 +165,7 @@ impl Arguments {
             Command::Ca(command) => ca::run(command),
             Command::Certificate(command) => certificate::run(command),
             Command::Audit(command) => audit::run(&command),
+            Command::Ledger(command) => ledger::run(command),
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
             Command::CheckConfig(place) => {

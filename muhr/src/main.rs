@@ -6,6 +6,7 @@ mod ca;
 mod certificate;
 mod commands;
 mod failure;
+mod ledger;
 mod officer;
 mod responder;
 mod roles;

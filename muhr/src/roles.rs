@@ -152,7 +152,13 @@ pub(crate) fn serve_on(
             let messenger = issuance_api::messenger::run(context.clone().into_inner(), stopping.subscribe());
             let housekeeping =
                 issuance_api::housekeeping::run(context.clone().into_inner(), stopping.subscribe());
-            (actix_web::rt::spawn(messenger), actix_web::rt::spawn(housekeeping))
+            let payments =
+                issuance_api::payments::worker::run(context.clone().into_inner(), stopping.subscribe());
+            [
+                actix_web::rt::spawn(messenger),
+                actix_web::rt::spawn(housekeeping),
+                actix_web::rt::spawn(payments),
+            ]
         });
         let server = actix_web::rt::spawn(server);
         let operations_server = actix_web::rt::spawn(operations_server);
@@ -164,9 +170,8 @@ pub(crate) fn serve_on(
         stopping.send_replace(true);
         server.await??;
         operations_server.await??;
-        if let Some((messenger, housekeeping)) = background {
-            messenger.await?;
-            housekeeping.await?;
+        for work in background.into_iter().flatten() {
+            work.await?;
         }
         Ok::<(), Failure>(())
     })?;

@@ -424,9 +424,14 @@ pub fn apply(connection: &mut Connection, transition: &Transition) -> Result<(),
             .set(applications::submitted_at.eq(transition.at.unix_millis()))
             .execute(connection)?;
     }
-    if matches!(transition.to, State::Withdrawn | State::Expired) {
-        crate::invoices::cancel_open(connection, transition.application)?;
+    // The application's row is held now: what was paid for it cannot be taken back before this decision is durable.
+    if matches!(transition.to, State::UnderReview | State::Approved)
+        && transition.from != State::Approved
+        && !crate::invoices::is_paid(connection, transition.application)?
+    {
+        return Err(StoreError::Conflict("invoice state".to_owned()));
     }
+    crate::invoices::application_ended(connection, transition)?;
     let entry = audit::Entry {
         at: transition.at,
         actor: transition.actor.to_string(),

@@ -40,4 +40,14 @@ macro_rules! insert_all {
     };
 }
 
-pub(crate) use {insert_all, on_both};
+/// Loads rows and keeps them from other writers until the end of the transaction. SQLite lets one writer in at a time anyway.
+macro_rules! load_locked {
+    ($connection:expr, $query:expr) => {
+        match $connection {
+            $crate::database::Connection::Postgres(connection) => $query.for_update().load(connection)?,
+            $crate::database::Connection::Sqlite(connection) => $query.load(connection)?,
+        }
+    };
+}
+
+pub(crate) use {insert_all, load_locked, on_both};

@@ -1,15 +1,18 @@
-//! Invoices and the payments that settle them. An application has at most one that is open or paid.
+//! Invoices. An application has at most one that is open or paid; what changes them is posted in the ledger.
 
 use ca_core::Timestamp;
-use ca_core::application::ApplicationId;
+use ca_core::application::{ApplicationId, Transition};
 use ca_core::calendar::tashkent_date;
 use ca_core::fee::Quote;
+use ca_core::payment::InvoiceState;
 use diesel::prelude::*;
 
-use crate::connection::on_both;
+use crate::connection::{load_locked, on_both};
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::schema::{invoice_numbers, invoices, payments};
+use crate::ledger::{self, Posting};
+use crate::refunds::{self, Cause};
+use crate::schema::{invoice_numbers, invoices};
 use crate::{audit, jobs, messages};
 
 /// An invoice with the rule it froze.
@@ -79,6 +82,8 @@ pub fn write(
         details: serde_json::json!({ "number": invoice.number, "amount_tiyin": invoice.amount_tiyin, "rule": invoice.rule }),
     };
     audit::record(connection, &[entry])?;
+    ledger::post(connection, vec![Posting::charge(&invoice.id, invoice.amount_tiyin, now)])?;
+    jobs::enqueue(connection, &[messages::notice(application, "invoice", &invoice.id, now)], now)?;
     Ok(invoice)
 }
 
@@ -126,133 +131,160 @@ pub fn find(connection: &mut Connection, id: &str) -> Result<Invoice, StoreError
 /// # Errors
 /// [`StoreError::NotFound`].
 pub fn named(connection: &mut Connection, name: &str) -> Result<Invoice, StoreError> {
+    // PostgreSQL's texts have no room for it, so no invoice is called that.
+    if name.contains('\0') {
+        return Err(StoreError::NotFound);
+    }
     Ok(invoices::table
         .filter(invoices::id.eq(name.to_owned()).or(invoices::number.eq(name.to_owned())))
         .select(Invoice::as_select())
         .first(connection)?)
 }
 
-/// Open invoices whose time has passed become expired. Returns how many did.
+/// The invoice, kept from other writers until the end of the transaction.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub(crate) fn lock(connection: &mut Connection, id: &str) -> Result<Invoice, StoreError> {
+    let mut found: Vec<Invoice> =
+        load_locked!(connection, invoices::table.find(id.to_owned()).select(Invoice::as_select()));
+    found.pop().ok_or(StoreError::NotFound)
+}
+
+/// Open invoices whose time has passed become expired, at most so many. Returns how many did.
 ///
 /// # Errors
 /// The database's.
-pub fn expire(connection: &mut Connection, now: Timestamp) -> Result<usize, StoreError> {
-    Ok(diesel::update(invoices::table)
+pub fn expire(connection: &mut Connection, now: Timestamp, limit: i64) -> Result<usize, StoreError> {
+    let passed = invoices::table
         .filter(invoices::state.eq("open"))
         .filter(invoices::expires_at.le(now.unix_millis()))
-        .set(invoices::state.eq("expired"))
-        .execute(connection)?)
+        .order(invoices::expires_at)
+        .limit(limit);
+    // An island: whoever pays one at this moment has it; the next round looks at it again.
+    let passed: Vec<Invoice> = match connection {
+        Connection::Postgres(c) => passed.select(Invoice::as_select()).for_update().skip_locked().load(c)?,
+        Connection::Sqlite(c) => passed.select(Invoice::as_select()).load(c)?,
+    };
+    release(connection, &passed, InvoiceState::Expired, now)?;
+    Ok(passed.len())
 }
 
-/// This open invoice's time has passed.
+/// This open invoice's time has passed. Says whether it was still open.
 ///
 /// # Errors
 /// The database's.
-pub fn lapse(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
-    diesel::update(invoices::table.find(id.to_owned()))
-        .filter(invoices::state.eq("open"))
-        .set(invoices::state.eq("expired"))
-        .execute(connection)?;
-    Ok(())
+pub fn lapse(connection: &mut Connection, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let invoice = lock(connection, id)?;
+    let passed = invoice.state == InvoiceState::Open.as_str() && invoice.expires_at <= now.unix_millis();
+    if passed {
+        release(connection, &[invoice], InvoiceState::Expired, now)?;
+    }
+    Ok(passed)
 }
 
-/// An ended application's open invoice is cancelled.
-pub(crate) fn cancel_open(connection: &mut Connection, application: ApplicationId) -> Result<(), StoreError> {
-    diesel::update(invoices::table)
-        .filter(invoices::application_id.eq(application.to_string()))
-        .filter(invoices::state.eq("open"))
-        .set(invoices::state.eq("cancelled"))
-        .execute(connection)?;
-    Ok(())
-}
-
-/// What a provider says was paid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payment {
-    /// The provider's name.
-    pub provider: String,
-    /// The provider's name of the transaction: the same one pays once.
-    pub transaction: String,
-    /// What was paid, in tiyin.
-    pub amount_tiyin: i64,
-    /// When the provider says it was paid.
-    pub paid_at: Timestamp,
-}
-
-/// Why a payment is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PaymentRefusal {
-    /// The amounts differ.
-    #[error("the invoice is for another amount")]
-    WrongAmount,
-    /// It was paid by another transaction.
-    #[error("the invoice is paid already")]
-    AlreadyPaid,
-    /// It has expired or was cancelled or refunded.
-    #[error("the invoice cannot be paid any more")]
-    NotPayable,
-}
-
-/// Takes a payment. The same transaction again is answered like the first time.
-///
-/// # Errors
-/// [`StoreError::NotFound`] for an unknown invoice.
-pub fn pay(
+/// What was owed is owed no more.
+fn release(
     connection: &mut Connection,
-    invoice_id: &str,
-    payment: &Payment,
+    invoices: &[Invoice],
+    to: InvoiceState,
     now: Timestamp,
-) -> Result<Result<Invoice, PaymentRefusal>, StoreError> {
-    let invoice = find(connection, invoice_id)?;
-    if let Some(settled) = settled(connection, invoice_id, payment)? {
-        return Ok(settled);
-    }
-    if invoice.amount_tiyin != payment.amount_tiyin {
-        return Ok(Err(PaymentRefusal::WrongAmount));
-    }
-    let paid = diesel::update(invoices::table.find(&invoice.id))
-        .filter(invoices::state.eq("open"))
-        .filter(invoices::expires_at.gt(now.unix_millis()))
-        .set((invoices::state.eq("paid"), invoices::paid_at.eq(now.unix_millis())))
+) -> Result<(), StoreError> {
+    let ids: Vec<&str> = invoices.iter().map(|invoice| invoice.id.as_str()).collect();
+    diesel::update(invoices::table.filter(invoices::id.eq_any(ids)))
+        .set(invoices::state.eq(to.as_str()))
         .execute(connection)?;
-    if paid == 0 {
-        // The same call at the same moment may have waited here for the other one to commit.
-        return Ok(settled(connection, invoice_id, payment)?.unwrap_or(Err(PaymentRefusal::NotPayable)));
-    }
-    diesel::insert_into(payments::table)
-        .values((
-            payments::invoice_id.eq(&invoice.id),
-            payments::provider.eq(&payment.provider),
-            payments::provider_transaction.eq(&payment.transaction),
-            payments::amount_tiyin.eq(payment.amount_tiyin),
-            payments::at.eq(payment.paid_at.unix_millis()),
-        ))
-        .execute(connection)?;
-    let entry = audit::Entry {
-        at: now,
-        actor: format!("provider:{}", payment.provider),
-        action: "invoice.pay".to_owned(),
-        object: format!("application:{}", invoice.application_id),
-        details: serde_json::json!({ "number": invoice.number, "amount_tiyin": payment.amount_tiyin, "transaction": payment.transaction }),
-    };
-    audit::record(connection, &[entry])?;
-    let application = invoice.application_id.parse().map_err(StoreError::corrupt)?;
-    jobs::enqueue(connection, &[messages::notice(application, "paid", &invoice.id, now)], now)?;
-    Ok(Ok(Invoice { state: "paid".to_owned(), paid_at: Some(now.unix_millis()), ..invoice }))
+    let postings: Vec<Posting> =
+        invoices.iter().map(|invoice| Posting::release(&invoice.id, invoice.amount_tiyin, now)).collect();
+    ledger::post(connection, postings)
 }
 
-/// What a payment is answered if the invoice has been paid before.
-fn settled(
-    connection: &mut Connection,
-    invoice_id: &str,
-    payment: &Payment,
-) -> Result<Option<Result<Invoice, PaymentRefusal>>, StoreError> {
-    let known: Option<(String, String)> = payments::table
-        .filter(payments::invoice_id.eq(invoice_id))
-        .select((payments::provider, payments::provider_transaction))
+/// If the application has ended without a certificate, its open invoice is cancelled and what was paid is to be returned.
+pub(crate) fn application_ended(connection: &mut Connection, ended: &Transition) -> Result<(), StoreError> {
+    let Some(cause) = Cause::of(ended.to) else { return Ok(()) };
+    let (application, now) = (ended.application, ended.at);
+    let live: Vec<Invoice> = load_locked!(
+        connection,
+        invoices::table
+            .filter(invoices::application_id.eq(application.to_string()))
+            .filter(invoices::state.eq_any(["open", "paid"]))
+            .select(Invoice::as_select())
+    );
+    for invoice in live {
+        if invoice.state == InvoiceState::Open.as_str() {
+            release(connection, &[invoice], InvoiceState::Cancelled, now)?;
+        } else {
+            refunds::become_due(connection, &invoice, cause, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Is there a paid invoice of this application?
+pub(crate) fn is_paid(connection: &mut Connection, application: ApplicationId) -> Result<bool, StoreError> {
+    let paid: Option<String> = invoices::table
+        .filter(invoices::application_id.eq(application.to_string()))
+        .filter(invoices::state.eq("paid"))
+        .select(invoices::id)
         .first(connection)
         .optional()?;
-    let Some((provider, transaction)) = known else { return Ok(None) };
-    let same = provider == payment.provider && transaction == payment.transaction;
-    Ok(Some(if same { Ok(find(connection, invoice_id)?) } else { Err(PaymentRefusal::AlreadyPaid) }))
+    Ok(paid.is_some())
+}
+
+/// A transaction keeps the invoice: it can be paid at least until then.
+pub(crate) fn hold(
+    connection: &mut Connection,
+    invoice: &Invoice,
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    if invoice.expires_at < until.unix_millis() {
+        diesel::update(invoices::table.find(&invoice.id))
+            .set(invoices::expires_at.eq(until.unix_millis()))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The open invoice, which the caller has locked, is paid, and everybody who must know is told.
+pub(crate) fn set_paid(
+    connection: &mut Connection,
+    invoice: &Invoice,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(invoices::table.find(&invoice.id))
+        .set((invoices::state.eq("paid"), invoices::paid_at.eq(now.unix_millis())))
+        .execute(connection)?;
+    let application = invoice.application()?;
+    jobs::enqueue(connection, &[messages::notice(application, "paid", &invoice.id, now)], now)
+}
+
+/// The paid invoice, which the caller has locked, was given back.
+pub(crate) fn set_refunded(
+    connection: &mut Connection,
+    invoice: &Invoice,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(invoices::table.find(&invoice.id))
+        .set(invoices::state.eq("refunded"))
+        .execute(connection)?;
+    let application = invoice.application()?;
+    jobs::enqueue(connection, &[messages::notice(application, "refund", &invoice.id, now)], now)
+}
+
+impl Invoice {
+    /// Which application it is for.
+    ///
+    /// # Errors
+    /// The row names none.
+    pub fn application(&self) -> Result<ApplicationId, StoreError> {
+        self.application_id.parse().map_err(StoreError::corrupt)
+    }
+
+    /// What has become of it, as decisions see it.
+    ///
+    /// # Errors
+    /// The row says something else.
+    pub fn state(&self) -> Result<InvoiceState, StoreError> {
+        self.state.parse().map_err(StoreError::corrupt)
+    }
 }

@@ -26,12 +26,26 @@ pub enum JobKind {
     SendMessage,
     /// `issuance-api`: send a person mail. The key names the delivery.
     SendMail,
+    /// `issuance-api`: have a provider return money. The key names the refund.
+    ExecuteRefund,
+    /// `issuance-api`: have a provider show an invoice to its payer, and see what became of that. The key names the bill.
+    SendBill,
+    /// `issuance-api`: compare a day with a provider's statement. The key names provider and day.
+    Reconcile,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::IssueCertificate, Self::SignCrl, Self::CertifyResponder, Self::SendMessage, Self::SendMail];
+    pub const ALL: [Self; 8] = [
+        Self::IssueCertificate,
+        Self::SignCrl,
+        Self::CertifyResponder,
+        Self::SendMessage,
+        Self::SendMail,
+        Self::ExecuteRefund,
+        Self::SendBill,
+        Self::Reconcile,
+    ];
 
     /// The name in the database and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +55,9 @@ impl JobKind {
             Self::CertifyResponder => "certify-responder",
             Self::SendMessage => "send-message",
             Self::SendMail => "send-mail",
+            Self::ExecuteRefund => "execute-refund",
+            Self::SendBill => "send-bill",
+            Self::Reconcile => "reconcile",
         }
     }
 
@@ -49,6 +66,10 @@ impl JobKind {
         match self {
             Self::IssueCertificate | Self::SignCrl | Self::CertifyResponder => 1000,
             Self::SendMessage => 12,
+            // An hour; after that an officer decides how the money goes back, or the applicant pays in another way.
+            Self::ExecuteRefund | Self::SendBill => 12,
+            // Two days: a statement may come late.
+            Self::Reconcile => 288,
             // Some six hours: a server that greylists (RFC 6647) wants to see us again after minutes or an hour.
             Self::SendMail => 42,
         }
@@ -333,6 +354,20 @@ pub fn any_due(connection: &mut Connection, kind: JobKind, now: Timestamp) -> Re
         .filter(jobs::kind.eq(kind.as_str()))
         .filter(ready())
         .filter(jobs::run_at.le(now.unix_millis()))
+        .select(jobs::id)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Is there a job of this kind with this key, even a dead one?
+///
+/// # Errors
+/// The database's.
+pub(crate) fn exists(connection: &mut Connection, kind: JobKind, key: &str) -> Result<bool, StoreError> {
+    let found: Option<i64> = jobs::table
+        .filter(jobs::kind.eq(kind.as_str()))
+        .filter(jobs::dedup_key.eq(key))
         .select(jobs::id)
         .first(connection)
         .optional()?;

@@ -5,6 +5,7 @@
 
 pub mod applications;
 pub mod audit;
+pub mod bills;
 pub mod captchas;
 pub mod certificates;
 mod connection;
@@ -20,11 +21,15 @@ pub mod invoices;
 pub mod issuance;
 pub mod issuers;
 pub mod jobs;
+pub mod ledger;
 pub mod mail_opt_outs;
 pub mod messages;
 pub mod migrations;
 pub mod officers;
+pub mod payments;
 pub mod phone_verifications;
+pub mod reconciliations;
+pub mod refunds;
 pub mod reminders;
 pub mod responders;
 mod schema;

@@ -159,7 +159,74 @@ diesel::table! {
         invoice_id -> Text,
         provider -> Text,
         provider_transaction -> Text,
+        state -> Text,
         amount_tiyin -> BigInt,
+        provider_time -> BigInt,
+        created_at -> BigInt,
+        held_until -> BigInt,
+        performed_at -> Nullable<BigInt>,
+        cancelled_at -> Nullable<BigInt>,
+        cancel_reason -> Nullable<Integer>,
+        recorded_by -> Nullable<Text>,
+        confirmed_by -> Nullable<Text>,
+        details -> Text,
+    }
+}
+
+diesel::table! {
+    ledger_postings (id) {
+        id -> BigInt,
+        invoice_id -> Text,
+        kind -> Text,
+        debit -> Text,
+        credit -> Text,
+        amount_tiyin -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    refunds (id) {
+        id -> Text,
+        invoice_id -> Text,
+        payment_id -> BigInt,
+        application_id -> Text,
+        state -> Text,
+        cause -> Text,
+        amount_tiyin -> BigInt,
+        way -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        receipt_number -> Nullable<Text>,
+        executed_by -> Nullable<Text>,
+        last_error -> Nullable<Text>,
+        due_at -> BigInt,
+        executed_at -> Nullable<BigInt>,
+        done_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    bills (id) {
+        id -> Text,
+        invoice_id -> Text,
+        provider -> Text,
+        state -> Text,
+        provider_bill -> Nullable<Text>,
+        last_error -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    reconciliations (id) {
+        id -> BigInt,
+        provider -> Text,
+        first_day -> Text,
+        last_day -> Text,
+        ours -> BigInt,
+        theirs -> BigInt,
+        differences -> Text,
         at -> BigInt,
     }
 }
@@ -347,5 +414,9 @@ diesel::table! {
 
 diesel::joinable!(certificates -> applications (application_id));
 diesel::joinable!(payments -> invoices (invoice_id));
+diesel::joinable!(refunds -> invoices (invoice_id));
+diesel::joinable!(refunds -> payments (payment_id));
+diesel::joinable!(bills -> invoices (invoice_id));
+diesel::joinable!(ledger_postings -> invoices (invoice_id));
 diesel::allow_tables_to_appear_in_same_query!(applications, certificates);
-diesel::allow_tables_to_appear_in_same_query!(invoices, payments);
+diesel::allow_tables_to_appear_in_same_query!(invoices, payments, refunds, bills, ledger_postings);

@@ -138,6 +138,7 @@ fn check_applications(
         .filter(invoices::application_id.eq_any(&ids))
         .filter(invoices::state.eq("paid"))
         .filter(invoices::amount_tiyin.eq(payments::amount_tiyin))
+        .filter(payments::state.eq("performed"))
         .select(invoices::application_id)
         .load(connection)?
         .into_iter()

@@ -19,7 +19,18 @@ invoice-state-expired = Expired
 invoice-state-cancelled = Cancelled
 invoice-state-refunded = Refunded
 
-# Why a provider's payment is not taken.
+# Why a provider's call is not followed; payers read these in the provider's application.
+payment-unknown-invoice = There is no invoice with this number.
 payment-wrong-amount = The amount is not the invoice's.
 payment-already-paid = The invoice has been paid by another transaction.
-payment-not-payable = The invoice has expired or was cancelled.
+payment-expired = The time to pay this invoice has passed. Get a new one in the application.
+payment-cancelled = The invoice is cancelled: nothing is to be paid.
+payment-being-paid = The invoice is being paid by another transaction. Try again later.
+payment-unknown-transaction = There is no such transaction.
+payment-other-transaction = This transaction is about another invoice or amount.
+payment-transaction-cancelled = The transaction is cancelled.
+payment-timed-out = The transaction has run out of time. Pay again.
+payment-not-cancellable = The service is being provided: the payment cannot be cancelled any more.
+payment-system-error = The service is busy. Try again in a few minutes.
+payment-call-not-understood = The call was not understood.
+payment-call-unauthenticated = The caller is not known.

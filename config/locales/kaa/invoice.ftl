@@ -19,7 +19,18 @@ invoice-state-expired = Múddeti ótken
 invoice-state-cancelled = Biykar etilgen
 invoice-state-refunded = Pul qaytarılǵan
 
-# Why a provider's payment is not taken.
+# Why a provider's call is not followed; payers read these in the provider's application.
+payment-unknown-invoice = Bunday nomerli esap joq.
 payment-wrong-amount = Summa esaptaǵıdan basqasha.
 payment-already-paid = Esap basqa tólem menen tólengen.
-payment-not-payable = Esaptıń múddeti ótken yamasa ol biykar etilgen.
+payment-expired = Esaptı tólew múddeti ótken. Arzada jańa esap alıń.
+payment-cancelled = Esap biykar etilgen, tólew shárt emes.
+payment-being-paid = Esap házir basqa tólem menen tólenip atır. Keyinirek urınıp kóriń.
+payment-unknown-transaction = Bunday tranzakciya joq.
+payment-other-transaction = Bul tranzakciya basqa esapqa yamasa summaǵa tiyisli.
+payment-transaction-cancelled = Tranzakciya biykar etilgen.
+payment-timed-out = Tranzakciyanıń waqtı tawsılǵan. Qaytadan tóleń.
+payment-not-cancellable = Xızmet kórsetilip atır, tólemdi biykar etip bolmaydı.
+payment-system-error = Xızmet bánt. Bir neshe minuttan keyin urınıp kóriń.
+payment-call-not-understood = Soraw túsiniksiz.
+payment-call-unauthenticated = Soraw jiberiwshisi belgisiz.

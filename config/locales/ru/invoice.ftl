@@ -19,7 +19,18 @@ invoice-state-expired = Просрочен
 invoice-state-cancelled = Отменён
 invoice-state-refunded = Деньги возвращены
 
-# Why a provider's payment is not taken.
+# Why a provider's call is not followed; payers read these in the provider's application.
+payment-unknown-invoice = Счёта с таким номером нет.
 payment-wrong-amount = Сумма не совпадает с суммой счёта.
 payment-already-paid = Счёт уже оплачен другим платежом.
-payment-not-payable = Срок счёта истёк, или он отменён.
+payment-expired = Срок оплаты счёта истёк. Получите новый счёт в заявлении.
+payment-cancelled = Счёт отменён, платить не нужно.
+payment-being-paid = Счёт сейчас оплачивается другим платежом. Повторите попытку позже.
+payment-unknown-transaction = Такой транзакции нет.
+payment-other-transaction = Эта транзакция относится к другому счёту или сумме.
+payment-transaction-cancelled = Транзакция отменена.
+payment-timed-out = Время транзакции истекло. Оплатите ещё раз.
+payment-not-cancellable = Услуга уже оказывается, отменить платёж нельзя.
+payment-system-error = Сервис занят. Повторите попытку через несколько минут.
+payment-call-not-understood = Запрос не распознан.
+payment-call-unauthenticated = Отправитель запроса не опознан.

@@ -19,7 +19,18 @@ invoice-state-expired = Муддати ўтган
 invoice-state-cancelled = Бекор қилинган
 invoice-state-refunded = Пул қайтарилган
 
-# Why a provider's payment is not taken.
+# Why a provider's call is not followed; payers read these in the provider's application.
+payment-unknown-invoice = Бундай рақамли ҳисоб йўқ.
 payment-wrong-amount = Сумма ҳисобдагидан бошқача.
 payment-already-paid = Ҳисоб бошқа тўлов билан тўланган.
-payment-not-payable = Ҳисобнинг муддати ўтган ёки у бекор қилинган.
+payment-expired = Ҳисобни тўлаш муддати ўтган. Аризада янги ҳисоб олинг.
+payment-cancelled = Ҳисоб бекор қилинган, тўлаш шарт эмас.
+payment-being-paid = Ҳисоб ҳозир бошқа тўлов билан тўланмоқда. Кейинроқ уриниб кўринг.
+payment-unknown-transaction = Бундай транзакция йўқ.
+payment-other-transaction = Бу транзакция бошқа ҳисоб ёки суммага тегишли.
+payment-transaction-cancelled = Транзакция бекор қилинган.
+payment-timed-out = Транзакция вақти тугаган. Қайтадан тўланг.
+payment-not-cancellable = Хизмат кўрсатилмоқда, тўловни бекор қилиб бўлмайди.
+payment-system-error = Хизмат банд. Бир неча дақиқадан сўнг уриниб кўринг.
+payment-call-not-understood = Сўров тушунарсиз.
+payment-call-unauthenticated = Сўров юборувчиси номаълум.

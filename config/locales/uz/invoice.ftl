@@ -19,7 +19,18 @@ invoice-state-expired = Muddati oʻtgan
 invoice-state-cancelled = Bekor qilingan
 invoice-state-refunded = Pul qaytarilgan
 
-# Why a provider's payment is not taken.
+# Why a provider's call is not followed; payers read these in the provider's application.
+payment-unknown-invoice = Bunday raqamli hisob yoʻq.
 payment-wrong-amount = Summa hisobdagidan boshqacha.
 payment-already-paid = Hisob boshqa toʻlov bilan toʻlangan.
-payment-not-payable = Hisobning muddati oʻtgan yoki u bekor qilingan.
+payment-expired = Hisobni toʻlash muddati oʻtgan. Arizada yangi hisob oling.
+payment-cancelled = Hisob bekor qilingan, toʻlash shart emas.
+payment-being-paid = Hisob hozir boshqa toʻlov bilan toʻlanmoqda. Keyinroq urinib koʻring.
+payment-unknown-transaction = Bunday tranzaksiya yoʻq.
+payment-other-transaction = Bu tranzaksiya boshqa hisob yoki summaga tegishli.
+payment-transaction-cancelled = Tranzaksiya bekor qilingan.
+payment-timed-out = Tranzaksiya vaqti tugagan. Qaytadan toʻlang.
+payment-not-cancellable = Xizmat koʻrsatilmoqda, toʻlovni bekor qilib boʻlmaydi.
+payment-system-error = Xizmat band. Bir necha daqiqadan soʻng urinib koʻring.
+payment-call-not-understood = Soʻrov tushunarsiz.
+payment-call-unauthenticated = Soʻrov yuboruvchisi nomaʼlum.

@@ -198,14 +198,7 @@ impl Settings {
     }
 
     fn check_named(&self, problems: &mut Problems) {
-        for (name, webhook) in &self.payments.webhook {
-            let key = format!("payments.webhook.{name}");
-            problems.unless(is_slug(name), &key, "the name is made of a-z, 0-9, - and _");
-            let named = !webhook.secret_file.as_os_str().is_empty();
-            problems.unless(named, &format!("{key}.secret_file"), "a file is expected");
-            let link = webhook.pay_url.is_empty() || webhook.pay_url.contains("{number}");
-            problems.unless(link, &format!("{key}.pay_url"), "{number} is expected in it");
-        }
+        self.check_payments(problems);
         let mut tokens = HashSet::new();
         for (name, partner) in &self.partners {
             let key = format!("partners.{name}");
@@ -235,11 +228,7 @@ impl Settings {
                 "production needs the second factor",
             );
             problems.secret(Some(&self.documents.key_file), "documents.key_file", 32);
-            for (name, webhook) in &self.payments.webhook {
-                let key = format!("payments.webhook.{name}");
-                problems.unless(name != "sandbox", &key, "production does not use the sandbox");
-                problems.secret(Some(&webhook.secret_file), &format!("{key}.secret_file"), 32);
-            }
+            self.check_payments_in_production(problems);
         }
         if roles.contains(&Role::Signer) {
             problems.unless(
@@ -287,6 +276,6 @@ pub(super) fn on_this_machine(url: &str) -> bool {
     ["127.", "localhost", "[::1]", "0.0.0.0"].iter().any(|local| host.starts_with(local))
 }
 
-fn is_slug(name: &str) -> bool {
+pub(super) fn is_slug(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::{DEFAULT, Problem, Settings, SettingsError, Sources};
 
-/// Tables whose keys are names the operator chooses, with what each entry looks like.
+/// Tables whose keys are names the operator chooses, with what each entry looks like: a text, or another value in JSON.
 const NAMED: [(&str, &[(&str, &str)]); 2] = [
-    ("payments.webhook", &[("secret_file", ""), ("pay_url", "")]),
+    ("payments.webhook", &[("secret_file", ""), ("pay_url", ""), ("callback_addresses", "[]")]),
     ("partners", &[("channel", ""), ("token_sha256", "")]),
 ];
 
@@ -117,8 +117,9 @@ fn fit_named(
         *value = default.clone();
         return;
     };
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
     let empty: Map<String, Value> =
-        entry.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect();
+        entry.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
     for (name, inner) in table {
         fit(inner, &Value::Object(empty.clone()), &join(key, name), problems);
         if let Value::Object(given) = inner {

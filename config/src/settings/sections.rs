@@ -1,6 +1,5 @@
 //! The sections of the settings. `default.toml` says what each key is for; the units are in its name there.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -330,24 +329,6 @@ pub struct Limits {
     pub sign_ins_per_address_per_minute: u32,
     /// New applications.
     pub applications_per_address_per_hour: u32,
-}
-
-/// `[payments]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Payments {
-    /// `[payments.webhook.NAME]`: providers that report payments in signed calls.
-    pub webhook: HashMap<String, Webhook>,
-}
-
-/// `[payments.webhook.NAME]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Webhook {
-    /// The HMAC-SHA256 key, at least 32 octets.
-    pub secret_file: PathBuf,
-    /// Where the applicant pays; `{number}` stands for the invoice's.
-    pub pay_url: String,
 }
 
 /// `[partners.NAME]`

@@ -57,7 +57,7 @@ fn every_problem_is_named_by_its_key_at_once() {
          [http]\nlisten = \"nowhere\"\nworkers = \"many\"\nlimit = 5\ntrusted_proxies = [\"10.0.0.1\", \"x\"]\n\
          [sms]\ncode_tries = 99\ncode_digits = -1\nproviders = [\"pigeon\"]\n\
          [crl]\nvalidity_hours = 5\noverlap_hours = 5\n\
-         [payments.webhook.click]\nsecret = 1\n[partners.mygov]\ntoken_sha256 = \"12\"\n\
+         [payments.webhook.upay]\nsecret = 1\n[partners.mygov]\ntoken_sha256 = \"12\"\n\
          [partners.desk]\nchannel = \"online\"\ntoken_sha256 = \"12\"\n",
     );
     sources.environment.insert("MUHR__HTTP__WROKERS".to_owned(), "4".to_owned());
@@ -73,8 +73,8 @@ fn every_problem_is_named_by_its_key_at_once() {
         "partners.desk.channel",
         "partners.desk.token_sha256",
         "partners.mygov.channel",
-        "payments.webhook.click.secret",
-        "payments.webhook.click.secret_file",
+        "payments.webhook.upay.secret",
+        "payments.webhook.upay.secret_file",
         "public_url",
         "sms.code_digits",
         "sms.code_tries",
@@ -98,15 +98,15 @@ fn a_database_url_that_cannot_be_read_is_not_repeated() {
 
 #[test]
 fn named_tables_come_from_any_source() {
-    let (_file, mut sources) = file("[payments.webhook.click]\nsecret_file = \"click\"\n");
+    let (_file, mut sources) = file("[payments.webhook.upay]\nsecret_file = \"click\"\n");
     sources
         .environment
-        .insert("MUHR__PAYMENTS__WEBHOOK__PAYNET__SECRET_FILE".to_owned(), "/run/paynet".to_owned());
+        .insert("MUHR__PAYMENTS__WEBHOOK__MUNIS__SECRET_FILE".to_owned(), "/run/paynet".to_owned());
     sources.environment.insert("MUHR__PARTNERS__PORTAL__TOKEN_SHA256".to_owned(), "0".repeat(64));
     sources.environment.insert("MUHR__PARTNERS__PORTAL__CHANNEL".to_owned(), "my.gov.uz".to_owned());
     let settings = Settings::load(&sources, &Role::ALL).unwrap();
-    assert_eq!(settings.payments.webhook["click"].secret_file, Path::new("var/click"));
-    assert_eq!(settings.payments.webhook["paynet"].secret_file, Path::new("/run/paynet"));
+    assert_eq!(settings.payments.webhook["upay"].secret_file, Path::new("var/click"));
+    assert_eq!(settings.payments.webhook["munis"].secret_file, Path::new("/run/paynet"));
     assert_eq!(settings.partners["portal"].token_sha256, "0".repeat(64));
 }
 

@@ -157,7 +157,10 @@ fn renewed(
         if !needs_another(&stored, &invoice, reader.now) {
             return Ok((stored, invoice));
         }
-        invoices::lapse(connection, &invoice.id)?;
+        // What was returned leaves room for another; what is open is so until somebody says that its time has passed.
+        if invoice.state == "open" && !invoices::lapse(connection, &invoice.id, reader.now)? {
+            return Ok((stored, invoices::find(connection, &invoice.id)?));
+        }
     }
     let application = &stored.application;
     let quote = context
@@ -170,7 +173,8 @@ fn renewed(
 }
 
 fn needs_another(stored: &StoredApplication, invoice: &invoices::Invoice, now: Timestamp) -> bool {
-    stored.application.state == State::Draft && matches!(state_now(invoice, now), "expired" | "cancelled")
+    stored.application.state == State::Draft
+        && matches!(state_now(invoice, now), "expired" | "cancelled" | "refunded")
 }
 
 /// An open invoice whose time has passed is expired, also before anybody writes that down.
@@ -206,7 +210,7 @@ fn print(
         Some(organization) => organization.as_str().to_owned(),
         None => application.subject.common_name(),
     };
-    let links = pay_links(context, &invoice.number);
+    let links = pay_links(context, invoice);
     // Without a provider the applicant still finds the invoice where they applied.
     let applied =
         || context.settings.public_url.join(&format!("applications/{}", application.id)).to_string();
@@ -224,22 +228,15 @@ fn print(
 }
 
 /// In the order of the providers' names.
-fn pay_links(context: &Context, number: &str) -> Vec<PayLink> {
-    let providers = context.settings.payments.webhook.iter();
-    let mut links: Vec<PayLink> = providers
-        .map(|(provider, webhook)| PayLink {
-            provider: provider.clone(),
-            url: webhook.pay_url.replace("{number}", number),
-        })
-        .collect();
-    links.sort_by(|one, other| one.provider.cmp(&other.provider));
-    links
+fn pay_links(context: &Context, invoice: &invoices::Invoice) -> Vec<PayLink> {
+    let links = context.providers.pay_links(&invoice.number, invoice.amount_tiyin);
+    links.into_iter().map(|(provider, url)| PayLink { provider, url }).collect()
 }
 
 impl InvoiceView {
     fn at(invoice: invoices::Invoice, context: &Context, now: Timestamp) -> Self {
         let state = state_now(&invoice, now);
-        let pay_links = if state == "open" { pay_links(context, &invoice.number) } else { Vec::new() };
+        let pay_links = if state == "open" { pay_links(context, &invoice) } else { Vec::new() };
         Self {
             id: invoice.id,
             number: invoice.number,

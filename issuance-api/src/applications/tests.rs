@@ -82,7 +82,7 @@ fn pay(harness: &Harness, invoice: &Value) -> Ask {
     let report = json!({
         "transaction": "T-1", "invoice": invoice["id"], "amount_tiyin": invoice["amount_tiyin"], "at": now,
     });
-    let signature = harness.context.webhooks.sign("bank", report.to_string().as_bytes(), now).unwrap();
+    let signature = harness.context.providers.played().unwrap().sign(report.to_string().as_bytes(), now);
     Ask::post("/payments/webhook/bank", &report).header("muhr-signature", &signature)
 }
 

@@ -35,6 +35,12 @@ impl Scene {
     async fn start() -> Self {
         let harness = Harness::start_with(&[("sms.quiet_from_hour", "0"), ("sms.quiet_until_hour", "0")]);
         let (application, invoice) = applied(&harness).await;
+        // What the application itself has told is not what these tests are about.
+        let now = harness.context.now();
+        harness.write(|connection| {
+            let told = jobs::claim(connection, JobKind::SendMessage, "test", now, Duration::ZERO, 100)?;
+            jobs::complete(connection, &told.iter().map(|job| job.id).collect::<Vec<_>>())
+        });
         let (stop, stopping) = watch::channel(false);
         actix_web::rt::spawn(run(harness.context.clone().into_inner(), stopping));
         Self { harness, application, invoice, stop }
@@ -72,7 +78,7 @@ impl Scene {
     /// The invoice can be paid no more.
     fn close_invoice(&self) {
         let later = self.harness.context.now().plus(Duration::from_secs(30 * 86_400));
-        self.harness.write(|connection| invoices::expire(connection, later));
+        self.harness.write(|connection| invoices::expire(connection, later, 100));
     }
 
     fn states(&self) -> Vec<(String, &'static str)> {

@@ -72,7 +72,7 @@ fn report(harness: &Harness, invoice: &Value, transaction: &str, amount: &Value)
     let now = harness.context.now();
     let report =
         json!({"transaction": transaction, "invoice": invoice["number"], "amount_tiyin": amount, "at": now});
-    let signature = harness.context.webhooks.sign("bank", report.to_string().as_bytes(), now).unwrap();
+    let signature = harness.context.providers.played().unwrap().sign(report.to_string().as_bytes(), now);
     Ask::post("/payments/webhook/bank", &report).header("muhr-signature", &signature)
 }
 

@@ -1,95 +1,71 @@
-//! Payment providers that report payments in calls signed with a shared secret.
+//! Gateways that report payments in calls signed with a shared secret: the treasury's billing, UPAY, a bank's own.
 //!
 //! `Muhr-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>">`: the time is under the signature, so that a
 //! call that was overheard is worth nothing a few minutes later.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::hmac;
 use ca_core::Timestamp;
+use ca_core::payment::{HOLD, Objection};
+use config::settings::Networks;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use store::invoices::{self, Invoice, Payment, PaymentRefusal};
-use zeroize::Zeroizing;
+use serde_json::json;
+use store::payments::{self, Announced};
+use store::{StoreError, invoices};
 
+use super::counter::text;
+use super::{Call, Desk, PaymentProvider, Reply, called};
 use crate::context::Context;
-use crate::json::{collect, declared_length, parse};
-use crate::problem::{Kind, Problem, only};
+use crate::json::parse;
+use crate::problem::{Kind, Problem};
+use crate::sms::{AccountError, password};
 
 /// The header that carries time and signature of a call.
-pub const SIGNATURE: &str = "muhr-signature";
+pub(crate) const SIGNATURE: &str = "muhr-signature";
 /// How far the time of a call may lie from ours, either way.
 const WINDOW: Duration = Duration::from_secs(300);
 /// HMAC-SHA256 needs a key as long as its output to be as strong as it (RFC 2104 section 3).
 const SECRET_MIN: usize = 32;
 
-/// Why the providers' secrets cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WebhookError {
-    /// The file is absent or may not be read.
-    #[error("the secret of payment provider {provider} in {file} cannot be read: {reason}")]
-    Unreadable {
-        /// The provider's name.
-        provider: String,
-        /// The file.
-        file: PathBuf,
-        /// What the system says.
-        reason: std::io::Error,
-    },
-    /// A shorter secret can be guessed.
-    #[error("the secret of payment provider {0} is shorter than 32 octets")]
-    TooShort(String),
+/// A gateway, with the key it signs its calls with.
+pub(crate) struct Webhook {
+    name: String,
+    key: hmac::Key,
+    pay_url: String,
+    networks: Networks,
 }
 
-/// The providers by name, with the keys they sign their calls with.
-pub struct Webhooks {
-    keys: HashMap<String, hmac::Key>,
-}
-
-impl Webhooks {
-    /// Reads the secrets; line ends at the end of a file do not belong to its secret.
+impl Webhook {
+    /// Reads the secret; line ends at the end of a file do not belong to it.
     ///
     /// # Errors
-    /// A file cannot be read or holds too little.
-    pub fn load(settings: &config::settings::Payments) -> Result<Self, WebhookError> {
-        let mut keys = HashMap::new();
-        for (provider, webhook) in &settings.webhook {
-            let secret = std::fs::read(&webhook.secret_file).map(Zeroizing::new).map_err(|reason| {
-                WebhookError::Unreadable {
-                    provider: provider.clone(),
-                    file: webhook.secret_file.clone(),
-                    reason,
-                }
-            })?;
-            let key = key(&secret).ok_or_else(|| WebhookError::TooShort(provider.clone()))?;
-            keys.insert(provider.clone(), key);
-        }
-        Ok(Self { keys })
+    /// The file cannot be read or holds too little.
+    pub(super) fn open(name: &str, settings: &config::settings::Webhook) -> Result<Self, AccountError> {
+        let of_provider =
+            |reason: &str| AccountError { key: "payments.webhook", reason: format!("{name}: {reason}") };
+        let secret = password(Some(&settings.secret_file), "payments.webhook")?;
+        let key = key(secret.expose_secret().as_bytes())
+            .ok_or_else(|| of_provider("the secret is shorter than 32 octets"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            key,
+            pay_url: settings.pay_url.clone(),
+            networks: settings.callback_addresses.clone(),
+        })
     }
 
-    /// Is there such a provider?
-    pub fn knows(&self, provider: &str) -> bool {
-        self.keys.contains_key(provider)
-    }
-
-    /// The provider that the sandbox plays: the one called `sandbox`, or else the first.
-    pub fn any(&self) -> Option<&str> {
-        let named = self.keys.keys().find(|name| *name == "sandbox");
-        named.or_else(|| self.keys.keys().min()).map(String::as_str)
-    }
-
-    /// The signature header a provider sends with this body; the sandbox plays one.
-    pub fn sign(&self, provider: &str, body: &[u8], now: Timestamp) -> Option<String> {
+    /// The signature header it sends with this body; the sandbox plays one.
+    pub(crate) fn sign(&self, body: &[u8], now: Timestamp) -> String {
         let seconds = now.unix_seconds();
-        let tag = hmac::sign(self.keys.get(provider)?, &signed(seconds, body));
-        Some(format!("t={seconds},v1={}", hex::encode(tag.as_ref())))
+        let tag = hmac::sign(&self.key, &signed(seconds, body));
+        format!("t={seconds},v1={}", hex::encode(tag.as_ref()))
     }
 
-    /// Did this provider sign this body just now? A header may hold several `v1`, while a secret is being replaced.
-    fn is_genuine(&self, provider: &str, header: &str, body: &[u8], now: Timestamp) -> bool {
-        let Some(key) = self.keys.get(provider) else { return false };
+    /// Was this body signed just now? A header may hold several `v1`, while a secret is being replaced.
+    fn is_genuine(&self, header: &str, body: &[u8], now: Timestamp) -> bool {
         let mut parts = header.split(',').filter_map(|part| part.trim().split_once('='));
         let Some(("t", seconds)) = parts.next() else { return false };
         let Ok(seconds) = seconds.parse::<i64>() else { return false };
@@ -98,8 +74,50 @@ impl Webhooks {
             return false;
         }
         parts.filter(|(name, _)| *name == "v1").any(|(_, tag)| {
-            hex::decode(tag).is_ok_and(|tag| hmac::verify(key, &signed(seconds, body), &tag).is_ok())
+            hex::decode(tag).is_ok_and(|tag| hmac::verify(&self.key, &signed(seconds, body), &tag).is_ok())
         })
+    }
+}
+
+impl PaymentProvider for Webhook {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn networks(&self) -> &Networks {
+        &self.networks
+    }
+
+    fn answer(&self, call: &Call, desk: &Desk) -> Result<Reply, Problem> {
+        if !self.is_genuine(call.signature.as_deref().unwrap_or_default(), &call.body, call.now) {
+            return Err(Problem::new(Kind::Unauthenticated));
+        }
+        let report: PaymentReport = parse(&call.body)?;
+        text(report.transaction.clone(), "/transaction", 128)?;
+        let announced = Announced {
+            provider: self.name.clone(),
+            transaction: report.transaction.clone(),
+            amount_tiyin: report.amount_tiyin,
+            at: report.at,
+            hold: HOLD,
+            recorded_by: None,
+            details: json!({}),
+        };
+        let paid = desk.write(|connection| -> Result<Result<PaymentAnswer, Objection>, StoreError> {
+            let invoice = invoices::named(connection, &report.invoice)?;
+            Ok(payments::pay(connection, &invoice.id, &announced, call.now)?.map(|payment| PaymentAnswer {
+                transaction: payment.provider_transaction,
+                invoice: invoice.id,
+                number: invoice.number,
+                state: "paid",
+                amount_tiyin: payment.amount_tiyin,
+            }))
+        })??;
+        Ok(Reply::ok(serde_json::to_value(paid).map_err(Problem::internal)?))
+    }
+
+    fn pay_link(&self, number: &str, _: i64) -> Option<String> {
+        (!self.pay_url.is_empty()).then(|| self.pay_url.replace("{number}", number))
     }
 }
 
@@ -117,7 +135,7 @@ fn signed(seconds: i64, body: &[u8]) -> Vec<u8> {
 /// What a provider reports.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PaymentReport {
+pub(crate) struct PaymentReport {
     /// The provider's name of the transaction: the same one pays once.
     pub transaction: String,
     /// The invoice's `id` or `number`.
@@ -139,15 +157,9 @@ pub(crate) struct PaymentAnswer {
     /// The invoice's number.
     number: String,
     /// The invoice's state: `paid`.
-    state: String,
+    state: &'static str,
     /// What was paid, in tiyin.
     amount_tiyin: i64,
-}
-
-pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/webhook/{provider}").route(web::post().to(report)).default_service(only("POST")),
-    );
 }
 
 /// A provider reports a payment
@@ -165,8 +177,10 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     responses(
         (status = 200, description = "the invoice is paid", body = PaymentAnswer),
         (status = 401, description = "unauthenticated: no, a wrong or an old signature", body = crate::problem::Document),
+        (status = 403, description = "forbidden: not from an address of the provider", body = crate::problem::Document),
         (status = 404, description = "not-found: no such provider or invoice", body = crate::problem::Document),
         (status = 409, description = "invoice-not-payable", body = crate::problem::Document),
+        (status = 413, description = "payload-too-large: above 64 KiB", body = crate::problem::Document),
     )
 )]
 pub(crate) async fn report(
@@ -175,57 +189,7 @@ pub(crate) async fn report(
     provider: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let provider = provider.into_inner();
-    if !context.webhooks.knows(&provider) {
-        return Err(Problem::new(Kind::NotFound));
-    }
-    let limit = context.settings.http.max_json_bytes;
-    let body = collect(payload.into_inner(), declared_length(&request), limit).await?;
-    let header = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let now = context.now();
-    if !context.webhooks.is_genuine(&provider, header, &body, now) {
-        return Err(Problem::new(Kind::Unauthenticated));
-    }
-    let report: PaymentReport = parse(&body)?;
-    if !(1..=128).contains(&report.transaction.chars().count()) {
-        return Err(Problem::field("/transaction", "too-long"));
-    }
-    let payment = Payment {
-        provider,
-        transaction: report.transaction,
-        amount_tiyin: report.amount_tiyin,
-        paid_at: report.at,
-    };
-    let named = report.invoice;
-    let answer = context
-        .write(move |connection| {
-            let invoice = invoices::named(connection, &named)?;
-            let invoice = invoices::pay(connection, &invoice.id, &payment, now)??;
-            Ok(answer(invoice, payment))
-        })
-        .await?;
-    Ok(HttpResponse::Ok().json(answer))
-}
-
-fn answer(invoice: Invoice, payment: Payment) -> PaymentAnswer {
-    PaymentAnswer {
-        transaction: payment.transaction,
-        invoice: invoice.id,
-        number: invoice.number,
-        state: invoice.state,
-        amount_tiyin: invoice.amount_tiyin,
-    }
-}
-
-impl From<PaymentRefusal> for Problem {
-    fn from(refusal: PaymentRefusal) -> Self {
-        let (pointer, name) = match refusal {
-            PaymentRefusal::WrongAmount => ("/amount_tiyin", "wrong-amount"),
-            PaymentRefusal::AlreadyPaid => ("/invoice", "already-paid"),
-            PaymentRefusal::NotPayable => ("/invoice", "not-payable"),
-        };
-        Self::new(Kind::InvoiceNotPayable).because(pointer, format!("payment-{name}"), &refusal.to_string())
-    }
+    called(context, &provider, request, payload).await
 }
 
 #[cfg(test)]
@@ -236,9 +200,9 @@ mod tests {
     /// printf '1790000000.{"transaction":"T-1"}' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
     const GENUINE: &str = "t=1790000000,v1=56a2ad747cbcfc649c067afcc75c81359e451e109db66bdd6dbd91b5b65eea23";
 
-    fn webhooks() -> Webhooks {
+    fn bank() -> Webhook {
         let key = key(b"0123456789abcdef0123456789abcdef\n").unwrap();
-        Webhooks { keys: HashMap::from([("bank".to_owned(), key)]) }
+        Webhook { name: "bank".to_owned(), key, pay_url: String::new(), networks: Networks::default() }
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -247,22 +211,21 @@ mod tests {
 
     #[test]
     fn a_signature_made_by_openssl_is_genuine() {
-        assert!(webhooks().is_genuine("bank", GENUINE, BODY, at(1_790_000_000)));
-        assert_eq!(webhooks().sign("bank", BODY, at(1_790_000_000)).as_deref(), Some(GENUINE));
+        assert!(bank().is_genuine(GENUINE, BODY, at(1_790_000_000)));
+        assert_eq!(bank().sign(BODY, at(1_790_000_000)), GENUINE);
     }
 
     #[test]
     fn a_call_is_refused_after_five_minutes_and_before_its_time() {
         for (now, genuine) in [(300, true), (301, false), (-300, true), (-301, false)] {
-            assert_eq!(webhooks().is_genuine("bank", GENUINE, BODY, at(1_790_000_000 + now)), genuine);
+            assert_eq!(bank().is_genuine(GENUINE, BODY, at(1_790_000_000 + now)), genuine);
         }
     }
 
     #[test]
     fn nothing_but_the_signed_body_of_that_provider_at_that_time_is_genuine() {
-        let (webhooks, now) = (webhooks(), at(1_790_000_000));
-        assert!(!webhooks.is_genuine("bank", GENUINE, b"{}", now));
-        assert!(!webhooks.is_genuine("other", GENUINE, BODY, now));
+        let (bank, now) = (bank(), at(1_790_000_000));
+        assert!(!bank.is_genuine(GENUINE, b"{}", now));
         for header in [
             "",
             "t=1790000000",
@@ -273,9 +236,9 @@ mod tests {
             &GENUINE.replace("t=1790000000", "t=1790000001"),
             &GENUINE.replace("v1", "v0"),
         ] {
-            assert!(!webhooks.is_genuine("bank", header, BODY, now), "{header}");
+            assert!(!bank.is_genuine(header, BODY, now), "{header}");
         }
-        assert!(webhooks.is_genuine("bank", &GENUINE.replace(",v1", ",v1=00,v1"), BODY, now));
+        assert!(bank.is_genuine(&GENUINE.replace(",v1", ",v1=00,v1"), BODY, now));
     }
 
     #[test]

@@ -15,14 +15,14 @@ const ANSWER_MAX: usize = 64 * 1024;
 const REST_MAX: Duration = Duration::from_secs(900);
 
 /// What came back.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
 /// A client for one gateway.
-pub(super) fn client(timeout: Duration, key: &'static str) -> Result<Client, AccountError> {
+pub(crate) fn client(timeout: Duration, key: &'static str) -> Result<Client, AccountError> {
     Client::builder()
         .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())
@@ -32,7 +32,7 @@ pub(super) fn client(timeout: Duration, key: &'static str) -> Result<Client, Acc
 }
 
 /// Sends a request and reads the whole answer.
-pub(super) async fn call(request: RequestBuilder) -> Result<Answer, SendError> {
+pub(crate) async fn call(request: RequestBuilder) -> Result<Answer, SendError> {
     let lost = |error: reqwest::Error| match () {
         // The request had not left yet.
         () if error.is_connect() || error.is_builder() => SendError::not_taken("no connection"),
@@ -53,7 +53,7 @@ pub(super) async fn call(request: RequestBuilder) -> Result<Answer, SendError> {
 
 impl Answer {
     /// The failures that say nothing about the message: the gateway is busy, broken, or not the gateway at all.
-    pub(super) fn sound(self) -> Result<Self, SendError> {
+    pub(crate) fn sound(self) -> Result<Self, SendError> {
         let status = self.status;
         if status == StatusCode::TOO_MANY_REQUESTS {
             let rest = self.retry_after();
@@ -73,7 +73,7 @@ impl Answer {
     }
 
     /// The body, if it is JSON.
-    pub(super) fn json(&self) -> Option<Value> {
+    pub(crate) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 

@@ -7,6 +7,7 @@ use ca_core::Timestamp;
 use ca_core::application::{Actor, ApplicationId, DocumentKind, Officer, Role};
 use ca_core::csr::CertificationRequest;
 use ca_core::fee::{Channel, FeeTable};
+use ca_core::payment::HOLD;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
 use ca_core::subject::{Subject, SubjectForm, SubjectType};
 use ca_signer::SigningService;
@@ -14,7 +15,7 @@ use config::Settings;
 use config::tables::Tables;
 use store::applications::NewApplication;
 use store::documents::Document;
-use store::invoices::Payment;
+use store::payments::{self, Announced};
 use store::{Database, StoreError, applications, documents, invoices};
 
 use super::meter::{Meter, figure};
@@ -166,13 +167,16 @@ fn apply(
     let quote = fees.quote(subject.subject_type(), Channel::Online, now)?;
     let expires_at = now.plus(std::time::Duration::from_secs(3600));
     let invoice = invoices::write(connection, id, &quote, expires_at, now)?;
-    let payment = Payment {
+    let payment = Announced {
         provider: "measurement".to_owned(),
         transaction: invoice.id.clone(),
         amount_tiyin: invoice.amount_tiyin,
-        paid_at: now,
+        at: now,
+        hold: HOLD,
+        recorded_by: None,
+        details: serde_json::json!({}),
     };
-    let paid = invoices::pay(connection, &invoice.id, &payment, now)?;
+    let paid = payments::pay(connection, &invoice.id, &payment, now)?;
     paid.map_err(|refusal| StoreError::Conflict(refusal.to_string()))?;
     Ok(id)
 }

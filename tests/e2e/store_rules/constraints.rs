@@ -14,6 +14,10 @@ on_both_databases!(
     a_certificate_has_its_intent,
     a_state_is_one_of_the_design,
     a_transaction_of_a_provider_pays_once,
+    an_invoice_has_one_transaction_that_is_not_cancelled,
+    a_posting_moves_the_whole_amount_between_the_accounts_of_its_kind,
+    a_posting_is_neither_changed_nor_deleted,
+    what_was_paid_is_not_released,
     a_job_of_a_kind_is_queued_once,
 );
 
@@ -105,8 +109,56 @@ fn a_transaction_of_a_provider_pays_once(kind: Database) {
     ground.under_review();
     ground.draft();
     let open = "(SELECT id FROM invoices WHERE state = 'open')";
-    let columns = "invoice_id, provider, provider_transaction, amount_tiyin, at";
+    let columns = "invoice_id, provider, provider_transaction, state, amount_tiyin, provider_time, created_at, held_until, performed_at, details";
     refused(&ground, &copy("payments", columns, &columns.replace("invoice_id", open)), "unique");
+}
+
+fn an_invoice_has_one_transaction_that_is_not_cancelled(kind: Database) {
+    let ground = Ground::new(kind);
+    ground.under_review();
+    let columns = "invoice_id, provider, provider_transaction, state, amount_tiyin, provider_time, created_at, held_until, performed_at, details";
+    for state in ["'created'", "'performed'"] {
+        let another = columns.replace("provider_transaction", "'another'").replace("state", state);
+        refused(&ground, &copy("payments", columns, &another), "unique");
+    }
+}
+
+fn a_posting_moves_the_whole_amount_between_the_accounts_of_its_kind(kind: Database) {
+    let ground = Ground::new(kind);
+    ground.draft();
+    let columns = "invoice_id, kind, debit, credit, amount_tiyin, at";
+    let post = |kind: &str, debit: &str, credit: &str, amount: &str| {
+        copy("ledger_postings", columns, &format!("invoice_id, {kind}, {debit}, {credit}, {amount}, at"))
+    };
+    refused(&ground, &post("kind", "debit", "credit", "amount_tiyin"), "unique");
+    for (kind, debit, credit) in [
+        ("'release'", "'invoice'", "'fee'"),
+        ("'payment'", "'invoice'", "'provider:bank'"),
+        ("'payment'", "'provider:'", "'invoice'"),
+        ("'refund'", "'fee'", "'provider:bank'"),
+        ("'gift'", "'provider:bank'", "'fee'"),
+    ] {
+        refused(&ground, &post(kind, debit, credit, "amount_tiyin"), "check");
+    }
+    for amount in ["amount_tiyin - 1", "amount_tiyin + 1"] {
+        refused(&ground, &post("'release'", "'fee'", "'invoice'", amount), "foreign key");
+    }
+}
+
+fn a_posting_is_neither_changed_nor_deleted(kind: Database) {
+    let ground = Ground::new(kind);
+    ground.draft();
+    refused(&ground, "UPDATE ledger_postings SET at = at + 1", "append-only");
+    refused(&ground, "DELETE FROM ledger_postings", "append-only");
+}
+
+fn what_was_paid_is_not_released(kind: Database) {
+    let ground = Ground::new(kind);
+    ground.under_review();
+    let columns = "invoice_id, kind, debit, credit, amount_tiyin, at";
+    let released = "invoice_id, 'release', 'fee', 'invoice', amount_tiyin, at";
+    let charge = format!("{} WHERE kind = 'charge'", copy("ledger_postings", columns, released));
+    refused(&ground, &charge, "unique");
 }
 
 fn a_job_of_a_kind_is_queued_once(kind: Database) {

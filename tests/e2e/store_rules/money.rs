@@ -1,8 +1,10 @@
 //! Invoices are numbered without gaps and paid once.
 
 use ca_core::application::{Actor, ApplicationId};
+use ca_core::payment::Objection;
 use store::StoreError;
-use store::invoices::{self, Invoice, Payment, PaymentRefusal};
+use store::invoices::{self, Invoice};
+use store::payments::{self, Announced, Payment};
 
 use super::stage::{Ground, HOUR, assert_distinct, at_once, later, now, payment, quote};
 use crate::stack::Database;
@@ -19,10 +21,10 @@ on_both_databases!(
     a_second_live_invoice_is_refused_and_takes_no_number,
 );
 
-type Paid = Result<Invoice, PaymentRefusal>;
+type Paid = Result<Payment, Objection>;
 
-fn pay(ground: &Ground, invoice: &Invoice, payment: &Payment) -> Paid {
-    ground.write(|c| invoices::pay(c, &invoice.id, payment, now()))
+fn pay(ground: &Ground, invoice: &Invoice, payment: &Announced) -> Paid {
+    ground.write(|c| payments::pay(c, &invoice.id, payment, now()))
 }
 
 fn open_invoice(ground: &Ground) -> (ApplicationId, Invoice) {
@@ -31,9 +33,14 @@ fn open_invoice(ground: &Ground) -> (ApplicationId, Invoice) {
 }
 
 /// Rows that a payment writes.
-fn trace(ground: &Ground) -> [u64; 3] {
-    ["payments", "audit_entries WHERE action = 'invoice.pay'", "jobs WHERE dedup_key LIKE 'paid:%'"]
-        .map(|table| ground.count(table))
+fn trace(ground: &Ground) -> [u64; 4] {
+    [
+        "payments",
+        "ledger_postings WHERE kind = 'payment'",
+        "audit_entries WHERE action = 'invoice.pay'",
+        "jobs WHERE dedup_key LIKE 'paid:%'",
+    ]
+    .map(|table| ground.count(table))
 }
 
 fn the_same_transaction_pays_once_and_is_answered_the_same(kind: Database) {
@@ -41,10 +48,11 @@ fn the_same_transaction_pays_once_and_is_answered_the_same(kind: Database) {
     let (id, invoice) = open_invoice(&ground);
     let once = payment(&invoice, "t");
     let first = pay(&ground, &invoice, &once).expect("taken");
-    assert_eq!((first.state.as_str(), first.paid_at), ("paid", Some(now().unix_millis())));
-    assert_eq!(pay(&ground, &invoice, &once), Ok(first.clone()));
-    assert_eq!(ground.invoice(id), first);
-    assert_eq!(trace(&ground), [1, 1, 1]);
+    assert_eq!((first.state.as_str(), first.performed_at), ("performed", Some(now().unix_millis())));
+    assert_eq!(pay(&ground, &invoice, &once), Ok(first));
+    let paid = ground.invoice(id);
+    assert_eq!((paid.state.as_str(), paid.paid_at), ("paid", Some(now().unix_millis())));
+    assert_eq!(trace(&ground), [1; 4]);
     assert!(ground.application(id).facts.paid);
 }
 
@@ -52,37 +60,37 @@ fn another_transaction_does_not_pay_again(kind: Database) {
     let ground = Ground::new(kind);
     let (_, invoice) = open_invoice(&ground);
     pay(&ground, &invoice, &payment(&invoice, "t")).expect("taken");
-    assert_eq!(pay(&ground, &invoice, &payment(&invoice, "u")), Err(PaymentRefusal::AlreadyPaid));
-    let elsewhere = Payment { provider: "post".to_owned(), ..payment(&invoice, "t") };
-    assert_eq!(pay(&ground, &invoice, &elsewhere), Err(PaymentRefusal::AlreadyPaid));
-    assert_eq!(trace(&ground), [1, 1, 1]);
+    assert_eq!(pay(&ground, &invoice, &payment(&invoice, "u")), Err(Objection::Paid));
+    let elsewhere = Announced { provider: "post".to_owned(), ..payment(&invoice, "t") };
+    assert_eq!(pay(&ground, &invoice, &elsewhere), Err(Objection::Paid));
+    assert_eq!(trace(&ground), [1; 4]);
 }
 
 fn another_amount_does_not_pay(kind: Database) {
     let ground = Ground::new(kind);
     let (id, invoice) = open_invoice(&ground);
     for amount_tiyin in [invoice.amount_tiyin - 1, invoice.amount_tiyin + 1, 0, -invoice.amount_tiyin] {
-        let other = Payment { amount_tiyin, ..payment(&invoice, "t") };
-        assert_eq!(pay(&ground, &invoice, &other), Err(PaymentRefusal::WrongAmount));
+        let other = Announced { amount_tiyin, ..payment(&invoice, "t") };
+        assert_eq!(pay(&ground, &invoice, &other), Err(Objection::WrongAmount));
     }
     assert_eq!(ground.invoice(id).state, "open");
-    assert_eq!(trace(&ground), [0, 0, 0]);
+    assert_eq!(trace(&ground), [0; 4]);
 }
 
 fn an_expired_or_cancelled_invoice_cannot_be_paid(kind: Database) {
     let ground = Ground::new(kind);
     let (id, invoice) = open_invoice(&ground);
     let late = later(3600);
-    let answer = |at| ground.write(|c| invoices::pay(c, &invoice.id, &payment(&invoice, "t"), at));
-    assert_eq!(answer(late), Err(PaymentRefusal::NotPayable), "nobody has swept yet");
-    assert_eq!(ground.write(|c| invoices::expire(c, late)), 1);
+    let answer = |at| ground.write(|c| payments::pay(c, &invoice.id, &payment(&invoice, "t"), at));
+    assert_eq!(answer(late), Err(Objection::Expired), "nobody has swept yet");
+    assert_eq!(ground.write(|c| invoices::expire(c, late, 100)), 1);
     assert_eq!(ground.invoice(id).state, "expired");
-    assert_eq!(answer(now()), Err(PaymentRefusal::NotPayable));
+    assert_eq!(answer(now()), Err(Objection::Expired));
 
     let (id, invoice) = open_invoice(&ground);
     ground.apply(|it| it.withdraw(Actor::Applicant, now()).expect("a draft"), id);
-    assert_eq!(pay(&ground, &invoice, &payment(&invoice, "t")), Err(PaymentRefusal::NotPayable));
-    assert_eq!(trace(&ground), [0, 0, 0]);
+    assert_eq!(pay(&ground, &invoice, &payment(&invoice, "t")), Err(Objection::Cancelled));
+    assert_eq!(trace(&ground), [0; 4]);
 }
 
 fn of_two_payments_at_once_one_is_taken(kind: Database) {
@@ -92,13 +100,10 @@ fn of_two_payments_at_once_one_is_taken(kind: Database) {
         let answers = at_once(4, |n| pay(&ground, &invoice, &payment(&invoice, &n.to_string())));
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
         assert!(
-            answers
-                .iter()
-                .filter_map(|answer| answer.as_ref().err())
-                .all(|it| *it == PaymentRefusal::AlreadyPaid),
+            answers.iter().filter_map(|answer| answer.as_ref().err()).all(|it| *it == Objection::Paid),
             "{answers:?}"
         );
-        assert_eq!(trace(&ground), [round; 3]);
+        assert_eq!(trace(&ground), [round; 4]);
     }
 }
 
@@ -108,8 +113,8 @@ fn one_transaction_called_twice_at_once_is_answered_twice_the_same(kind: Databas
         let (_, invoice) = open_invoice(&ground);
         let once = payment(&invoice, "t");
         let answers = at_once(4, |_| pay(&ground, &invoice, &once).expect("taken").state);
-        assert_eq!(answers, ["paid"; 4]);
-        assert_eq!(trace(&ground), [round; 3]);
+        assert_eq!(answers, ["performed"; 4]);
+        assert_eq!(trace(&ground), [round; 4]);
     }
 }
 
@@ -118,10 +123,9 @@ fn a_transaction_pays_one_invoice(kind: Database) {
     let ((_, first), (id, second)) = (open_invoice(&ground), open_invoice(&ground));
     let once = payment(&first, "t");
     pay(&ground, &first, &once).expect("taken");
-    let again = ground.store.write(|c| invoices::pay(c, &second.id, &once, now()));
-    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    assert_eq!(pay(&ground, &second, &once), Err(Objection::OtherTransaction));
     assert_eq!(ground.invoice(id).state, "open");
-    assert_eq!(trace(&ground), [1, 1, 1]);
+    assert_eq!(trace(&ground), [1; 4]);
 }
 
 fn invoice_numbers_have_no_gaps_and_no_doubles(kind: Database) {
@@ -152,7 +156,7 @@ fn a_second_live_invoice_is_refused_and_takes_no_number(kind: Database) {
     assert!(matches!(second, Err(StoreError::Conflict(_))));
     let (_, next) = open_invoice(&ground);
     assert_eq!(next.number, "M-2026-0000002");
-    ground.write(|c| invoices::expire(c, later(3600)));
+    ground.write(|c| invoices::expire(c, later(3600), 100));
     ground.write(|c| invoices::write(c, id, &quote(), later(7200), now()).map(drop));
     assert_eq!(ground.invoice(id).state, "open");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ca_core::application::{Actor, Application, ApplicationId, DocumentKind, Officer, Role, Transition};
 use ca_core::fee::{Channel, Quote};
+use ca_core::payment::HOLD;
 use ca_core::subject::{Subject, SubjectForm, SubjectType};
 use ca_core::{SerialNumber, Timestamp};
 use config::Settings;
@@ -15,10 +16,11 @@ use config::tables::Tables;
 use store::applications::{self, NewApplication};
 use store::certificates::NewCertificate;
 use store::documents::{self, Document};
-use store::invoices::{self, Invoice, Payment};
+use store::invoices::{self, Invoice};
 use store::issuance::{self, Intent, Signed};
 use store::issuers::{self, Issuer};
 use store::jobs::{self, Job, JobKind};
+use store::payments::{self, Announced};
 use store::{Connection, Database, Options, StoreError, Target, migrations, officers};
 
 use crate::person::{Person, next_number};
@@ -166,7 +168,7 @@ impl Ground {
         let invoice = self.invoice(id);
         self.write(|c| {
             applications::set_csr(c, id, csr, spki_sha256, "applicant", now())?;
-            invoices::pay(c, &invoice.id, &payment(&invoice, "a transaction"), now()).map(drop)
+            payments::pay(c, &invoice.id, &payment(&invoice, "a transaction"), now()).map(drop)
         });
         self.apply(|application| application.submit(Actor::Applicant, now()).expect("complete"), id);
         id
@@ -269,12 +271,15 @@ pub(crate) fn settings(values: &[(&str, &str)]) -> Settings {
 }
 
 /// Enough for the invoice; the provider's names of transactions differ from run to run.
-pub(crate) fn payment(invoice: &Invoice, transaction: &str) -> Payment {
-    Payment {
+pub(crate) fn payment(invoice: &Invoice, transaction: &str) -> Announced {
+    Announced {
         provider: "bank".to_owned(),
         transaction: format!("{transaction} for {}", invoice.number),
         amount_tiyin: invoice.amount_tiyin,
-        paid_at: now(),
+        at: now(),
+        hold: HOLD,
+        recorded_by: None,
+        details: serde_json::json!({}),
     }
 }
 
