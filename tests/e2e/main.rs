@@ -24,6 +24,7 @@ mod http;
 mod janitor;
 mod postgres;
 mod program;
+mod server;
 mod sql;
 mod stack;
 
