@@ -14,6 +14,7 @@ mod ocsp_faults;
 mod once_only;
 mod oracle;
 mod payments_click;
+mod payments_payme;
 mod price;
 mod readme;
 mod relying_servers;
