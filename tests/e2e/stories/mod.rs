@@ -15,6 +15,7 @@ mod once_only;
 mod oracle;
 mod payments_click;
 mod payments_payme;
+mod payments_paynet;
 mod price;
 mod readme;
 mod relying_servers;
