@@ -16,6 +16,7 @@ mod oracle;
 mod payments_click;
 mod payments_payme;
 mod payments_paynet;
+mod payments_races;
 mod payments_webhook;
 mod price;
 mod readme;
