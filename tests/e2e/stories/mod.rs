@@ -14,6 +14,7 @@ mod ocsp_faults;
 mod once_only;
 mod oracle;
 mod payments_click;
+mod payments_counter;
 mod payments_kills;
 mod payments_payme;
 mod payments_paynet;
