@@ -19,6 +19,7 @@ mod payments_kills;
 mod payments_payme;
 mod payments_paynet;
 mod payments_races;
+mod payments_reconciliation;
 mod payments_refunds;
 mod payments_webhook;
 mod price;
