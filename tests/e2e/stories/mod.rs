@@ -16,6 +16,7 @@ mod oracle;
 mod payments_click;
 mod payments_counter;
 mod payments_kills;
+mod payments_oracles;
 mod payments_payme;
 mod payments_paynet;
 mod payments_races;
