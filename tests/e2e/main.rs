@@ -24,6 +24,7 @@ mod http;
 mod janitor;
 mod postgres;
 mod program;
+mod server;
 mod sql;
 mod stack;
 
@@ -32,6 +33,7 @@ mod applicant;
 mod key;
 mod mail_server;
 mod officer;
+mod payments;
 mod person;
 mod picture;
 mod relying_party;

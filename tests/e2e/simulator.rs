@@ -1,15 +1,13 @@
 //! SMS gateways as they behave on good and bad days, over HTTP: the calls of Eskiz and PlayMobile, and what they took.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::postgres::free_port;
+use crate::server::{Reply, Request, Server, reply};
 
 /// What a gateway does with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,21 +59,7 @@ struct State {
 pub(crate) struct Gateway {
     /// What to configure as its base.
     pub(crate) base: String,
-    state: Arc<Mutex<State>>,
-}
-
-struct Request {
-    line: String,
-    headers: HashMap<String, String>,
-    body: String,
-}
-
-struct Reply {
-    status: u16,
-    headers: String,
-    body: String,
-    wait: Duration,
-    hang_up: bool,
+    server: Server<State>,
 }
 
 impl Gateway {
@@ -93,21 +77,12 @@ impl Gateway {
     }
 
     fn start(path: &str, answer: fn(&mut State, &Request) -> Reply) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let base = format!("http://{}{path}", listener.local_addr().expect("bound"));
-        let state = Arc::<Mutex<State>>::default();
-        let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                thread::spawn(move || serve(&stream, &state, answer));
-            }
-        });
-        Self { base, state }
+        let server = Server::start(State::default(), answer);
+        Self { base: format!("{}{path}", server.address), server }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.server.state()
     }
 
     /// What it does with the next messages; afterwards it works again.
@@ -152,44 +127,6 @@ impl Gateway {
     }
 }
 
-fn serve(stream: &TcpStream, state: &Mutex<State>, answer: fn(&mut State, &Request) -> Reply) {
-    let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader) {
-        let reply = {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.calls.push(request.line.clone());
-            answer(&mut state, &request)
-        };
-        thread::sleep(reply.wait);
-        if reply.hang_up {
-            return;
-        }
-        let Reply { status, headers, body, .. } = reply;
-        let head = format!("HTTP/1.1 {status} as played\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
-        let mut stream = stream;
-        if stream.write_all(format!("{head}{body}").as_bytes()).is_err() {
-            return;
-        }
-    }
-}
-
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-    let mut headers = HashMap::new();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok().filter(|read| *read > 0)?;
-        let Some((name, value)) = header.trim_end().split_once(':') else { break };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let length = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let line = line.rsplit_once(' ').map_or(line.as_str(), |(line, _)| line).to_owned();
-    Some(Request { line, headers, body: String::from_utf8_lossy(&body).into_owned() })
-}
-
 impl Request {
     /// A field of a form.
     fn field(&self, name: &str) -> String {
@@ -212,11 +149,6 @@ fn decoded(text: &str) -> String {
         });
     }
     String::from_utf8(octets).expect("UTF-8")
-}
-
-fn reply(status: u16, body: &Value) -> Reply {
-    let headers = "content-type: application/json\r\n".to_owned();
-    Reply { status, headers, body: body.to_string(), wait: Duration::ZERO, hang_up: false }
 }
 
 /// Does what is to be done with a message; `taken` and `well` are what it is when all is well.
@@ -245,6 +177,7 @@ fn play(state: &mut State, taken: Taken, well: Reply) -> Reply {
 
 /// As its packages on PyPI call it, and what they read in its answers.
 fn eskiz(state: &mut State, request: &Request) -> Reply {
+    state.calls.push(request.line.clone());
     let token = json!({
         "message": "token_generated", "data": {"token": format!("token-{}", state.token)}, "token_type": "bearer",
     });
@@ -284,6 +217,7 @@ fn eskiz(state: &mut State, request: &Request) -> Reply {
 }
 
 fn playmobile(state: &mut State, request: &Request) -> Reply {
+    state.calls.push(request.line.clone());
     // muhr:secret
     if request.headers.get("authorization").map(String::as_str) != Some("Basic bXVocjpzZWNyZXQ=") {
         return reply(401, &json!({"error-code": 103, "error-description": "Unauthorized"}));

@@ -77,8 +77,7 @@ impl Database {
             Self::Sqlite => &SQLITE,
             Self::Postgres => &POSTGRES,
         };
-        let stack = place.get_or_init(|| self.start());
-        Shared { stack, log_start: stack.log().len() }
+        Shared::of(place.get_or_init(|| self.start()))
     }
 
     /// A stack of its own.
@@ -324,6 +323,13 @@ impl Stack {
         self.settings.push((key.to_owned(), value.to_owned()));
     }
 
+    /// Starts again, so many seconds later than it is.
+    pub(crate) fn travel(&mut self, seconds: i64) {
+        self.terminate(Role::All);
+        self.set("CLOCK_OFFSET_SECONDS", &seconds.to_string());
+        self.run(Role::All);
+    }
+
     /// A variable of the environment for processes that start from now on.
     pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -417,6 +423,12 @@ impl Drop for Stack {
         }
         let _ = fs::remove_dir_all(&self.folder);
         let _ = fs::remove_file(self.log_file());
+    }
+}
+
+impl Shared {
+    pub(crate) fn of(stack: &'static Stack) -> Self {
+        Self { stack, log_start: stack.log().len() }
     }
 }
 

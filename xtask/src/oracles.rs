@@ -1,4 +1,5 @@
-//! The Python judges (pkilint, an S3 server, a mail server, and what else reads our bytes), in a virtual environment of their own.
+//! The Python judges (pkilint, an S3 server, a mail server, other merchants' payment code, and what else reads our bytes),
+//! in a virtual environment of their own.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,14 +15,20 @@ const REQUIREMENTS: &[&str] = &[
     "aiosmtpd>=1.4.6",
     "asn1crypto>=1.5",
     "badkeys",
+    "click-pkg==0.15",
     "cryptography>=42",
     "dkimpy[ed25519]>=1.1",
+    // payme-pkg and click-pkg import what they do not ask for.
+    "Django>=4.2",
+    "djangorestframework>=3.15",
+    "fastapi>=0.110",
     "icalendar>=6",
     "moto[s3,server]>=5",
+    "payme-pkg==3.4.1",
     "pkilint>=0.13",
 ];
-const PROOF: &str =
-    "import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, icalendar, moto.server, nacl, pkilint";
+const PROOF: &str = "import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, icalendar, moto.server, nacl, pkilint; \
+     import click_up, clickup_fastapi.utils.auth, payme.exceptions";
 
 /// The folder, made and filled when it is not yet: `$MUHR_ORACLES`, else `oracles` in the build output.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf, String> {

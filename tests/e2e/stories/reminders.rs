@@ -7,19 +7,12 @@ use serde_json::json;
 use crate::applicant::{Application, SubjectType};
 use crate::mail_server::{MailServer, Tls};
 use crate::officer::Officer;
-use crate::stack::{Database, Role, Stack, eventually};
+use crate::stack::{Database, Stack, eventually};
 
 on_both_databases!(the_end_of_a_certificate_is_told_once_for_each_day_that_was_not_slept_through);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const DAY: i64 = 86_400;
-
-/// Starts again, so many seconds after the start of the story.
-fn travel(stack: &mut Stack, seconds: i64) {
-    stack.terminate(Role::All);
-    stack.set("CLOCK_OFFSET_SECONDS", &seconds.to_string());
-    stack.run(Role::All);
-}
 
 /// `channel|state` of the reminders of so many days.
 fn reminders(stack: &Stack, days: u32) -> Vec<String> {
@@ -36,10 +29,10 @@ fn the_end_of_a_certificate_is_told_once_for_each_day_that_was_not_slept_through
     Officer::revocation(&stack).revoke(&revoked.serial(), "superseded").json_or_empty();
     let to = format!("applicant{}@example.uz", application.person.number);
 
-    travel(&mut stack, 330 * DAY);
+    stack.travel(330 * DAY);
     std::thread::sleep(Duration::from_secs(2));
     assert!(reminders(&stack, 30).is_empty(), "35 days are left");
-    travel(&mut stack, 337 * DAY);
+    stack.travel(337 * DAY);
     let both = ["mail|sent", "sms|sent"];
     eventually("30 days before", PATIENCE, || (reminders(&stack, 30) == both).then_some(()));
     let mail = server.mail(&to, "gacha amal qiladi");
@@ -65,9 +58,9 @@ fn the_end_of_a_certificate_is_told_once_for_each_day_that_was_not_slept_through
         .problem(404, "not-found");
 
     // The seventh day passes while nothing runs.
-    travel(&mut stack, 365 * DAY - DAY / 2);
+    stack.travel(365 * DAY - DAY / 2);
     eventually("a day before", PATIENCE, || (reminders(&stack, 1) == ["sms|sent"]).then_some(()));
-    travel(&mut stack, 365 * DAY - DAY / 2 + 120);
+    stack.travel(365 * DAY - DAY / 2 + 120);
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(reminders(&stack, 30), both);
     assert!(reminders(&stack, 7).is_empty());
