@@ -36,7 +36,7 @@ use webhook::Webhook;
 use crate::context::Context;
 use crate::json::{collect, declared_length};
 use crate::problem::{Kind, Problem, only};
-use crate::request::address;
+use crate::request::{Spoken, address};
 use crate::sms::AccountError;
 
 /// The longest call that is read.
@@ -168,6 +168,11 @@ impl Providers {
         named.or_else(|| self.webhooks.values().next()).map(Arc::as_ref)
     }
 
+    /// Is it a gateway with signed calls? The others are not called at a gateway's address.
+    pub(crate) fn is_webhook(&self, name: &str) -> bool {
+        self.webhooks.contains_key(name)
+    }
+
     /// Does the provider return money when we call it?
     pub(crate) fn returns_by_call(&self, provider: &str) -> bool {
         provider == click::NAME && self.merchant.is_some()
@@ -228,7 +233,10 @@ pub(crate) async fn called(
     let reply = web::block(move || provider.answer(&call, &desk)).await??;
     context.doorbell.notify_one();
     let status = actix_web::http::StatusCode::from_u16(reply.status).map_err(Problem::internal)?;
-    Ok(HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(reply.body))
+    let mut response =
+        HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(reply.body);
+    response.extensions_mut().insert(Spoken);
+    Ok(response)
 }
 
 impl From<Objection> for Problem {

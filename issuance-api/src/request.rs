@@ -21,6 +21,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
+/// In an answer's extensions: its body is in the words of the caller's own protocol, also if it is an error.
+#[derive(Debug, Clone, Copy)]
+pub struct Spoken;
+
 /// Names the request, logs it without anything personal, and writes problem documents in the reader's language.
 pub async fn frame(
     request: ServiceRequest,
@@ -66,6 +70,7 @@ fn written<B: MessageBody>(
     let ours = response.response().extensions().get::<Problem>().cloned();
     let problem = match ours {
         Some(problem) => problem,
+        None if response.response().extensions().contains::<Spoken>() => return response,
         // A library's answer, for example to a body that is too long or a path nobody has.
         None if status.as_u16() >= 400 => Problem::of_status(status),
         None => return response,

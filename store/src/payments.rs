@@ -245,7 +245,7 @@ pub fn create(
     insert(connection, &invoice, announced, PaymentState::Created, now).map(Ok)
 }
 
-/// A provider tells of a payment when it is done. The same one again is answered as the first time.
+/// A provider tells of a payment when it is done. The same one again changes nothing, and says so.
 ///
 /// # Errors
 /// As [`create`].
@@ -254,19 +254,19 @@ pub fn pay(
     invoice_id: &str,
     announced: &Announced,
     now: Timestamp,
-) -> Result<Result<Payment, Objection>, StoreError> {
+) -> Result<Result<(Payment, Effect), Objection>, StoreError> {
     match begin(connection, invoice_id, announced, now)? {
         Ok(Begun::New(invoice)) => {
             let payment = insert(connection, &invoice, announced, PaymentState::Performed, now)?;
             settle(connection, &invoice, &payment, now)?;
-            Ok(Ok(payment))
+            Ok(Ok((payment, Effect::Now)))
         }
         Ok(Begun::Known(known)) => perform(connection, &known, None, now),
         Err(objection) => Ok(Err(objection)),
     }
 }
 
-/// The money has moved: the invoice is paid. The same call again is answered as the first time.
+/// The money has moved: the invoice is paid. The same call again changes nothing, and says so.
 ///
 /// A transaction that ran out of time is cancelled, with the objection as the answer.
 ///
@@ -277,11 +277,11 @@ pub fn perform(
     payment: &Payment,
     confirmed_by: Option<&str>,
     now: Timestamp,
-) -> Result<Result<Payment, Objection>, StoreError> {
+) -> Result<Result<(Payment, Effect), Objection>, StoreError> {
     let invoice = invoices::lock(connection, &payment.invoice_id)?;
     let payment = by_id(connection, payment.id)?;
     match payment.transaction()?.perform(invoice.state()?, now) {
-        Ok(Effect::Already) => Ok(Ok(payment)),
+        Ok(Effect::Already) => Ok(Ok((payment, Effect::Already))),
         Ok(Effect::Now) => {
             diesel::update(payments::table.find(payment.id))
                 .set((
@@ -297,7 +297,7 @@ pub fn perform(
                 ..payment
             };
             settle(connection, &invoice, &payment, now)?;
-            Ok(Ok(payment))
+            Ok(Ok((payment, Effect::Now)))
         }
         Err(objection) => {
             if payment.state()? == PaymentState::Created {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ca_core::Timestamp;
 use ca_core::calendar::parse_tashkent_time;
-use ca_core::payment::{HOLD, Objection, PaymentState};
+use ca_core::payment::{Effect, HOLD, Objection, PaymentState};
 use config::settings::Networks;
 use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
@@ -138,6 +138,7 @@ impl Form {
             true => Some(self.text("merchant_prepare_id")?.parse().ok()?),
             false => None,
         };
+        number("service_id")?;
         number("click_paydoc_id")?;
         Some(Order {
             click_trans_id: number("click_trans_id")?,
@@ -275,7 +276,12 @@ fn complete(connection: &mut Connection, order: &Order, now: Timestamp) -> Resul
             Ok(_) => Err(Code::TransactionCancelled),
         });
     }
-    Ok(payments::perform(connection, &payment, None, now)?.map(|payment| payment.id).map_err(Code::from))
+    Ok(match payments::perform(connection, &payment, None, now)? {
+        Ok((payment, Effect::Now)) => Ok(payment.id),
+        // The same call at the same moment was first.
+        Ok((_, Effect::Already)) => Err(Code::AlreadyPaid),
+        Err(objection) => Err(objection.into()),
+    })
 }
 
 /// The number as CLICK sent it, to be repeated; 0 for what is no number.

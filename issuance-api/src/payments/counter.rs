@@ -256,7 +256,7 @@ pub(crate) async fn confirm(
             }
             // What ran out of time stays cancelled, so an objection must not undo this transaction.
             match payments::perform(connection, &payment, Some(&login), now)? {
-                Ok(payment) => Ok(Ok(view(connection, payment)?)),
+                Ok((payment, _)) => Ok(Ok(view(connection, payment)?)),
                 Err(objection) => Ok(Err(objection)),
             }
         })

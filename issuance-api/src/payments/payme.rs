@@ -290,7 +290,7 @@ fn perform(connection: &mut Connection, id: &str, now: Timestamp) -> Result<Answ
         Err(refusal) => return Ok(Err(refusal)),
     };
     Ok(match payments::perform(connection, &payment, None, now)? {
-        Ok(payment) => Ok(json!({
+        Ok((payment, _)) => Ok(json!({
             "transaction": payment.id.to_string(),
             "perform_time": payment.performed_at.unwrap_or_default(),
             "state": 2,

@@ -2,7 +2,7 @@
 
 use ca_core::Timestamp;
 use ca_core::calendar::{TASHKENT, parse_tashkent_time, tashkent_time};
-use ca_core::payment::{HOLD, Objection, PaymentState};
+use ca_core::payment::{Effect, HOLD, Objection, PaymentState};
 use config::Language;
 use config::settings::Networks;
 use serde_json::{Map, Value, json};
@@ -214,8 +214,8 @@ fn perform(
     let paid = payments::pay(connection, &invoice.id, announced, now)?;
     Ok(match paid {
         // The same call at the same moment was first.
-        Ok(payment) if payment.created_at != now.unix_millis() => Err((EXISTS, "payment-other-transaction")),
-        Ok(payment) => Ok(json!({
+        Ok((_, Effect::Already)) => Err((EXISTS, "payment-other-transaction")),
+        Ok((payment, Effect::Now)) => Ok(json!({
             "timestamp": tashkent_time(now),
             "providerTrnId": payment.id,
             "fields": { field: invoice.number },

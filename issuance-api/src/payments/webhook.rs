@@ -105,12 +105,14 @@ impl PaymentProvider for Webhook {
         };
         let paid = desk.write(|connection| -> Result<Result<PaymentAnswer, Objection>, StoreError> {
             let invoice = invoices::named(connection, &report.invoice)?;
-            Ok(payments::pay(connection, &invoice.id, &announced, call.now)?.map(|payment| PaymentAnswer {
-                transaction: payment.provider_transaction,
-                invoice: invoice.id,
-                number: invoice.number,
-                state: "paid",
-                amount_tiyin: payment.amount_tiyin,
+            Ok(payments::pay(connection, &invoice.id, &announced, call.now)?.map(|(payment, _)| {
+                PaymentAnswer {
+                    transaction: payment.provider_transaction,
+                    invoice: invoice.id,
+                    number: invoice.number,
+                    state: "paid",
+                    amount_tiyin: payment.amount_tiyin,
+                }
             }))
         })??;
         Ok(Reply::ok(serde_json::to_value(paid).map_err(Problem::internal)?))
@@ -189,6 +191,9 @@ pub(crate) async fn report(
     provider: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
+    if !context.providers.is_webhook(&provider) {
+        return Err(Problem::new(Kind::NotFound));
+    }
     called(context, &provider, request, payload).await
 }
 

@@ -30,7 +30,7 @@ fn notice(application: ApplicationId, channel: Channel) -> NewDelivery<'static> 
 }
 
 fn planned(ground: &Ground) -> Delivery {
-    let application = ground.draft();
+    let application = ground.created();
     ground.write(|c| deliveries::plan(c, &notice(application, Channel::Sms), now()))
 }
 
@@ -44,7 +44,7 @@ fn claim(ground: &Ground, kind: JobKind) -> Vec<Job> {
 
 fn a_fact_is_one_delivery_on_each_channel_whoever_asks(kind: Database) {
     let ground = Ground::new(kind);
-    let application = ground.draft();
+    let application = ground.created();
     at_once(8, |n| {
         let channel = if n % 2 == 0 { Channel::Sms } else { Channel::Mail };
         ground.write(|c| deliveries::queue(c, &notice(application, channel), now()));
@@ -108,7 +108,7 @@ fn only_a_notice_that_did_not_arrive_is_sent_again(kind: Database) {
     ground.write(|c| deliveries::report(c, id, true, now()));
     assert!(matches!(again(), Err(StoreError::Conflict(_))), "it has arrived");
 
-    let code = NewDelivery { fact: "code:1", application: None, ..notice(ground.draft(), Channel::Sms) };
+    let code = NewDelivery { fact: "code:1", application: None, ..notice(ground.created(), Channel::Sms) };
     let code = ground.write(|c| deliveries::plan(c, &code, now())).id;
     ground.write(|c| deliveries::expire(c, "code:1", now()));
     let resent = ground.store.write(|c| deliveries::resend(c, code, "officer:registrar", now()));
@@ -121,7 +121,7 @@ fn only_a_notice_that_did_not_arrive_is_sent_again(kind: Database) {
 
 fn a_buried_job_is_not_claimed_until_it_is_queued_again(kind: Database) {
     let ground = Ground::new(kind);
-    let application = ground.draft();
+    let application = ground.created();
     let queue = || ground.write(|c| deliveries::queue(c, &notice(application, Channel::Mail), now()));
     queue();
     let job = claim(&ground, JobKind::SendMail).remove(0);

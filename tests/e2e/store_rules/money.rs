@@ -1,7 +1,7 @@
 //! Invoices are numbered without gaps and paid once.
 
 use ca_core::application::{Actor, ApplicationId};
-use ca_core::payment::Objection;
+use ca_core::payment::{Effect, Objection};
 use store::StoreError;
 use store::invoices::{self, Invoice};
 use store::payments::{self, Announced, Payment};
@@ -21,7 +21,7 @@ on_both_databases!(
     a_second_live_invoice_is_refused_and_takes_no_number,
 );
 
-type Paid = Result<Payment, Objection>;
+type Paid = Result<(Payment, Effect), Objection>;
 
 fn pay(ground: &Ground, invoice: &Invoice, payment: &Announced) -> Paid {
     ground.write(|c| payments::pay(c, &invoice.id, payment, now()))
@@ -47,9 +47,9 @@ fn the_same_transaction_pays_once_and_is_answered_the_same(kind: Database) {
     let ground = Ground::new(kind);
     let (id, invoice) = open_invoice(&ground);
     let once = payment(&invoice, "t");
-    let first = pay(&ground, &invoice, &once).expect("taken");
+    let (first, effect) = pay(&ground, &invoice, &once).expect("taken");
     assert_eq!((first.state.as_str(), first.performed_at), ("performed", Some(now().unix_millis())));
-    assert_eq!(pay(&ground, &invoice, &once), Ok(first));
+    assert_eq!((effect, pay(&ground, &invoice, &once)), (Effect::Now, Ok((first, Effect::Already))));
     let paid = ground.invoice(id);
     assert_eq!((paid.state.as_str(), paid.paid_at), ("paid", Some(now().unix_millis())));
     assert_eq!(trace(&ground), [1; 4]);
@@ -112,8 +112,9 @@ fn one_transaction_called_twice_at_once_is_answered_twice_the_same(kind: Databas
     for round in 1..=8 {
         let (_, invoice) = open_invoice(&ground);
         let once = payment(&invoice, "t");
-        let answers = at_once(4, |_| pay(&ground, &invoice, &once).expect("taken").state);
-        assert_eq!(answers, ["performed"; 4]);
+        let answers = at_once(4, |_| pay(&ground, &invoice, &once).expect("taken"));
+        assert!(answers.iter().all(|(payment, _)| payment.state == "performed"), "{answers:?}");
+        assert_eq!(answers.iter().filter(|(_, effect)| *effect == Effect::Now).count(), 1, "{answers:?}");
         assert_eq!(trace(&ground), [round; 4]);
     }
 }

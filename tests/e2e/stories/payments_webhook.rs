@@ -125,7 +125,7 @@ fn what_cannot_be_paid_is_refused_by_its_rule(database: Database) {
     withdrawn.application.withdraw().json_or_empty();
     let receipt = Receipt::over(&held.number, held.amount);
     payme.create(&receipt).well();
-    for (due, rule) in [(&paid, "already-paid"), (&withdrawn, "not-payable"), (&held, "being-paid")] {
+    for (due, rule) in [(&paid, "already-paid"), (&withdrawn, "cancelled"), (&held, "being-paid")] {
         is_refused_by(&bank.report(&Report::of(&due.number, due.amount)), rule);
     }
     for unknown in ["M-2026-9999999", "' OR 1=1 --"] {
@@ -153,7 +153,7 @@ fn an_expired_invoice_is_refused_and_a_days_old_report_is_signed_anew(database: 
     assert_eq!(bank.signed_at(now() + later, &report.body()).answer.is(200).json(), first);
     paid.is_paid_by(&stack, "bank");
     let late = Report { at: now() + later, ..Report::of(&untouched.number, untouched.amount) };
-    is_refused_by(&bank.signed_at(now() + later, &late.body()), "not-payable");
+    is_refused_by(&bank.signed_at(now() + later, &late.body()), "expired");
     assert_eq!(untouched.live_payments(&stack), Vec::<String>::new());
     ledger_holds(&stack);
 }
