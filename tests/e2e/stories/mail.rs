@@ -68,10 +68,14 @@ fn mail_arrives_encrypted_signed_in_two_forms_and_with_a_calendar(database: Data
 }
 
 fn mail_that_is_put_off_comes_and_mail_that_is_refused_is_dead_at_once(database: Database) {
-    let server = MailServer::start(Tls::Implicit, Some(Dkim::Ed25519), "greylist,drop,deaf,accept,refuse");
+    let server = MailServer::start(Tls::Implicit, Some(Dkim::Ed25519), "accept,greylist,drop,deaf,accept,refuse");
     let stack = database.start_with(&server.settings());
     let application = Applicant::with_confirmed_phone(&stack).apply(SubjectType::NaturalPerson);
     let to = address(&application);
+    eventually("the invoice is sent", PATIENCE, || {
+        let row = "SELECT state FROM deliveries WHERE template = 'invoice' AND channel = 'mail'";
+        (stack.rows(row) == ["sent"]).then_some(())
+    });
     application.complete();
     // Put off, cut off in the middle, taken without a word, taken.
     eventually("it is sent", Duration::from_secs(45), || {
