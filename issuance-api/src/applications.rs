@@ -194,7 +194,7 @@ pub(crate) async fn register(
     reader: Reader,
 ) -> Result<ApplicationView, Problem> {
     let quote =
-        context.fees.quote(new.subject.subject_type(), new.channel, reader.now).map_err(Problem::internal)?;
+        context.fees.quote(new.subject.subject_type(), new.channel, None, reader.now).map_err(Problem::internal)?;
     let most = i64::from(context.settings.applications.open_per_phone);
     let payable_until = reader.now.plus(context.settings.invoices.validity);
     let new = Arc::new(new);

@@ -73,7 +73,7 @@ pub(crate) async fn now(
     query: web::Query<FeeQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (subject_type, channel) = query.read().map_err(Problem::fields)?;
-    let quote = context.fees.quote(subject_type, channel, context.now()).map_err(Problem::internal)?;
+    let quote = context.fees.quote(subject_type, channel, None, context.now()).map_err(Problem::internal)?;
     Ok(HttpResponse::Ok().json(Fee::from(quote)))
 }
 

@@ -162,7 +162,7 @@ fn renewed(
     let application = &stored.application;
     let quote = context
         .fees
-        .quote(application.subject_type(), application.channel, reader.now)
+        .quote(application.subject_type(), application.channel, None, reader.now)
         .map_err(Problem::internal)?;
     let expires_at = reader.now.plus(context.settings.invoices.validity);
     let invoice = invoices::write(connection, id, &quote, expires_at, reader.now)?;
@@ -199,6 +199,7 @@ fn print(
         bhm_since: parse_full_date(&invoice.bhm_since).map_err(Problem::internal)?,
         rate_basis_points: invoice.rate_basis_points,
         discount_basis_points: invoice.discount_basis_points,
+        benefit: None,
         amount_tiyin: invoice.amount_tiyin,
         rule: invoice.rule.clone(),
     };

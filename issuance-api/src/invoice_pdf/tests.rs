@@ -13,6 +13,7 @@ fn quote(channel: Channel) -> Quote {
         bhm_since: date!(2025 - 08 - 01),
         rate_basis_points: 1000,
         discount_basis_points: discount,
+        benefit: None,
         amount_tiyin: 4_120_000 - 4_120_000 * i64::from(discount) / 10_000,
         rule: "test".to_owned(),
     }

@@ -163,7 +163,7 @@ fn apply(
         };
         documents::put(connection, &document, "applicant", now)?;
     }
-    let quote = fees.quote(subject.subject_type(), Channel::Online, now)?;
+    let quote = fees.quote(subject.subject_type(), Channel::Online, None, now)?;
     let expires_at = now.plus(std::time::Duration::from_secs(3600));
     let invoice = invoices::write(connection, id, &quote, expires_at, now)?;
     let payment = Payment {

@@ -257,7 +257,7 @@ fn document(application: ApplicationId, kind: DocumentKind) -> Document {
 pub(crate) fn quote() -> Quote {
     let settings = settings(&[]);
     let fees = Tables::load(&settings.data).expect("the built-in tables").fees;
-    fees.quote(SubjectType::NaturalPerson, Channel::Online, now()).expect("a price")
+    fees.quote(SubjectType::NaturalPerson, Channel::Online, None, now()).expect("a price")
 }
 
 /// The defaults, below a folder of their own.
