@@ -28,6 +28,7 @@ pub mod phone_verifications;
 pub mod reminders;
 pub mod responders;
 mod schema;
+pub mod seen_signatures;
 pub mod sessions;
 pub mod status;
 pub mod turns;

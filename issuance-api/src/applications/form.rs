@@ -208,6 +208,8 @@ impl Stated {
             language: reader.language.tag().to_owned(),
             offer_accepted_at: Some(reader.now),
             registered_by: None,
+            registered_partner: None,
+            benefit: None,
         }
     }
 }

@@ -199,7 +199,7 @@ fn print(
         bhm_since: parse_full_date(&invoice.bhm_since).map_err(Problem::internal)?,
         rate_basis_points: invoice.rate_basis_points,
         discount_basis_points: invoice.discount_basis_points,
-        benefit: None,
+        benefit: invoice.benefit.clone(),
         amount_tiyin: invoice.amount_tiyin,
         rule: invoice.rule.clone(),
     };

@@ -139,6 +139,7 @@ pub(crate) async fn queue(
         state: state.transpose().map_err(|_| Problem::field("/state", "not-a-choice"))?,
         text: query.q.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
         registered_by: (officer.officer.role == Role::Registrar).then_some(officer.officer.login),
+        registered_partner: None,
     };
     let reader = Reader::of(&context, &request);
     let page = context

@@ -148,6 +148,8 @@ fn apply(
         language: "uz".to_owned(),
         offer_accepted_at: Some(now),
         registered_by: None,
+        registered_partner: None,
+        benefit: None,
     };
     applications::create(connection, &new, "applicant", now)?;
     applications::set_csr(connection, id, csr.der(), &csr.public_key().sha256(), "applicant", now)?;

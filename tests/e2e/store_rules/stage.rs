@@ -135,6 +135,8 @@ impl Ground {
             language: "uz".to_owned(),
             offer_accepted_at: Some(now()),
             registered_by: None,
+            registered_partner: None,
+            benefit: None,
         };
         self.write(|c| applications::create(c, &new, "applicant", now()));
         id
