@@ -9,6 +9,7 @@ invoice-applicant-kind = Kind of applicant
 invoice-bhm = Base calculation amount (BHM)
 invoice-rate = Rate
 invoice-discount = Discount
+invoice-rule = Rule
 invoice-total = To pay
 invoice-currency = soʻm
 invoice-scan = Scan the code with your payment app, or open the link:
@@ -23,3 +24,9 @@ invoice-state-refunded = Refunded
 payment-wrong-amount = The amount is not the invoice's.
 payment-already-paid = The invoice has been paid by another transaction.
 payment-not-payable = The invoice has expired or was cancelled.
+
+# How a price came about, in the invoice and beside the price.
+fee-rule = { $rate } of the base calculation amount ({ $bhm } soʻm since { $since }).
+fee-rule-discount = { $rate } of the base calculation amount ({ $bhm } soʻm since { $since }), less { $reduction } of that for applying { $channel }.
+fee-rule-benefit = { $rate } of the base calculation amount ({ $bhm } soʻm since { $since }), less { $reduction } of that by a benefit: { $benefit }.
+fee-rule-free = Free of charge by a benefit: { $benefit }. Without it: { $rate } of the base calculation amount ({ $bhm } soʻm since { $since }).

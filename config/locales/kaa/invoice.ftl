@@ -9,6 +9,7 @@ invoice-applicant-kind = Arza beriwshi túri
 invoice-bhm = Bazalıq esaplaw muǵdarı (BEM)
 invoice-rate = Stavka
 invoice-discount = Jeńillik
+invoice-rule = Qaǵıyda
 invoice-total = Tólew kerek
 invoice-currency = sum
 invoice-scan = Kodtı tólem qosımshańızda skanerleń yamasa siltemeni ashıń:
@@ -23,3 +24,9 @@ invoice-state-refunded = Pul qaytarılǵan
 payment-wrong-amount = Summa esaptaǵıdan basqasha.
 payment-already-paid = Esap basqa tólem menen tólengen.
 payment-not-payable = Esaptıń múddeti ótken yamasa ol biykar etilgen.
+
+# Baha qalay kelip shıqqanı: esapta hám baha janında.
+fee-rule = Bazalıq esaplaw muǵdarınıń { $rate } bólegi ({ $since } sánesinen { $bhm } sum).
+fee-rule-discount = Bazalıq esaplaw muǵdarınıń { $rate } bólegi ({ $since } sánesinen { $bhm } sum), { $channel } berilgen arza ushın { $reduction } jeńillik penen.
+fee-rule-benefit = Bazalıq esaplaw muǵdarınıń { $rate } bólegi ({ $since } sánesinen { $bhm } sum), jeńillik boyınsha { $reduction } kem: { $benefit }.
+fee-rule-free = Jeńillik boyınsha biypul: { $benefit }. Jeńilliksiz: bazalıq esaplaw muǵdarınıń { $rate } bólegi ({ $since } sánesinen { $bhm } sum).

@@ -9,6 +9,7 @@ invoice-applicant-kind = Вид заявителя
 invoice-bhm = Базовая расчётная величина (БРВ)
 invoice-rate = Ставка
 invoice-discount = Скидка
+invoice-rule = Правило
 invoice-total = К оплате
 invoice-currency = сум
 invoice-scan = Отсканируйте код в платёжном приложении или откройте ссылку:
@@ -23,3 +24,9 @@ invoice-state-refunded = Деньги возвращены
 payment-wrong-amount = Сумма не совпадает с суммой счёта.
 payment-already-paid = Счёт уже оплачен другим платежом.
 payment-not-payable = Срок счёта истёк, или он отменён.
+
+# Как сложилась цена: в счёте и рядом с ценой.
+fee-rule = { $rate } от базовой расчётной величины ({ $bhm } сум с { $since }).
+fee-rule-discount = { $rate } от базовой расчётной величины ({ $bhm } сум с { $since }) минус { $reduction } от этого за заявление { $channel }.
+fee-rule-benefit = { $rate } от базовой расчётной величины ({ $bhm } сум с { $since }) минус { $reduction } от этого по льготе: { $benefit }.
+fee-rule-free = Бесплатно по льготе: { $benefit }. Без неё: { $rate } от базовой расчётной величины ({ $bhm } сум с { $since }).

@@ -9,6 +9,7 @@ invoice-applicant-kind = Аризачи тури
 invoice-bhm = Базавий ҳисоблаш миқдори (БҲМ)
 invoice-rate = Ставка
 invoice-discount = Чегирма
+invoice-rule = Қоида
 invoice-total = Тўлаш керак
 invoice-currency = сўм
 invoice-scan = Кодни тўлов иловангизда сканерланг ёки ҳаволани очинг:
@@ -23,3 +24,9 @@ invoice-state-refunded = Пул қайтарилган
 payment-wrong-amount = Сумма ҳисобдагидан бошқача.
 payment-already-paid = Ҳисоб бошқа тўлов билан тўланган.
 payment-not-payable = Ҳисобнинг муддати ўтган ёки у бекор қилинган.
+
+# Нарх қандай келиб чиққани: ҳисобда ва нарх ёнида.
+fee-rule = Базавий ҳисоблаш миқдорининг { $rate } қисми ({ $since } санасидан { $bhm } сўм).
+fee-rule-discount = Базавий ҳисоблаш миқдорининг { $rate } қисми ({ $since } санасидан { $bhm } сўм), { $channel } берилган ариза учун { $reduction } чегирма билан.
+fee-rule-benefit = Базавий ҳисоблаш миқдорининг { $rate } қисми ({ $since } санасидан { $bhm } сўм), имтиёз бўйича { $reduction } кам: { $benefit }.
+fee-rule-free = Имтиёз бўйича бепул: { $benefit }. Имтиёзсиз: базавий ҳисоблаш миқдорининг { $rate } қисми ({ $since } санасидан { $bhm } сўм).

@@ -9,6 +9,7 @@ invoice-applicant-kind = Arizachi turi
 invoice-bhm = Bazaviy hisoblash miqdori (BHM)
 invoice-rate = Stavka
 invoice-discount = Chegirma
+invoice-rule = Qoida
 invoice-total = Toʻlash kerak
 invoice-currency = soʻm
 invoice-scan = Kodni toʻlov ilovangizda skanerlang yoki havolani oching:
@@ -23,3 +24,9 @@ invoice-state-refunded = Pul qaytarilgan
 payment-wrong-amount = Summa hisobdagidan boshqacha.
 payment-already-paid = Hisob boshqa toʻlov bilan toʻlangan.
 payment-not-payable = Hisobning muddati oʻtgan yoki u bekor qilingan.
+
+# Narx qanday kelib chiqqani: hisobda va narx yonida.
+fee-rule = Bazaviy hisoblash miqdorining { $rate } qismi ({ $since } sanasidan { $bhm } soʻm).
+fee-rule-discount = Bazaviy hisoblash miqdorining { $rate } qismi ({ $since } sanasidan { $bhm } soʻm), { $channel } berilgan ariza uchun { $reduction } chegirma bilan.
+fee-rule-benefit = Bazaviy hisoblash miqdorining { $rate } qismi ({ $since } sanasidan { $bhm } soʻm), imtiyoz boʻyicha { $reduction } kam: { $benefit }.
+fee-rule-free = Imtiyoz boʻyicha bepul: { $benefit }. Imtiyozsiz: bazaviy hisoblash miqdorining { $rate } qismi ({ $since } sanasidan { $bhm } soʻm).
