@@ -23,7 +23,7 @@ use store::{Connection, invoices, turns};
 pub(crate) use form::ApplicationForm;
 pub(crate) use view::{ApplicationView, Reader, in_list, status_at, whole};
 
-use crate::auth::{Acting, Applicant, Then, is_partner};
+use crate::auth::{Acting, Applicant, Then};
 use crate::context::Context;
 use crate::json::Json;
 use crate::limits::Counted;
@@ -63,8 +63,8 @@ pub(crate) struct PageQuery {
 
 /// Apply for a certificate
 ///
-/// Every objection is named at once. The invoice is written with the application. The channel `my.gov.uz` is for its
-/// partner, who shows `Authorization: Partner my.gov.uz <token>` beside the applicant's token.
+/// Every objection is named at once. The invoice is written with the application. Channels other than `online` are for those
+/// who have seen the applicant: a partner or an officer.
 #[utoipa::path(post, path = "/api/v1/applications", tag = "applications", operation_id = "apply",
     security(("applicant" = [])), request_body = ApplicationForm,
     responses(
@@ -86,13 +86,7 @@ pub(crate) async fn create(
         return Err(Problem::field("/phone", "not-expected"));
     }
     let channel = stated.channel.unwrap_or(Channel::Online);
-    let allowed = match channel {
-        Channel::Online => true,
-        Channel::MyGov => is_partner(&request, &context, channel),
-        // An officer's desk is not claimed from elsewhere.
-        Channel::ServiceCenter => false,
-    };
-    if !allowed {
+    if channel != Channel::Online {
         return Err(Problem::new(Kind::ChannelNotAuthenticated));
     }
     let reader = Reader::of(&context, &request);

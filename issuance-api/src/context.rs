@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::limits::Limits;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
+use crate::partners::{PartnerKeyError, Partners};
 use crate::passwords::Passwords;
 use crate::payments::Webhooks;
 use crate::problem::{Kind, Problem};
@@ -55,6 +56,8 @@ pub struct Context {
     pub passwords: Arc<Passwords>,
     /// Payment providers that report payments in signed calls.
     pub webhooks: Arc<Webhooks>,
+    /// Sites that apply for others.
+    pub partners: Arc<Partners>,
     /// Who carries text messages.
     pub gateways: Arc<Gateways>,
     /// Who carries mail.
@@ -87,6 +90,9 @@ pub enum StartError {
     /// A payment provider's secret.
     #[error("payments.webhook: {0}")]
     Webhooks(String),
+    /// A partner's key.
+    #[error(transparent)]
+    Partners(#[from] PartnerKeyError),
     /// A gateway of messages.
     #[error(transparent)]
     Messages(#[from] AccountError),
@@ -96,7 +102,8 @@ pub enum StartError {
 const DECODERS: usize = 2;
 
 impl Context {
-    /// Reads everything the settings name: tables, the sealing key, the folder for documents, providers' secrets.
+    /// Reads everything the settings name: tables, the sealing key, the folder for documents, providers' secrets,
+    /// partners' keys.
     ///
     /// # Errors
     /// The setting whose file is absent or not what it should be.
@@ -123,6 +130,7 @@ impl Context {
                 Webhooks::load(&settings.payments)
                     .map_err(|error| StartError::Webhooks(error.to_string()))?,
             ),
+            partners: Arc::new(Partners::load(&settings.partners)?),
             doorbell: Arc::new(Notify::new()),
             metrics: Arc::default(),
             settings: Arc::new(settings),

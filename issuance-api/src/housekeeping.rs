@@ -7,7 +7,7 @@ use actix_web::web;
 use ca_core::Timestamp;
 use store::{
     StoreError, applications, captchas, deliveries, idempotency, invoices, phone_verifications, reminders,
-    sessions,
+    seen_signatures, sessions,
 };
 use tokio::sync::watch;
 
@@ -44,6 +44,7 @@ fn sweep(context: &Context) -> Result<(), StoreError> {
         invoices::expire(connection, now)?;
         captchas::sweep(connection, now)?;
         sessions::sweep(connection, now)?;
+        seen_signatures::sweep(connection, now)?;
         phone_verifications::sweep(connection, now.minus(VERIFICATIONS_KEPT))?;
         deliveries::sweep_codes(connection, now.minus(VERIFICATIONS_KEPT))?;
         idempotency::sweep(connection, now.minus(context.settings.http.idempotency))?;
