@@ -55,6 +55,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .configure(openapi::configure)
         .configure(applicants)
         .configure(officer::configure)
+        .configure(partners::applications::configure)
         .default_service(web::to(not_found))
         .wrap(from_fn(idempotency::remember))
         .wrap(from_fn(partners::authenticate))

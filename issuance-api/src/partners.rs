@@ -1,6 +1,9 @@
 //! Channel partners: sites that apply for the citizens they have identified. Each request is signed (RFC 9421).
 
+pub(crate) mod applications;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;

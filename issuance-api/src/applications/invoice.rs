@@ -5,12 +5,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::Timestamp;
 use ca_core::application::{ApplicationId, State};
 use ca_core::calendar::parse_full_date;
-use ca_core::fee::Quote;
+use ca_core::fee::{FeeError, Quote};
 use serde::Serialize;
 use store::applications::StoredApplication;
 use store::{Connection, invoices};
 
-use super::{Reader, named};
+use super::{Reader, claim, named};
 use crate::auth::Acting;
 use crate::context::Context;
 use crate::fees::{Percent, rule_text};
@@ -168,10 +168,14 @@ fn renewed(
         invoices::lapse(connection, &invoice.id)?;
     }
     let application = &stored.application;
-    let quote = context
-        .fees
-        .quote(application.subject_type(), application.channel, None, reader.now)
-        .map_err(Problem::internal)?;
+    let price =
+        |claim| context.fees.quote(application.subject_type(), application.channel, claim, reader.now);
+    let quote = match price(claim(stored.benefit.as_deref(), stored.district)) {
+        // The benefit has ended meanwhile.
+        Err(FeeError::Claim(_)) => price(None),
+        quote => quote,
+    };
+    let quote = quote.map_err(Problem::internal)?;
     let expires_at = reader.now.plus(context.settings.invoices.validity);
     let invoice = invoices::write(connection, id, &quote, expires_at, reader.now)?;
     Ok((stored, invoice))
