@@ -32,6 +32,7 @@ mod applicant;
 mod key;
 mod mail_server;
 mod officer;
+mod partner;
 mod person;
 mod picture;
 mod relying_party;

@@ -16,12 +16,14 @@ const REQUIREMENTS: &[&str] = &[
     "badkeys",
     "cryptography>=42",
     "dkimpy[ed25519]>=1.1",
+    "http-message-signatures>=3",
     "icalendar>=6",
     "moto[s3,server]>=5",
     "pkilint>=0.13",
+    "requests>=2.31",
 ];
-const PROOF: &str =
-    "import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, icalendar, moto.server, nacl, pkilint";
+const PROOF: &str = "import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, http_message_signatures, icalendar, \
+                     moto.server, nacl, pkilint, requests";
 
 /// The folder, made and filled when it is not yet: `$MUHR_ORACLES`, else `oracles` in the build output.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf, String> {
