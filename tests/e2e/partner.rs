@@ -35,7 +35,11 @@ pub(crate) struct Signed {
 impl Partner {
     /// The one whose key `muhr up` made.
     pub(crate) fn of_the_sandbox(stack: &Stack) -> Self {
-        Self::with_key(stack, &stack.folder.join("partner-my-gov-uz.key"), "my-gov-uz")
+        use std::os::unix::fs::PermissionsExt as _;
+        let key = stack.folder.join("partner-my-gov-uz.key");
+        let mode = std::fs::metadata(&key).expect("muhr up made it").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{} is readable by others", key.display());
+        Self::with_key(stack, &key, "my-gov-uz")
     }
 
     pub(crate) fn with_key(stack: &Stack, key: &Path, key_id: &str) -> Self {
