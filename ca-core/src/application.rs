@@ -199,6 +199,8 @@ pub enum Actor {
     Applicant,
     /// An officer, by login.
     Officer(String),
+    /// A channel partner, by its name in the settings.
+    Partner(String),
     /// `ca-signer`.
     Ca,
     /// The passing of time.
@@ -210,6 +212,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Applicant => f.write_str("applicant"),
             Self::Officer(login) => write!(f, "officer:{login}"),
+            Self::Partner(name) => write!(f, "partner:{name}"),
             Self::Ca => f.write_str("ca"),
             Self::Clock => f.write_str("clock"),
         }

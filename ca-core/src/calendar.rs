@@ -88,6 +88,17 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     parse_full_date(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
+/// For `#[serde(default, deserialize_with = "...")]` on an `Option<Date>`.
+pub(crate) fn deserialize_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    deserialize(deserializer).map(Some)
+}
+
+/// The next midnight in Tashkent after this moment.
+pub fn tashkent_midnight(after: Timestamp) -> Timestamp {
+    let local = after.to_offset_date_time().to_offset(TASHKENT);
+    Timestamp::from(local.replace_time(Time::MIDNIGHT) + time::Duration::DAY)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +110,13 @@ mod tests {
         let after = "2026-03-01T19:00:00Z".parse().unwrap();
         assert_eq!(tashkent_date(before), date!(2026 - 03 - 01));
         assert_eq!(tashkent_date(after), date!(2026 - 03 - 02));
+    }
+
+    #[test]
+    fn a_day_in_tashkent_ends_at_its_midnight() {
+        let end = |at: &str| tashkent_midnight(at.parse().unwrap()).to_string();
+        assert_eq!(end("2026-03-01T18:59:59.999Z"), "2026-03-01T19:00:00Z");
+        assert_eq!(end("2026-03-01T19:00:00Z"), "2026-03-02T19:00:00Z");
     }
 
     #[test]

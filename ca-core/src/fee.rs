@@ -1,5 +1,7 @@
 //! What a certificate costs: a dated table in, a quote with its reasons out. Money is integer tiyin (1/100 so'm).
 
+mod benefit;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,6 +11,9 @@ use time::Date;
 use crate::Timestamp;
 use crate::calendar::{full_date, tashkent_date};
 use crate::subject::SubjectType;
+
+use benefit::Benefit;
+pub use benefit::{Claim, ClaimError, names_benefit};
 
 /// 100 %.
 const WHOLE: i32 = 10_000;
@@ -66,14 +71,15 @@ impl FromStr for Channel {
     }
 }
 
-/// The base calculation amounts, rates and discounts, each valid from its day until the next entry of its series. Read
-/// from `config/fees.toml`.
+/// The base calculation amounts, rates, discounts and benefits, each valid from its day until the next entry of its series
+/// or the day it ends. Read from `config/fees.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "FeeFile")]
 pub struct FeeTable {
     bhm: Vec<Bhm>,
     rates: Vec<Rate>,
     discounts: Vec<Discount>,
+    benefits: Vec<Benefit>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +89,8 @@ struct FeeFile {
     rates: Vec<Rate>,
     #[serde(default)]
     discounts: Vec<Discount>,
+    #[serde(default)]
+    benefits: Vec<Benefit>,
 }
 
 /// The base calculation amount (bazaviy hisoblash miqdori) from a day on.
@@ -137,6 +145,15 @@ pub enum FeeTableError {
     /// On some day with a BHM there would be no price.
     #[error("the rates of {0} are missing or start after the first BHM value")]
     Gap(SubjectType),
+    /// Rules and URLs carry the name.
+    #[error("{0} is not a name of a benefit: 1 to 64 of a-z, 0-9 and -")]
+    BenefitName(String),
+    /// Every day has one entry of a name at most.
+    #[error("two entries of {0} share a day")]
+    Overlap(String),
+    /// A benefit that benefits nobody is a mistake.
+    #[error("{0} reduces nothing or is for nobody")]
+    EmptyBenefit(String),
 }
 
 /// Why there is no price.
@@ -145,6 +162,9 @@ pub enum FeeError {
     /// The day lies before the table's first one.
     #[error("the fee table starts later than this day")]
     BeforeTable,
+    /// The benefit cannot be claimed.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
 }
 
 /// A price and everything that made it. An invoice freezes it.
@@ -161,12 +181,21 @@ pub struct Quote {
     pub bhm_since: Date,
     /// The share of the BHM, in hundredths of a percent.
     pub rate_basis_points: i32,
-    /// The channel's reduction of that share, in hundredths of a percent of it.
+    /// The reduction of that share, the channel's or the benefit's, in hundredths of a percent of it.
     pub discount_basis_points: i32,
+    /// The benefit that made the reduction.
+    pub benefit: Option<String>,
     /// What is to be paid in tiyin.
     pub amount_tiyin: i64,
     /// The entries used, stable: `bhm-2025-08-01/natural_person-2018-06-09/online`.
     pub rule: String,
+}
+
+impl Quote {
+    /// Nothing is to be paid, because a benefit says so: nobody pays and no payment is waited for.
+    pub fn is_free(&self) -> bool {
+        self.amount_tiyin == 0 && self.benefit.is_some()
+    }
 }
 
 impl TryFrom<FeeFile> for FeeTable {
@@ -194,7 +223,8 @@ impl TryFrom<FeeFile> for FeeTable {
             )?;
             check_shares(channel.as_str(), series().map(|discount| discount.basis_points))?;
         }
-        Ok(Self { bhm: file.bhm, rates: file.rates, discounts: file.discounts })
+        benefit::check(&file.benefits)?;
+        Ok(Self { bhm: file.bhm, rates: file.rates, discounts: file.discounts, benefits: file.benefits })
     }
 }
 
@@ -221,15 +251,18 @@ fn check_shares(name: &str, mut basis_points: impl Iterator<Item = i32>) -> Resu
 }
 
 impl FeeTable {
-    /// The price on the Tashkent day of `at`: BHM x rate x (1 - discount), rounded once, half up, to a whole tiyin. No
+    /// The price on the Tashkent day of `at`: BHM x rate x (1 - reduction), rounded once, half up, to a whole tiyin. No
     /// act on rounding is known; with a BHM in whole thousands of so'm and rates in whole percents nothing is rounded.
+    /// The reduction is the channel's discount or the claimed benefit, whichever is larger.
     ///
     /// # Errors
-    /// [`FeeError::BeforeTable`] for days that the table does not know.
+    /// [`FeeError::BeforeTable`] for days that the table does not know, [`FeeError::Claim`] for a claim that does not
+    /// hold.
     pub fn quote(
         &self,
         subject_type: SubjectType,
         channel: Channel,
+        claim: Option<Claim<'_>>,
         at: Timestamp,
     ) -> Result<Quote, FeeError> {
         let day = tashkent_date(at);
@@ -238,19 +271,31 @@ impl FeeTable {
         let rate = rate.ok_or(FeeError::BeforeTable)?;
         let discount =
             self.discounts.iter().rfind(|discount| discount.channel == channel && discount.from <= day);
-        let discount_basis_points = discount.map_or(0, |discount| discount.basis_points);
-        let via = discount
-            .map_or(channel.to_string(), |discount| format!("{channel}-{}", full_date(discount.from)));
+        let claimed =
+            claim.map(|claim| benefit::claimed(&self.benefits, claim, subject_type, day)).transpose()?;
+        let (reduction, benefit) =
+            benefit::larger(discount.map_or(0, |discount| discount.basis_points), claimed);
+        let via = match (benefit, discount) {
+            (Some(benefit), _) => benefit.rule(),
+            (None, Some(discount)) => format!("{channel}-{}", full_date(discount.from)),
+            (None, None) => channel.to_string(),
+        };
         Ok(Quote {
             subject_type,
             channel,
             bhm_tiyin: bhm.tiyin,
             bhm_since: bhm.from,
             rate_basis_points: rate.basis_points,
-            discount_basis_points,
-            amount_tiyin: amount(bhm.tiyin, rate.basis_points, discount_basis_points),
+            discount_basis_points: reduction,
+            benefit: benefit.map(|benefit| benefit.name().to_owned()),
+            amount_tiyin: amount(bhm.tiyin, rate.basis_points, reduction),
             rule: format!("bhm-{}/{subject_type}-{}/{via}", full_date(bhm.from), full_date(rate.from)),
         })
+    }
+
+    /// What people read for a benefit in the language with this tag, if the table says it.
+    pub fn benefit_title(&self, name: &str, language: &str) -> Option<&str> {
+        benefit::title(&self.benefits, name, language)
     }
 }
 
@@ -275,7 +320,7 @@ mod tests {
 
     fn amount_on(day: &str, subject_type: SubjectType, channel: Channel) -> i64 {
         let at = format!("{day}T12:00:00+05:00").parse().unwrap();
-        table().quote(subject_type, channel, at).unwrap().amount_tiyin
+        table().quote(subject_type, channel, None, at).unwrap().amount_tiyin
     }
 
     #[test]
@@ -300,25 +345,30 @@ mod tests {
 
     #[test]
     fn a_price_changes_at_midnight_in_tashkent() {
-        let quote =
-            |at: &str| table().quote(SubjectType::LegalEntity, Channel::Online, at.parse().unwrap()).unwrap();
+        let quote = |at: &str| {
+            table().quote(SubjectType::LegalEntity, Channel::Online, None, at.parse().unwrap()).unwrap()
+        };
         assert_eq!(quote("2025-07-31T18:59:59.999Z").bhm_since, date!(2024 - 10 - 01));
         assert_eq!(quote("2025-07-31T19:00:00Z").bhm_since, date!(2025 - 08 - 01));
-        let before =
-            table().quote(SubjectType::LegalEntity, Channel::Online, "2019-08-31T18:59:59Z".parse().unwrap());
+        let before = table().quote(
+            SubjectType::LegalEntity,
+            Channel::Online,
+            None,
+            "2019-08-31T18:59:59Z".parse().unwrap(),
+        );
         assert_eq!(before, Err(FeeError::BeforeTable));
     }
 
     #[test]
     fn a_quote_names_the_entries_it_used() {
         let at = "2026-11-20T07:00:00Z".parse().unwrap();
-        let quote = table().quote(SubjectType::NaturalPerson, Channel::MyGov, at).unwrap();
+        let quote = table().quote(SubjectType::NaturalPerson, Channel::MyGov, None, at).unwrap();
         assert_eq!(quote.rule, "bhm-2025-08-01/natural_person-2018-06-09/my.gov.uz-2019-09-01");
         assert_eq!(
             (quote.bhm_tiyin, quote.rate_basis_points, quote.discount_basis_points),
             (41_200_000, 700, 1000)
         );
-        let online = table().quote(SubjectType::SoleProprietor, Channel::Online, at).unwrap();
+        let online = table().quote(SubjectType::SoleProprietor, Channel::Online, None, at).unwrap();
         assert_eq!(online.rule, "bhm-2025-08-01/sole_proprietor-2018-06-09/online");
         let json = serde_json::to_string(&quote).unwrap();
         assert_eq!(serde_json::from_str::<Quote>(&json).unwrap(), quote);
@@ -389,7 +439,7 @@ mod tests {
         #[test]
         fn every_day_since_the_first_bhm_has_a_price(seconds in 1_567_278_000i64..4_000_000_000, which in 0usize..9) {
             let (subject_type, channel) = (SubjectType::ALL[which / 3], Channel::ALL[which % 3]);
-            let quote = table().quote(subject_type, channel, Timestamp::from_unix_seconds(seconds)).unwrap();
+            let quote = table().quote(subject_type, channel, None, Timestamp::from_unix_seconds(seconds)).unwrap();
             prop_assert!(quote.amount_tiyin > 0 && quote.amount_tiyin <= quote.bhm_tiyin);
             prop_assert!(quote.bhm_since <= tashkent_date(Timestamp::from_unix_seconds(seconds)));
         }

@@ -193,6 +193,7 @@ impl Settings {
         let root = self.data.directory.clone();
         self.database.url.place_under(&root);
         let webhooks = self.payments.webhook.values_mut().map(|webhook| &mut webhook.secret_file);
+        let partners = self.partners.values_mut().flat_map(|partner| partner.keys.values_mut());
         let given = [
             &mut self.documents.directory,
             &mut self.documents.key_file,
@@ -218,7 +219,7 @@ impl Settings {
             &mut self.payments.paynet.password_file,
             &mut self.payments.reconciliation.directory,
         ];
-        for path in given.into_iter().chain(webhooks).chain(optional.into_iter().flatten()) {
+        for path in given.into_iter().chain(webhooks).chain(partners).chain(optional.into_iter().flatten()) {
             place_under(&root, path);
         }
     }

@@ -159,7 +159,7 @@ mod tests {
     fn the_program_needs_no_file_beside_it() {
         let tables = load("data.fees_file", Path::new("")).unwrap();
         let day = "2025-09-01T00:00:00Z".parse().unwrap();
-        let quote = tables.fees.quote(SubjectType::NaturalPerson, Channel::MyGov, day).unwrap();
+        let quote = tables.fees.quote(SubjectType::NaturalPerson, Channel::MyGov, None, day).unwrap();
         assert_eq!(quote.amount_tiyin, 2_595_600);
         assert_eq!(tables.regions.iter().count(), 14);
         for subject_type in SubjectType::ALL {
@@ -175,7 +175,7 @@ mod tests {
         std::fs::write(&fees, FEES.replace("41_200_000", "99_900_000")).unwrap();
         let day = "2026-09-01T00:00:00Z".parse().unwrap();
         let price =
-            |tables: Tables| tables.fees.quote(SubjectType::LegalEntity, Channel::Online, day).unwrap();
+            |tables: Tables| tables.fees.quote(SubjectType::LegalEntity, Channel::Online, None, day).unwrap();
         assert_ne!(
             price(load("data.fees_file", &fees).unwrap()),
             price(load("data.fees_file", Path::new("")).unwrap())

@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use ca_core::Timestamp;
 use ca_core::application::{Actor, ApplicationId, Transition};
-use ca_core::fee::Channel;
+use ca_core::fee::{Channel, Claim, ClaimError, FeeError, Quote};
 use serde::Deserialize;
 use store::applications::{self, Filter, NewApplication, StoredApplication};
 use store::{Connection, invoices, turns};
@@ -23,7 +24,7 @@ use store::{Connection, invoices, turns};
 pub(crate) use form::ApplicationForm;
 pub(crate) use view::{ApplicationView, Reader, in_list, status_at, whole};
 
-use crate::auth::{Acting, Applicant, Then, is_partner};
+use crate::auth::{Acting, Applicant, Then};
 use crate::context::Context;
 use crate::json::Json;
 use crate::limits::Counted;
@@ -56,15 +57,15 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// `next` of the page before.
-    after: Option<String>,
+    pub(crate) after: Option<String>,
     /// Items on a page: 50 if absent, at most 200.
-    limit: Option<String>,
+    pub(crate) limit: Option<String>,
 }
 
 /// Apply for a certificate
 ///
-/// Every objection is named at once. The invoice is written with the application. The channel `my.gov.uz` is for its
-/// partner, who shows `Authorization: Partner my.gov.uz <token>` beside the applicant's token.
+/// Every objection is named at once. The invoice is written with the application. Channels other than `online` are for those
+/// who have seen the applicant: a partner or an officer.
 #[utoipa::path(post, path = "/api/v1/applications", tag = "applications", operation_id = "apply",
     security(("applicant" = [])), request_body = ApplicationForm,
     responses(
@@ -85,18 +86,15 @@ pub(crate) async fn create(
         // The phone is the one whose token is shown.
         return Err(Problem::field("/phone", "not-expected"));
     }
-    let channel = stated.channel.unwrap_or(Channel::Online);
-    let allowed = match channel {
-        Channel::Online => true,
-        Channel::MyGov => is_partner(&request, &context, channel),
-        // An officer's desk is not claimed from elsewhere.
-        Channel::ServiceCenter => false,
-    };
-    if !allowed {
+    if stated.benefit.is_some() {
+        // Whoever checks the right to it claims it.
+        return Err(Problem::field("/benefit", "not-expected"));
+    }
+    if stated.channel.is_some_and(|channel| channel != Channel::Online) {
         return Err(Problem::new(Kind::ChannelNotAuthenticated));
     }
     let reader = Reader::of(&context, &request);
-    let new = stated.application(applicant.phone, channel, reader);
+    let new = stated.application(applicant.phone, Channel::Online, reader);
     let view = register(&context, new, Actor::Applicant, reader).await?;
     Ok(created(view))
 }
@@ -186,29 +184,88 @@ pub(crate) fn named(id: &str) -> Result<ApplicationId, Problem> {
 /// Creates a draft with its invoice at today's price.
 ///
 /// # Errors
-/// 409 if the phone has as many open applications as one may have.
+/// 409 if the phone has as many open applications as one may have; 422 if the claimed benefit does not hold.
 pub(crate) async fn register(
     context: &Context,
     new: NewApplication,
     actor: Actor,
     reader: Reader,
 ) -> Result<ApplicationView, Problem> {
-    let quote =
-        context.fees.quote(new.subject.subject_type(), new.channel, reader.now).map_err(Problem::internal)?;
-    let most = i64::from(context.settings.applications.open_per_phone);
-    let payable_until = reader.now.plus(context.settings.invoices.validity);
-    let new = Arc::new(new);
+    let registration = Registration::of(context, new, actor, reader)?;
     context
         .decide(move |connection| {
-            turns::take(connection, &format!("applications/{}", new.phone))?;
-            if applications::open_of(connection, &new.phone)? >= most {
-                return Err(Problem::new(Kind::TooManyOpenApplications));
-            }
-            applications::create(connection, &new, &actor.to_string(), reader.now)?;
-            invoices::write(connection, new.id, &quote, payable_until, reader.now)?;
-            view::of(connection, new.id, reader)
+            registration.make(connection)?;
+            view::of(connection, registration.id(), reader)
         })
         .await
+}
+
+/// A draft that is about to be created, at today's price.
+#[derive(Clone)]
+pub(crate) struct Registration {
+    new: Arc<NewApplication>,
+    actor: Actor,
+    quote: Quote,
+    payable_until: Timestamp,
+    /// Open applications a phone may have.
+    most: i64,
+    now: Timestamp,
+}
+
+impl Registration {
+    /// With its price.
+    ///
+    /// # Errors
+    /// 422 if the claimed benefit does not hold.
+    pub(crate) fn of(
+        context: &Context,
+        new: NewApplication,
+        actor: Actor,
+        reader: Reader,
+    ) -> Result<Self, Problem> {
+        let claim = claim(new.benefit.as_deref(), new.district);
+        let quote = context.fees.quote(new.subject.subject_type(), new.channel, claim, reader.now);
+        Ok(Self {
+            quote: quote.map_err(no_price)?,
+            most: i64::from(context.settings.applications.open_per_phone),
+            payable_until: reader.now.plus(context.settings.invoices.validity),
+            now: reader.now,
+            new: Arc::new(new),
+            actor,
+        })
+    }
+
+    /// The name it will have.
+    pub(crate) fn id(&self) -> ApplicationId {
+        self.new.id
+    }
+
+    /// Creates it, in the caller's transaction.
+    ///
+    /// # Errors
+    /// 409 if the phone has as many open applications as one may have.
+    pub(crate) fn make(&self, connection: &mut Connection) -> Result<(), Problem> {
+        turns::take(connection, &format!("applications/{}", self.new.phone))?;
+        if applications::open_of(connection, &self.new.phone)? >= self.most {
+            return Err(Problem::new(Kind::TooManyOpenApplications));
+        }
+        applications::create(connection, &self.new, &self.actor.to_string(), self.now)?;
+        invoices::write(connection, self.new.id, &self.quote, self.payable_until, self.now)?;
+        Ok(())
+    }
+}
+
+/// The benefit that was claimed for somebody of this district.
+pub(crate) fn claim(benefit: Option<&str>, district: i32) -> Option<Claim<'_>> {
+    benefit.map(|benefit| Claim { benefit, district: u32::try_from(district).unwrap_or_default() })
+}
+
+fn no_price(error: FeeError) -> Problem {
+    match error {
+        FeeError::Claim(ClaimError::Unknown) => Problem::field("/benefit", "benefit-unknown"),
+        FeeError::Claim(ClaimError::NotCovered) => Problem::field("/benefit", "benefit-not-covered"),
+        FeeError::BeforeTable => Problem::internal(error),
+    }
 }
 
 /// 201, and where it is.

@@ -1,16 +1,15 @@
-//! Who asks: an applicant by a confirmed phone, an officer by a signed-in session, a channel partner by its token.
+//! Who asks: an applicant by a confirmed phone, an officer by a signed-in session; a channel partner by a signature,
+//! see [`crate::partners`].
 
 use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca_core::application::{Actor, ApplicationId, Officer, Role};
-use ca_core::fee::Channel;
 use config::Settings;
 use futures_util::future::LocalBoxFuture;
 use store::applications::{self, StoredApplication};
@@ -19,6 +18,7 @@ use store::sessions::{self, Session, SessionKind};
 use store::{Connection, StoreError, officers};
 
 use crate::context::Context;
+use crate::partners::Partner;
 use crate::problem::{Kind, Problem};
 
 /// A token a client must show again: 256 random bits. Only its SHA-256 is kept.
@@ -261,13 +261,16 @@ impl FromRequest for Unready {
     }
 }
 
-/// Who moves an application on the applicant's side: the applicant, or the officer who registered them at a counter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who acts on the applicant's side: the applicant, the officer who registered them at a counter, or the partner that
+/// identified them.
+#[derive(Debug, Clone)]
 pub enum Acting {
     /// For themselves.
     Applicant(Applicant),
     /// For somebody who stands in front of them.
     Officer(SignedIn),
+    /// For somebody it has identified. Only at the partners' own addresses.
+    Partner(Arc<Partner>),
 }
 
 impl Acting {
@@ -276,6 +279,7 @@ impl Acting {
         match self {
             Self::Applicant(_) => Actor::Applicant,
             Self::Officer(officer) => Actor::Officer(officer.officer.login.clone()),
+            Self::Partner(partner) => Actor::Partner(partner.name.clone()),
         }
     }
 
@@ -290,6 +294,7 @@ impl Acting {
             Self::Officer(officer) => {
                 stored.application.registered_by.as_deref() == Some(&officer.officer.login)
             }
+            Self::Partner(partner) => stored.registered_partner.as_deref() == Some(&partner.name),
         };
         if theirs { Ok(stored) } else { Err(Problem::new(Kind::NotFound)) }
     }
@@ -331,24 +336,4 @@ where
             Ok(Self(first, then))
         })
     }
-}
-
-/// Does this request come from the authenticated partner of a channel? `Authorization: Partner <channel> <token>`, or
-/// `Muhr-Partner: <channel> <token>` where only one Authorization header can be sent; the token's SHA-256 is in the
-/// settings.
-pub fn is_partner(request: &HttpRequest, context: &Context, channel: Channel) -> bool {
-    let shown = request
-        .headers()
-        .get_all(header::AUTHORIZATION)
-        .chain(request.headers().get_all("muhr-partner"))
-        .filter_map(|value| value.to_str().ok())
-        .filter_map(|value| value.strip_prefix("Partner ").or(Some(value)))
-        .filter_map(|value| value.split_once(' '))
-        .find(|(named, _)| *named == channel.as_str());
-    let Some((_, token)) = shown else { return false };
-    let shown = sha256(token.trim().as_bytes());
-    context.settings.partners.values().filter(|partner| partner.channel == channel).any(|partner| {
-        hex::decode(&partner.token_sha256)
-            .is_ok_and(|expected| verify_slices_are_equal(&shown, &expected).is_ok())
-    })
 }

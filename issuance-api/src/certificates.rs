@@ -266,6 +266,8 @@ fn requester(
             let subscriber = stored.certificate.application.is_some();
             if subscriber { Ok(Requester::RevocationOfficer) } else { Err(Problem::new(Kind::Forbidden)) }
         }
+        // A partner applies; the certificate is its holder's.
+        Acting::Partner(_) => Err(Problem::new(Kind::Forbidden)),
     }
 }
 

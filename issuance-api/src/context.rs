@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::limits::Limits;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
+use crate::partners::{PartnerKeyError, Partners};
 use crate::passwords::Passwords;
 use crate::payments::Providers;
 use crate::problem::{Kind, Problem};
@@ -55,6 +56,8 @@ pub struct Context {
     pub passwords: Arc<Passwords>,
     /// Who takes money for us.
     pub providers: Arc<Providers>,
+    /// Sites that apply for others.
+    pub partners: Arc<Partners>,
     /// Who carries text messages.
     pub gateways: Arc<Gateways>,
     /// Who carries mail.
@@ -84,6 +87,9 @@ pub enum StartError {
     /// Officers' passwords cannot be hashed like this.
     #[error("officers: {0}")]
     Passwords(String),
+    /// A partner's key.
+    #[error(transparent)]
+    Partners(#[from] PartnerKeyError),
     /// A gateway of messages or a payment provider.
     #[error(transparent)]
     Account(#[from] AccountError),
@@ -93,7 +99,8 @@ pub enum StartError {
 const DECODERS: usize = 2;
 
 impl Context {
-    /// Reads everything the settings name: tables, the sealing key, the folder for documents, providers' secrets.
+    /// Reads everything the settings name: tables, the sealing key, the folder for documents, providers' secrets,
+    /// partners' keys.
     ///
     /// # Errors
     /// The setting whose file is absent or not what it should be.
@@ -117,6 +124,7 @@ impl Context {
             limits: Arc::new(Limits::new(&settings.limits)),
             passwords: Arc::new(Passwords::new(&settings.officers).map_err(StartError::Passwords)?),
             providers: Arc::new(Providers::open(&settings)?),
+            partners: Arc::new(Partners::load(&settings.partners)?),
             doorbell: Arc::new(Notify::new()),
             metrics: Arc::default(),
             settings: Arc::new(settings),

@@ -1,13 +1,17 @@
 //! What a certificate costs now, and why.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::calendar::full_date;
-use ca_core::fee::{Channel, Quote};
+use ca_core::fee::{Channel, FeeTable, Quote};
 use ca_core::subject::SubjectType;
+use config::Language;
+use config::texts::{amount, text};
 use serde::{Deserialize, Serialize};
+use time::Date;
 
 use crate::context::Context;
 use crate::problem::{FieldError, Problem, only};
+use crate::request::language;
 
 /// A price with everything that made it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -30,6 +34,8 @@ pub(crate) struct Fee {
     discount_percent: Percent,
     /// The entries of the fee table that were used, stable.
     rule: String,
+    /// The same in words, in the reader's language.
+    rule_text: String,
 }
 
 /// Hundredths of a percent, written as a JSON number of percent: 700 is `7`, 750 is `7.5`.
@@ -70,11 +76,13 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     ))]
 pub(crate) async fn now(
     context: web::Data<Context>,
+    request: HttpRequest,
     query: web::Query<FeeQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (subject_type, channel) = query.read().map_err(Problem::fields)?;
-    let quote = context.fees.quote(subject_type, channel, context.now()).map_err(Problem::internal)?;
-    Ok(HttpResponse::Ok().json(Fee::from(quote)))
+    let quote = context.fees.quote(subject_type, channel, None, context.now()).map_err(Problem::internal)?;
+    let rule_text = rule_text(language(&request), &quote, &context.fees);
+    Ok(HttpResponse::Ok().json(Fee::of(quote, rule_text)))
 }
 
 impl FeeQuery {
@@ -96,8 +104,8 @@ impl FeeQuery {
     }
 }
 
-impl From<Quote> for Fee {
-    fn from(quote: Quote) -> Self {
+impl Fee {
+    fn of(quote: Quote, rule_text: String) -> Self {
         Self {
             subject_type: quote.subject_type.as_str(),
             channel: quote.channel.as_str(),
@@ -107,8 +115,43 @@ impl From<Quote> for Fee {
             rate_percent: Percent(quote.rate_basis_points),
             discount_percent: Percent(quote.discount_basis_points),
             rule: quote.rule,
+            rule_text,
         }
     }
+}
+
+/// How the price came about, in one sentence.
+pub(crate) fn rule_text(language: Language, quote: &Quote, fees: &FeeTable) -> String {
+    let (rate, reduction) = (percent(quote.rate_basis_points), percent(quote.discount_basis_points));
+    let (bhm, since) = (amount(quote.bhm_tiyin), numeric(quote.bhm_since));
+    let base = [("rate", rate.as_str()), ("bhm", &bhm), ("since", &since)];
+    let said = |key, more: &[(&'static str, &str)]| text(language, key, &[&base, more].concat());
+    match &quote.benefit {
+        Some(name) => {
+            let benefit = fees.benefit_title(name, language.tag()).unwrap_or(name);
+            let key = if quote.is_free() { "fee-rule-free" } else { "fee-rule-benefit" };
+            said(key, &[("benefit", benefit), ("reduction", &reduction)])
+        }
+        None if quote.discount_basis_points > 0 => {
+            let channel = text(language, &format!("channel-{}", quote.channel.as_str()), &[]);
+            said("fee-rule-discount", &[("channel", &channel), ("reduction", &reduction)])
+        }
+        None => said("fee-rule", &[]),
+    }
+}
+
+/// 750 basis points are `7,5 %`.
+pub(crate) fn percent(basis_points: i32) -> String {
+    let (whole, rest) = (basis_points / 100, (basis_points % 100).abs());
+    match rest {
+        0 => format!("{whole}\u{a0}%"),
+        rest => format!("{whole},{}\u{a0}%", format!("{rest:02}").trim_end_matches('0')),
+    }
+}
+
+/// A day as it is written in all of our languages.
+pub(crate) fn numeric(date: Date) -> String {
+    format!("{:02}.{:02}.{:04}", date.day(), u8::from(date.month()), date.year())
 }
 
 #[cfg(test)]
@@ -119,5 +162,44 @@ mod tests {
     fn a_percentage_is_a_plain_number() {
         let written = |points| serde_json::to_string(&Percent(points)).unwrap();
         assert_eq!([0, 700, 750, 1000, 625].map(written), ["0", "7", "7.5", "10", "6.25"]);
+    }
+
+    #[test]
+    fn a_share_is_written_without_needless_digits() {
+        assert_eq!(percent(700), "7\u{a0}%");
+        assert_eq!(percent(750), "7,5\u{a0}%");
+        assert_eq!(percent(725), "7,25\u{a0}%");
+        assert_eq!(percent(1005), "10,05\u{a0}%");
+    }
+
+    #[test]
+    fn the_rule_is_told_in_every_language() {
+        let benefits = "[[benefits]]\nname = \"pupils\"\ntitles = { en = \"pupils of lyceums\" }\n\
+                        from = \"2025-08-01\"\nbasis_points = 10000\nsource = \"a test\"\n\
+                        [[benefits]]\nname = \"pilot\"\nfrom = \"2025-08-01\"\nbasis_points = 5000\n\
+                        source = \"a test\"\n";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("fees.toml");
+        std::fs::write(&file, [include_str!("../../config/fees.toml"), benefits].concat()).unwrap();
+        let sources = config::settings::Sources::default().with("data.fees_file", file.to_str().unwrap());
+        let settings = config::Settings::load(&sources, &[]).unwrap();
+        let fees = config::tables::Tables::load(&settings.data).unwrap().fees;
+        let at = "2026-11-26T07:00:00Z".parse().unwrap();
+        let mut said = serde_json::Map::new();
+        for language in Language::ALL {
+            let told = |channel, benefit: Option<&str>| {
+                let claim = benefit.map(|benefit| ca_core::fee::Claim { benefit, district: 1 });
+                let quote = fees.quote(SubjectType::NaturalPerson, channel, claim, at).unwrap();
+                rule_text(language, &quote, &fees).replace('\u{a0}', " ")
+            };
+            let texts = [
+                told(Channel::Online, None),
+                told(Channel::MyGov, None),
+                told(Channel::MyGov, Some("pilot")),
+                told(Channel::ServiceCenter, Some("pupils")),
+            ];
+            said.insert(language.tag().to_owned(), texts.to_vec().into());
+        }
+        insta::assert_json_snapshot!("rule texts", said);
     }
 }

@@ -7,7 +7,7 @@ use actix_web::web;
 use ca_core::Timestamp;
 use store::{
     StoreError, applications, captchas, deliveries, idempotency, invoices, payments, phone_verifications,
-    reminders, sessions,
+    reminders, seen_signatures, sessions,
 };
 use tokio::sync::watch;
 
@@ -46,6 +46,7 @@ fn sweep(context: &Context) -> Result<(), StoreError> {
     context.database.write(|connection| {
         captchas::sweep(connection, now)?;
         sessions::sweep(connection, now)?;
+        seen_signatures::sweep(connection, now)?;
         phone_verifications::sweep(connection, now.minus(VERIFICATIONS_KEPT))?;
         deliveries::sweep_codes(connection, now.minus(VERIFICATIONS_KEPT))?;
         idempotency::sweep(connection, now.minus(context.settings.http.idempotency))?;

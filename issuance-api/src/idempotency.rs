@@ -10,6 +10,7 @@ use store::idempotency::{self, Answer, Known};
 use crate::auth::sha256;
 use crate::context::Context;
 use crate::json::{collect, declared_length};
+use crate::partners::SignedBy;
 use crate::problem::{Kind, Problem};
 use crate::request::address;
 
@@ -129,8 +130,12 @@ fn seal_context(owner: &str, key: &str) -> String {
     format!("idempotency/{owner}/{key}")
 }
 
-/// Keys of different people never meet: whoever shows a token owns it by the token, others by their address.
+/// Keys of different people never meet: a partner owns it by name, because it signs every request anew; whoever shows a
+/// token by the token, others by their address.
 fn owner(request: &ServiceRequest, context: &Context) -> String {
+    if let Some(SignedBy(partner)) = request.extensions().get::<SignedBy>() {
+        return format!("partner:{}", partner.name);
+    }
     let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
     let named = shown.unwrap_or_else(|| {
         address(request.request(), &context.settings.http.trusted_proxies).to_string().into_bytes()

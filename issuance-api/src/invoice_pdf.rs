@@ -10,8 +10,8 @@ use config::texts::{amount, text};
 use krilla::Document;
 use krilla::metadata::{DateTime, Metadata};
 use krilla::page::PageSettings;
-use time::Date;
 
+use crate::fees::{numeric, percent};
 use page::{Ink, Page};
 
 /// What the paper says.
@@ -31,6 +31,8 @@ pub struct Invoice<'a> {
     pub payer: &'a str,
     /// The price it froze.
     pub quote: &'a Quote,
+    /// How that price came about, in the applicant's language.
+    pub rule_text: &'a str,
     /// Where to pay: printed, linked and in the QR code.
     pub pay_link: &'a str,
 }
@@ -74,8 +76,8 @@ pub fn render(invoice: &Invoice<'_>) -> Result<Vec<u8>, InvoicePdfError> {
     page.wrapped(MARGIN, A4.0 - MARGIN, 24.0, Ink::Strong, &title);
     page.space(10.0);
     let rows = [
-        ("invoice-issued", day(tashkent_date(invoice.issued_at))),
-        ("invoice-pay-until", day(tashkent_date(invoice.expires_at))),
+        ("invoice-issued", numeric(tashkent_date(invoice.issued_at))),
+        ("invoice-pay-until", numeric(tashkent_date(invoice.expires_at))),
         ("invoice-recipient", invoice.recipient.to_owned()),
         ("invoice-payer", invoice.payer.to_owned()),
         ("invoice-applicant-kind", word(&format!("subject-type-{}", invoice.quote.subject_type.as_str()))),
@@ -87,7 +89,9 @@ pub fn render(invoice: &Invoice<'_>) -> Result<Vec<u8>, InvoicePdfError> {
     page.rule(MARGIN, A4.0 - MARGIN);
     price(&mut page, invoice);
     page.rule(MARGIN, A4.0 - MARGIN);
-    payment(&mut page, invoice)?;
+    if !invoice.quote.is_free() {
+        payment(&mut page, invoice)?;
+    }
     for link in page.finish() {
         sheet.add_annotation(link);
     }
@@ -95,7 +99,7 @@ pub fn render(invoice: &Invoice<'_>) -> Result<Vec<u8>, InvoicePdfError> {
     document.finish().map_err(|error| InvoicePdfError::Pdf(format!("{error:?}")))
 }
 
-/// BHM, rate and discount: how the amount came about.
+/// BHM, rate and reduction: how the amount came about.
 fn price(page: &mut Page<'_>, invoice: &Invoice<'_>) {
     let word = |key: &str| text(invoice.language, key, &[]);
     let money = |tiyin: i64| format!("{}\u{a0}{}", amount(tiyin), word("invoice-currency"));
@@ -105,13 +109,9 @@ fn price(page: &mut Page<'_>, invoice: &Invoice<'_>) {
         ("invoice-rate", percent(quote.rate_basis_points), Ink::Plain),
     ];
     if quote.discount_basis_points > 0 {
-        let channel = word(&format!("channel-{}", quote.channel.as_str()));
-        rows.push((
-            "invoice-discount",
-            format!("{} ({channel})", percent(quote.discount_basis_points)),
-            Ink::Plain,
-        ));
+        rows.push(("invoice-discount", percent(quote.discount_basis_points), Ink::Plain));
     }
+    rows.push(("invoice-rule", invoice.rule_text.to_owned(), Ink::Quiet));
     rows.push(("invoice-total", money(quote.amount_tiyin), Ink::Strong));
     for (label, value, ink) in &rows {
         page.row(MARGIN, VALUES, A4.0 - MARGIN, &word(label), value, *ink);
@@ -141,19 +141,6 @@ fn metadata(invoice: &Invoice<'_>) -> Metadata {
         .language(invoice.language.tag().to_owned())
         .authors(vec![invoice.recipient.to_owned()])
         .creation_date(issued)
-}
-
-fn day(date: Date) -> String {
-    format!("{:02}.{:02}.{:04}", date.day(), u8::from(date.month()), date.year())
-}
-
-/// 750 basis points are `7,5 %`.
-fn percent(basis_points: i32) -> String {
-    let (whole, rest) = (basis_points / 100, (basis_points % 100).abs());
-    match rest {
-        0 => format!("{whole}\u{a0}%"),
-        rest => format!("{whole},{}\u{a0}%", format!("{rest:02}").trim_end_matches('0')),
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The registration authority over HTTP: applicants, officers, payment providers.
+//! The registration authority over HTTP: applicants, officers, partners, payment providers.
 //!
 //! A handler is four short sentences: load, decide, apply, answer. `ca-core` decides, `store` makes it durable.
 
@@ -28,6 +28,7 @@ mod negotiation;
 mod officer;
 pub mod openapi;
 pub mod operations;
+pub mod partners;
 pub mod passwords;
 pub mod payments;
 mod phone_verifications;
@@ -54,8 +55,10 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
         .configure(openapi::configure)
         .configure(applicants)
         .configure(officer::configure)
+        .configure(partners::applications::configure)
         .default_service(web::to(not_found))
         .wrap(from_fn(idempotency::remember))
+        .wrap(from_fn(partners::authenticate))
         .wrap(from_fn(limits::count_requests))
         .wrap(from_fn(request::frame));
     let payments = web::scope("/payments")

@@ -3,13 +3,13 @@
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::only;
 use crate::{
-    applications, captchas, certificates, fees, officer, payments, phone_verifications, regions, sms,
-    unsubscribe,
+    applications, captchas, certificates, fees, officer, partners, payments, phone_verifications, regions,
+    sms, unsubscribe,
 };
 
 /// What applicants and the public use.
@@ -43,6 +43,10 @@ use crate::{
         certificates::revoke,
         certificates::suspend,
         certificates::restore,
+        partners::applications::create,
+        partners::applications::list,
+        partners::applications::get,
+        partners::applications::get_invoice,
         payments::bills::request,
         payments::bills::list,
         payments::webhook::report,
@@ -67,6 +71,9 @@ impl utoipa::Modify for Tokens {
                 .build();
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
+        let signed = "HTTP message signature (RFC 9421) by a key of the partner, with Signature-Input and Content-Digest";
+        let signature = ApiKeyValue::with_description("Signature", signed);
+        components.add_security_scheme("partner", SecurityScheme::ApiKey(ApiKey::Header(signature)));
     }
 }
 

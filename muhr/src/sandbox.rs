@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aws_lc_rs::digest;
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca_core::application::Role;
@@ -11,35 +12,29 @@ use ca_core::fee::Channel;
 use ca_signer::keys;
 use config::Settings;
 use config::settings::Sources;
+use der::pem::{self, LineEnding};
 use store::{Database, officers};
 
 use crate::failure::Failure;
 use crate::officer;
 
 const OFFICERS: &str = "sandbox-officers.json";
-const PARTNERS: &str = "sandbox-partners.json";
+/// The partner that plays my.gov.uz: its name in the settings, and its key's id.
+const PARTNER: &str = "my-gov-uz";
+const PARTNER_KEY: &str = "partner-my-gov-uz.key";
+const PARTNER_PUBLIC_KEY: &str = "partner-my-gov-uz.pem";
 const PAYMENT_SECRET: &str = "payments-sandbox.secret";
 
 /// The secrets of a data directory that has none yet, and the settings that name them. What exists stays.
 pub(crate) fn secrets(data: &Path, public_url: &str, sources: Sources) -> Result<Sources, Failure> {
     write_once(&data.join("keys/passphrase"), || random(24))?;
     write_once(&data.join(PAYMENT_SECRET), || random(32))?;
-    let partners = data.join(PARTNERS);
-    write_once(&partners, || {
-        let token: BTreeMap<&str, String> = BTreeMap::from([(Channel::MyGov.as_str(), random(32)?)]);
-        Ok(serde_json::to_string_pretty(&token)?)
-    })?;
-    let tokens: BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(&partners)?)?;
+    partner_key(data)?;
     let mut sources = sources
         .with("payments.webhook.sandbox.secret_file", PAYMENT_SECRET)
-        .with("payments.webhook.sandbox.pay_url", format!("{public_url}/sandbox/payments/{{number}}"));
-    for (channel, token) in tokens {
-        let sha256 = hex::encode(digest::digest(&digest::SHA256, token.as_bytes()));
-        let name: String = channel.chars().map(|c| if c == '.' { '-' } else { c }).collect();
-        sources = sources
-            .with(&format!("partners.{name}.channel"), channel)
-            .with(&format!("partners.{name}.token_sha256"), sha256);
-    }
+        .with("payments.webhook.sandbox.pay_url", format!("{public_url}/sandbox/payments/{{number}}"))
+        .with(&format!("partners.{PARTNER}.channel"), Channel::MyGov.as_str())
+        .with(&format!("partners.{PARTNER}.keys.{PARTNER}"), PARTNER_PUBLIC_KEY);
     // Everybody comes from one address here; what is counted per phone stays as in production.
     for limit in [
         "limits.requests_per_address_per_minute",
@@ -51,6 +46,24 @@ pub(crate) fn secrets(data: &Path, public_url: &str, sources: Sources) -> Result
         sources = sources.with(limit, "1000000");
     }
     Ok(sources)
+}
+
+/// The key that a partner would have made itself: the private half for whoever tries it out, the public half for us.
+fn partner_key(data: &Path) -> Result<(), Failure> {
+    let unusable = || Failure::new(format!("{PARTNER_KEY} cannot be used"));
+    let private = data.join(PARTNER_KEY);
+    write_once(&private, || {
+        let pair = Ed25519KeyPair::generate().map_err(|_| Failure::new("no random octets"))?;
+        // Version 1: OpenSSL 3.0 does not read a key that carries its public half.
+        let der = pair.to_pkcs8v1().map_err(|_| Failure::new("a key that cannot be written"))?;
+        pem::encode_string("PRIVATE KEY", LineEnding::LF, der.as_ref()).map_err(|_| unusable())
+    })?;
+    write_once(&data.join(PARTNER_PUBLIC_KEY), || {
+        let (_, der) = pem::decode_vec(&std::fs::read(&private)?).map_err(|_| unusable())?;
+        let pair = Ed25519KeyPair::from_pkcs8(&der).map_err(|_| unusable())?;
+        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| unusable())?;
+        pem::encode_string("PUBLIC KEY", LineEnding::LF, public.as_ref()).map_err(|_| unusable())
+    })
 }
 
 /// One officer of each role, with one-time passwords in a file that only its owner reads.

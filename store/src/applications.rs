@@ -38,6 +38,10 @@ pub struct NewApplication {
     pub offer_accepted_at: Option<Timestamp>,
     /// The registrar of a walk-in applicant.
     pub registered_by: Option<String>,
+    /// The partner that identified the applicant, by its name in the settings.
+    pub registered_partner: Option<String>,
+    /// The benefit that the registrar or the partner claims for the applicant.
+    pub benefit: Option<String>,
 }
 
 /// An application with everything that is stored beside what decisions look at.
@@ -65,6 +69,10 @@ pub struct StoredApplication {
     pub refusal: Option<(Reason, Option<String>)>,
     /// When it was last submitted.
     pub submitted_at: Option<Timestamp>,
+    /// The partner that identified the applicant, by its name in the settings.
+    pub registered_partner: Option<String>,
+    /// The benefit that the registrar or the partner claims for the applicant.
+    pub benefit: Option<String>,
 }
 
 /// Something that happened to an application.
@@ -105,6 +113,8 @@ struct NewRow<'a> {
     language: &'a str,
     offer_accepted_at: Option<i64>,
     registered_by: Option<&'a str>,
+    registered_partner: Option<&'a str>,
+    benefit: Option<&'a str>,
     created_at: i64,
     updated_at: i64,
 }
@@ -131,6 +141,8 @@ struct Row {
     submitted_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
+    registered_partner: Option<String>,
+    benefit: Option<String>,
 }
 
 #[derive(Insertable)]
@@ -174,6 +186,8 @@ pub fn create(
         language: &new.language,
         offer_accepted_at: new.offer_accepted_at.map(Timestamp::unix_millis),
         registered_by: new.registered_by.as_deref(),
+        registered_partner: new.registered_partner.as_deref(),
+        benefit: new.benefit.as_deref(),
         created_at: now.unix_millis(),
         updated_at: now.unix_millis(),
     };
@@ -186,6 +200,7 @@ pub fn create(
         details: serde_json::json!({
             "channel": new.channel.as_str(),
             "subject_type": new.subject.subject_type().as_str(),
+            "benefit": new.benefit,
         }),
     };
     audit::record(connection, &[entry])
@@ -227,6 +242,8 @@ pub struct Filter {
     pub text: Option<String>,
     /// The registrar of walk-in applicants.
     pub registered_by: Option<String>,
+    /// The partner that identified the applicants.
+    pub registered_partner: Option<String>,
 }
 
 /// A page of applications, oldest first.
@@ -248,6 +265,9 @@ pub fn page(
     }
     if let Some(login) = &filter.registered_by {
         query = query.filter(applications::registered_by.eq(login.clone()));
+    }
+    if let Some(partner) = &filter.registered_partner {
+        query = query.filter(applications::registered_partner.eq(partner.clone()));
     }
     if let Some(text) = &filter.text {
         query = query.filter(
@@ -322,6 +342,8 @@ fn stored(row: Row, facts: Facts) -> Result<StoredApplication, StoreError> {
         spki_sha256: row.spki_sha256,
         refusal: reason.map(|reason| (reason, row.refusal_note)),
         submitted_at: row.submitted_at.map(Timestamp::from_unix_millis),
+        registered_partner: row.registered_partner,
+        benefit: row.benefit,
     })
 }
 
@@ -397,6 +419,22 @@ pub fn open_of(connection: &mut Connection, phone: &str) -> Result<i64, StoreErr
     Ok(applications::table
         .filter(applications::phone.eq(phone))
         .filter(applications::state.eq_any(["draft", "under_review", "approved"]))
+        .count()
+        .get_result(connection)?)
+}
+
+/// How many applications a partner has created since a moment.
+///
+/// # Errors
+/// The database's.
+pub fn of_partner_since(
+    connection: &mut Connection,
+    partner: &str,
+    since: Timestamp,
+) -> Result<i64, StoreError> {
+    Ok(applications::table
+        .filter(applications::registered_partner.eq(partner))
+        .filter(applications::created_at.ge(since.unix_millis()))
         .count()
         .get_result(connection)?)
 }

@@ -45,9 +45,11 @@ pub struct Invoice {
     pub expires_at: i64,
     /// When it was paid, unix milliseconds.
     pub paid_at: Option<i64>,
+    /// The benefit that made the price.
+    pub benefit: Option<String>,
 }
 
-/// Writes an invoice for an application that has no live one.
+/// Writes an invoice for an application that has no live one. One that a benefit made free is paid at once: nobody will.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if it has one.
@@ -62,7 +64,7 @@ pub fn write(
         id: uuid::Uuid::new_v4().to_string(),
         number: next_number(connection, now)?,
         application_id: application.to_string(),
-        state: "open".to_owned(),
+        state: if quote.is_free() { "paid" } else { "open" }.to_owned(),
         amount_tiyin: quote.amount_tiyin,
         bhm_tiyin: quote.bhm_tiyin,
         bhm_since: quote.bhm_since.to_string(),
@@ -71,7 +73,8 @@ pub fn write(
         rule: quote.rule.clone(),
         created_at: now.unix_millis(),
         expires_at: expires_at.unix_millis(),
-        paid_at: None,
+        paid_at: quote.is_free().then_some(now.unix_millis()),
+        benefit: quote.benefit.clone(),
     };
     diesel::insert_into(invoices::table).values(&invoice).execute(connection)?;
     let entry = audit::Entry {
@@ -83,7 +86,9 @@ pub fn write(
     };
     audit::record(connection, &[entry])?;
     ledger::post(connection, vec![Posting::charge(&invoice.id, invoice.amount_tiyin, now)])?;
-    jobs::enqueue(connection, &[messages::notice(application, "invoice", &invoice.id, now)], now)?;
+    if !quote.is_free() {
+        jobs::enqueue(connection, &[messages::notice(application, "invoice", &invoice.id, now)], now)?;
+    }
     Ok(invoice)
 }
 
@@ -116,6 +121,24 @@ pub fn newest(
         .select(Invoice::as_select())
         .first(connection)
         .optional()?)
+}
+
+/// The newest invoices of these applications.
+///
+/// # Errors
+/// The database's.
+pub fn newest_of(
+    connection: &mut Connection,
+    applications: &[ApplicationId],
+) -> Result<Vec<Invoice>, StoreError> {
+    let ids: Vec<String> = applications.iter().map(ToString::to_string).collect();
+    let mut all: Vec<Invoice> = invoices::table
+        .filter(invoices::application_id.eq_any(ids))
+        .order((invoices::application_id, invoices::created_at.desc(), invoices::number.desc()))
+        .select(Invoice::as_select())
+        .load(connection)?;
+    all.dedup_by(|later, first| later.application_id == first.application_id);
+    Ok(all)
 }
 
 /// The invoice with this name.

@@ -33,6 +33,7 @@ pub mod refunds;
 pub mod reminders;
 pub mod responders;
 mod schema;
+pub mod seen_signatures;
 pub mod sessions;
 pub mod status;
 pub mod turns;

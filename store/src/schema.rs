@@ -99,6 +99,8 @@ diesel::table! {
         submitted_at -> Nullable<BigInt>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        registered_partner -> Nullable<Text>,
+        benefit -> Nullable<Text>,
     }
 }
 
@@ -143,6 +145,7 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         paid_at -> Nullable<BigInt>,
+        benefit -> Nullable<Text>,
     }
 }
 
@@ -409,6 +412,13 @@ diesel::table! {
         days -> Integer,
         not_after -> BigInt,
         certificate_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    seen_signatures (base_sha256) {
+        base_sha256 -> Binary,
+        expires_at -> BigInt,
     }
 }
 

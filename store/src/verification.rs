@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ca_core::fee::names_benefit;
 use diesel::prelude::*;
 
 use crate::database::Connection;
@@ -133,16 +134,18 @@ fn check_applications(
         .into_iter()
         .collect();
     // An invoice says what a payment has proved: somebody's transaction over that amount.
-    let paid: HashSet<String> = invoices::table
+    let mut paid: HashSet<String> = invoices::table
         .inner_join(payments::table)
         .filter(invoices::application_id.eq_any(&ids))
         .filter(invoices::state.eq("paid"))
         .filter(invoices::amount_tiyin.eq(payments::amount_tiyin))
         .filter(payments::state.eq("performed"))
+        .filter(invoices::amount_tiyin.gt(0))
         .select(invoices::application_id)
         .load(connection)?
         .into_iter()
         .collect();
+    paid.extend(free_by_benefit(connection, &ids)?);
     let approvals: Vec<(String, String)> = application_events::table
         .filter(application_events::application_id.eq_any(&ids))
         .filter(application_events::command.eq("approve"))
@@ -177,6 +180,28 @@ fn check_applications(
         }
     }
     Ok(())
+}
+
+/// The applications that a benefit made free: nothing to pay by a rule that names it, and a registrar or a partner claimed it.
+fn free_by_benefit(connection: &mut Connection, ids: &[&str]) -> Result<Vec<String>, StoreError> {
+    let claimed: HashMap<String, Option<String>> = applications::table
+        .filter(applications::id.eq_any(ids))
+        .filter(applications::registered_by.is_not_null().or(applications::registered_partner.is_not_null()))
+        .select((applications::id, applications::benefit))
+        .load::<(String, Option<String>)>(connection)?
+        .into_iter()
+        .collect();
+    let free: Vec<(String, String, Option<String>)> = invoices::table
+        .filter(invoices::application_id.eq_any(ids))
+        .filter(invoices::state.eq("paid"))
+        .filter(invoices::amount_tiyin.eq(0))
+        .select((invoices::application_id, invoices::rule, invoices::benefit))
+        .load(connection)?;
+    let holds = |(id, rule, benefit): (String, String, Option<String>)| {
+        let named = benefit.as_deref().is_some_and(|benefit| names_benefit(&rule, benefit));
+        (named && claimed.get(&id) == Some(&benefit)).then_some(id)
+    };
+    Ok(free.into_iter().filter_map(holds).collect())
 }
 
 /// The audit log tells of it.

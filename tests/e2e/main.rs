@@ -33,6 +33,7 @@ mod applicant;
 mod key;
 mod mail_server;
 mod officer;
+mod partner;
 mod payments;
 mod person;
 mod picture;

@@ -330,6 +330,11 @@ impl Stack {
         self.run(Role::All);
     }
 
+    /// The default again, for processes that start from now on.
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.settings.retain(|(name, _)| name != key);
+    }
+
     /// A variable of the environment for processes that start from now on.
     pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));

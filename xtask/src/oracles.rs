@@ -22,13 +22,15 @@ const REQUIREMENTS: &[&str] = &[
     "Django>=4.2",
     "djangorestframework>=3.15",
     "fastapi>=0.110",
+    "http-message-signatures>=3",
     "icalendar>=6",
     "moto[s3,server]>=5",
     "payme-pkg==3.4.1",
     "pkilint>=0.13",
+    "requests>=2.31",
 ];
-const PROOF: &str = "import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, icalendar, moto.server, nacl, pkilint; \
-     import click_up, clickup_fastapi.utils.auth, payme.exceptions";
+const PROOF: &str = "import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, http_message_signatures, icalendar, moto.server, \
+     nacl, pkilint, requests; import click_up, clickup_fastapi.utils.auth, payme.exceptions";
 
 /// The folder, made and filled when it is not yet: `$MUHR_ORACLES`, else `oracles` in the build output.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf, String> {

@@ -33,3 +33,5 @@ field-reason-unknown = Choose a reason from the list.
 # What an officer should look at, though nothing forbids it.
 warning-stir-check-digit = The STIR may be mistyped: its check digit is unusual. Compare it with the document.
 warning-stir-kind = The STIR starts like that of another kind of taxpayer. Compare it with the document.
+field-benefit-unknown = There is no such benefit today.
+field-benefit-not-covered = This benefit is not for such a subject or not for this district.

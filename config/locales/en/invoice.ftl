@@ -9,6 +9,7 @@ invoice-applicant-kind = Kind of applicant
 invoice-bhm = Base calculation amount (BHM)
 invoice-rate = Rate
 invoice-discount = Discount
+invoice-rule = Rule
 invoice-total = To pay
 invoice-currency = soʻm
 invoice-scan = Scan the code with your payment app, or open the link:
@@ -34,3 +35,9 @@ payment-not-cancellable = The service is being provided: the payment cannot be c
 payment-system-error = The service is busy. Try again in a few minutes.
 payment-call-not-understood = The call was not understood.
 payment-call-unauthenticated = The caller is not known.
+
+# How a price came about, in the invoice and beside the price.
+fee-rule = { $rate } of the base calculation amount ({ $bhm } soʻm since { $since }).
+fee-rule-discount = { $rate } of the base calculation amount ({ $bhm } soʻm since { $since }), less { $reduction } of that for applying { $channel }.
+fee-rule-benefit = { $rate } of the base calculation amount ({ $bhm } soʻm since { $since }), less { $reduction } of that by a benefit: { $benefit }.
+fee-rule-free = Free of charge by a benefit: { $benefit }. Without it: { $rate } of the base calculation amount ({ $bhm } soʻm since { $since }).

@@ -33,3 +33,5 @@ field-reason-unknown = Sebepti dizimnen tańlań.
 # Qadaǵan etilmegen bolsa da, xızmetker itibar beriwi kerek bolǵan jaǵdaylar.
 warning-stir-check-digit = STIR da qáte bolıwı múmkin: qadaǵalaw cifrı ádettegidey emes. Hújjet penen salıstırıń.
 warning-stir-kind = STIR basqa túrdegi salıq tólewshinikindey baslanadı. Hújjet penen salıstırıń.
+field-benefit-unknown = Búgin bunday jeńillik joq.
+field-benefit-not-covered = Bul jeńillik bunday arza beriwshige yamasa bul rayonǵa tiyisli emes.

@@ -9,6 +9,7 @@ invoice-applicant-kind = Arza beriwshi túri
 invoice-bhm = Bazalıq esaplaw muǵdarı (BEM)
 invoice-rate = Stavka
 invoice-discount = Jeńillik
+invoice-rule = Qaǵıyda
 invoice-total = Tólew kerek
 invoice-currency = sum
 invoice-scan = Kodtı tólem qosımshańızda skanerleń yamasa siltemeni ashıń:
@@ -34,3 +35,9 @@ payment-not-cancellable = Xızmet kórsetilip atır, tólemdi biykar etip bolmay
 payment-system-error = Xızmet bánt. Bir neshe minuttan keyin urınıp kóriń.
 payment-call-not-understood = Soraw túsiniksiz.
 payment-call-unauthenticated = Soraw jiberiwshisi belgisiz.
+
+# Baha qalay kelip shıqqanı: esapta hám baha janında.
+fee-rule = Bazalıq esaplaw muǵdarınıń { $rate } bólegi ({ $since } sánesinen { $bhm } sum).
+fee-rule-discount = Bazalıq esaplaw muǵdarınıń { $rate } bólegi ({ $since } sánesinen { $bhm } sum), { $channel } berilgen arza ushın { $reduction } jeńillik penen.
+fee-rule-benefit = Bazalıq esaplaw muǵdarınıń { $rate } bólegi ({ $since } sánesinen { $bhm } sum), jeńillik boyınsha { $reduction } kem: { $benefit }.
+fee-rule-free = Jeńillik boyınsha biypul: { $benefit }. Jeńilliksiz: bazalıq esaplaw muǵdarınıń { $rate } bólegi ({ $since } sánesinen { $bhm } sum).

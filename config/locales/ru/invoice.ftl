@@ -9,6 +9,7 @@ invoice-applicant-kind = Вид заявителя
 invoice-bhm = Базовая расчётная величина (БРВ)
 invoice-rate = Ставка
 invoice-discount = Скидка
+invoice-rule = Правило
 invoice-total = К оплате
 invoice-currency = сум
 invoice-scan = Отсканируйте код в платёжном приложении или откройте ссылку:
@@ -34,3 +35,9 @@ payment-not-cancellable = Услуга уже оказывается, отмен
 payment-system-error = Сервис занят. Повторите попытку через несколько минут.
 payment-call-not-understood = Запрос не распознан.
 payment-call-unauthenticated = Отправитель запроса не опознан.
+
+# Как сложилась цена: в счёте и рядом с ценой.
+fee-rule = { $rate } от базовой расчётной величины ({ $bhm } сум с { $since }).
+fee-rule-discount = { $rate } от базовой расчётной величины ({ $bhm } сум с { $since }) минус { $reduction } от этого за заявление { $channel }.
+fee-rule-benefit = { $rate } от базовой расчётной величины ({ $bhm } сум с { $since }) минус { $reduction } от этого по льготе: { $benefit }.
+fee-rule-free = Бесплатно по льготе: { $benefit }. Без неё: { $rate } от базовой расчётной величины ({ $bhm } сум с { $since }).

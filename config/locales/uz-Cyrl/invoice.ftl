@@ -9,6 +9,7 @@ invoice-applicant-kind = Аризачи тури
 invoice-bhm = Базавий ҳисоблаш миқдори (БҲМ)
 invoice-rate = Ставка
 invoice-discount = Чегирма
+invoice-rule = Қоида
 invoice-total = Тўлаш керак
 invoice-currency = сўм
 invoice-scan = Кодни тўлов иловангизда сканерланг ёки ҳаволани очинг:
@@ -34,3 +35,9 @@ payment-not-cancellable = Хизмат кўрсатилмоқда, тўловн�
 payment-system-error = Хизмат банд. Бир неча дақиқадан сўнг уриниб кўринг.
 payment-call-not-understood = Сўров тушунарсиз.
 payment-call-unauthenticated = Сўров юборувчиси номаълум.
+
+# Нарх қандай келиб чиққани: ҳисобда ва нарх ёнида.
+fee-rule = Базавий ҳисоблаш миқдорининг { $rate } қисми ({ $since } санасидан { $bhm } сўм).
+fee-rule-discount = Базавий ҳисоблаш миқдорининг { $rate } қисми ({ $since } санасидан { $bhm } сўм), { $channel } берилган ариза учун { $reduction } чегирма билан.
+fee-rule-benefit = Базавий ҳисоблаш миқдорининг { $rate } қисми ({ $since } санасидан { $bhm } сўм), имтиёз бўйича { $reduction } кам: { $benefit }.
+fee-rule-free = Имтиёз бўйича бепул: { $benefit }. Имтиёзсиз: базавий ҳисоблаш миқдорининг { $rate } қисми ({ $since } санасидан { $bhm } сўм).

@@ -33,3 +33,5 @@ field-reason-unknown = Sababni roʻyxatdan tanlang.
 # Taqiqlanmagan boʻlsa-da, xodim eʼtibor berishi kerak boʻlgan holatlar.
 warning-stir-check-digit = STIRda xato boʻlishi mumkin: nazorat raqami odatdagidek emas. Hujjat bilan solishtiring.
 warning-stir-kind = STIR boshqa turdagi soliq toʻlovchinikidek boshlanadi. Hujjat bilan solishtiring.
+field-benefit-unknown = Bugun bunday imtiyoz yoʻq.
+field-benefit-not-covered = Bu imtiyoz bunday arizachiga yoki bu tumanga tegishli emas.

@@ -9,6 +9,7 @@ invoice-applicant-kind = Arizachi turi
 invoice-bhm = Bazaviy hisoblash miqdori (BHM)
 invoice-rate = Stavka
 invoice-discount = Chegirma
+invoice-rule = Qoida
 invoice-total = Toʻlash kerak
 invoice-currency = soʻm
 invoice-scan = Kodni toʻlov ilovangizda skanerlang yoki havolani oching:
@@ -34,3 +35,9 @@ payment-not-cancellable = Xizmat koʻrsatilmoqda, toʻlovni bekor qilib boʻlmay
 payment-system-error = Xizmat band. Bir necha daqiqadan soʻng urinib koʻring.
 payment-call-not-understood = Soʻrov tushunarsiz.
 payment-call-unauthenticated = Soʻrov yuboruvchisi nomaʼlum.
+
+# Narx qanday kelib chiqqani: hisobda va narx yonida.
+fee-rule = Bazaviy hisoblash miqdorining { $rate } qismi ({ $since } sanasidan { $bhm } soʻm).
+fee-rule-discount = Bazaviy hisoblash miqdorining { $rate } qismi ({ $since } sanasidan { $bhm } soʻm), { $channel } berilgan ariza uchun { $reduction } chegirma bilan.
+fee-rule-benefit = Bazaviy hisoblash miqdorining { $rate } qismi ({ $since } sanasidan { $bhm } soʻm), imtiyoz boʻyicha { $reduction } kam: { $benefit }.
+fee-rule-free = Imtiyoz boʻyicha bepul: { $benefit }. Imtiyozsiz: bazaviy hisoblash miqdorining { $rate } qismi ({ $since } sanasidan { $bhm } soʻm).

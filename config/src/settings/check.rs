@@ -199,17 +199,20 @@ impl Settings {
 
     fn check_named(&self, problems: &mut Problems) {
         self.check_payments(problems);
-        let mut tokens = HashSet::new();
+        let mut key_ids = HashSet::new();
         for (name, partner) in &self.partners {
             let key = format!("partners.{name}");
             problems.unless(is_slug(name), &key, "the name is made of a-z, 0-9, - and _");
             let partners_own = partner.channel.requires_partner();
             problems.unless(partners_own, &format!("{key}.channel"), "anybody may use this channel");
-            let token = &partner.token_sha256;
-            let hex = token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
-            problems.unless(hex, &format!("{key}.token_sha256"), "64 hex digits are expected");
-            let first = tokens.insert(token.to_ascii_lowercase());
-            problems.unless(first, &format!("{key}.token_sha256"), "two partners must not share a token");
+            problems.within(partner.per_minute, 1, 10_000_000, &format!("{key}.per_minute"));
+            problems.unless(!partner.keys.is_empty(), &format!("{key}.keys"), "a key is expected");
+            for (id, file) in &partner.keys {
+                let key = format!("{key}.keys.{id}");
+                problems.unless(is_slug(id), &key, "the key id is made of a-z, 0-9, - and _");
+                problems.unless(!file.as_os_str().is_empty(), &key, "a file is expected");
+                problems.unless(key_ids.insert(id), &key, "two partners must not share a key id");
+            }
         }
     }
 

@@ -7,11 +7,46 @@ use serde_json::{Map, Value};
 
 use super::{DEFAULT, Problem, Settings, SettingsError, Sources};
 
-/// Tables whose keys are names the operator chooses, with what each entry looks like: a text, or another value in JSON.
-const NAMED: [(&str, &[(&str, &str)]); 2] = [
-    ("payments.webhook", &[("secret_file", ""), ("pay_url", ""), ("callback_addresses", "[]")]),
-    ("partners", &[("channel", ""), ("token_sha256", "")]),
+/// Tables whose keys are names the operator chooses, with what each entry looks like.
+const NAMED: [(&str, &[(&str, Field)]); 2] = [
+    (
+        "payments.webhook",
+        &[("secret_file", Field::Text), ("pay_url", Field::Text), ("callback_addresses", Field::List)],
+    ),
+    (
+        "partners",
+        &[
+            ("channel", Field::Text),
+            ("keys", Field::Texts),
+            ("daily_quota", Field::Number(0)),
+            ("per_minute", Field::Number(300)),
+        ],
+    ),
 ];
+
+/// A field of a named entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    /// A text; empty if absent.
+    Text,
+    /// A whole number with its default.
+    Number(i64),
+    /// A list; empty if absent.
+    List,
+    /// A table of texts, under names the operator chooses.
+    Texts,
+}
+
+impl Field {
+    fn default(self) -> Value {
+        match self {
+            Self::Text => "".into(),
+            Self::Number(number) => number.into(),
+            Self::List => Value::Array(Vec::new()),
+            Self::Texts => Value::Object(Map::new()),
+        }
+    }
+}
 
 /// The settings as far as they can be read, and what cannot: a default stands in for it.
 pub(super) fn read(sources: &Sources) -> Result<(Settings, Vec<Problem>), SettingsError> {
@@ -108,7 +143,7 @@ fn fit(value: &mut Value, default: &Value, key: &str, problems: &mut Vec<Problem
 fn fit_named(
     value: &mut Value,
     default: &Value,
-    entry: &[(&str, &str)],
+    entry: &[(&str, Field)],
     key: &str,
     problems: &mut Vec<Problem>,
 ) {
@@ -117,16 +152,38 @@ fn fit_named(
         *value = default.clone();
         return;
     };
-    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
     let empty: Map<String, Value> =
-        entry.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
+        entry.iter().map(|(name, field)| ((*name).to_owned(), field.default())).collect();
     for (name, inner) in table {
-        fit(inner, &Value::Object(empty.clone()), &join(key, name), problems);
+        let key = join(key, name);
+        let mut texts = Vec::new();
         if let Value::Object(given) = inner {
-            for (field, text) in &empty {
-                given.entry(field).or_insert_with(|| text.clone());
+            for (field, _) in entry.iter().filter(|(_, kind)| *kind == Field::Texts) {
+                texts.extend(given.remove(*field).map(|value| (*field, value)));
             }
         }
+        fit(inner, &Value::Object(empty.clone()), &key, problems);
+        if let Value::Object(given) = inner {
+            for (field, mut value) in texts {
+                fit_texts(&mut value, &join(&key, field), problems);
+                given.insert(field.to_owned(), value);
+            }
+            for (field, default) in &empty {
+                given.entry(field).or_insert_with(|| default.clone());
+            }
+        }
+    }
+}
+
+/// A table of texts under any names.
+fn fit_texts(value: &mut Value, key: &str, problems: &mut Vec<Problem>) {
+    let Value::Object(table) = value else {
+        problems.push(Problem::new(key, "a table is expected"));
+        *value = Field::Texts.default();
+        return;
+    };
+    for (name, text) in table {
+        fit(text, &Field::Text.default(), &join(key, name), problems);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The sections of the settings. `default.toml` says what each key is for; the units are in its name there.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -337,6 +338,10 @@ pub struct Limits {
 pub struct Partner {
     /// The channel it applies through, one that needs a partner.
     pub channel: Channel,
-    /// SHA-256 of the partner's bearer token, 64 hex digits.
-    pub token_sha256: String,
+    /// The keys it signs requests with: a PEM file with the Ed25519 public key by key id. Two while one is replaced.
+    pub keys: BTreeMap<String, PathBuf>,
+    /// Applications a day in Tashkent; 0 is any number.
+    pub daily_quota: u32,
+    /// Requests a minute.
+    pub per_minute: u32,
 }

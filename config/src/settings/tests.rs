@@ -57,8 +57,8 @@ fn every_problem_is_named_by_its_key_at_once() {
          [http]\nlisten = \"nowhere\"\nworkers = \"many\"\nlimit = 5\ntrusted_proxies = [\"10.0.0.1\", \"x\"]\n\
          [sms]\ncode_tries = 99\ncode_digits = -1\nproviders = [\"pigeon\"]\n\
          [crl]\nvalidity_hours = 5\noverlap_hours = 5\n\
-         [payments.webhook.upay]\nsecret = 1\n[partners.mygov]\ntoken_sha256 = \"12\"\n\
-         [partners.desk]\nchannel = \"online\"\ntoken_sha256 = \"12\"\n",
+         [payments.webhook.upay]\nsecret = 1\n[partners.mygov]\nkeys = { One = \"one.pem\", two = 2 }\n\
+         [partners.desk]\nchannel = \"online\"\nper_minute = 0\n",
     );
     sources.environment.insert("MUHR__HTTP__WROKERS".to_owned(), "4".to_owned());
     let expected = [
@@ -71,8 +71,10 @@ fn every_problem_is_named_by_its_key_at_once() {
         "http.workers",
         "http.wrokers",
         "partners.desk.channel",
-        "partners.desk.token_sha256",
+        "partners.desk.keys",
+        "partners.desk.per_minute",
         "partners.mygov.channel",
+        "partners.mygov.keys.two",
         "payments.webhook.upay.secret",
         "payments.webhook.upay.secret_file",
         "public_url",
@@ -82,7 +84,7 @@ fn every_problem_is_named_by_its_key_at_once() {
     ];
     assert_eq!(problems(&sources, &Role::ALL), expected);
     let text = Settings::load(&sources, &Role::ALL).unwrap_err().to_string();
-    assert!(text.starts_with("17 problems in the settings:\n  colour: there is no such setting\n"), "{text}");
+    assert!(text.starts_with("19 problems in the settings:\n  colour: there is no such setting\n"), "{text}");
     assert!(text.contains("\n  sms.code_tries: 1 to 10 is expected, not 99\n"), "{text}");
 }
 
@@ -102,12 +104,15 @@ fn named_tables_come_from_any_source() {
     sources
         .environment
         .insert("MUHR__PAYMENTS__WEBHOOK__MUNIS__SECRET_FILE".to_owned(), "/run/paynet".to_owned());
-    sources.environment.insert("MUHR__PARTNERS__PORTAL__TOKEN_SHA256".to_owned(), "0".repeat(64));
+    sources.environment.insert("MUHR__PARTNERS__PORTAL__KEYS__NEW".to_owned(), "new.pem".to_owned());
+    sources.environment.insert("MUHR__PARTNERS__PORTAL__DAILY_QUOTA".to_owned(), "500".to_owned());
     sources.environment.insert("MUHR__PARTNERS__PORTAL__CHANNEL".to_owned(), "my.gov.uz".to_owned());
     let settings = Settings::load(&sources, &Role::ALL).unwrap();
     assert_eq!(settings.payments.webhook["upay"].secret_file, Path::new("var/click"));
     assert_eq!(settings.payments.webhook["munis"].secret_file, Path::new("/run/paynet"));
-    assert_eq!(settings.partners["portal"].token_sha256, "0".repeat(64));
+    let partner = &settings.partners["portal"];
+    assert_eq!(partner.keys["new"], Path::new("var/new.pem"));
+    assert_eq!((partner.daily_quota, partner.per_minute), (500, 300));
 }
 
 #[test]

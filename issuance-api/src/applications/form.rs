@@ -40,11 +40,14 @@ pub(crate) struct ApplicationForm {
     /// Must be true.
     #[schema(value_type = bool, required = true)]
     offer_accepted: Option<bool>,
-    /// `online` if absent; `my.gov.uz` for its authenticated partner.
+    /// `online` if absent; a partner's and an officer's applications have their own.
     #[schema(value_type = Option<String>)]
     channel: Option<Channel>,
-    /// For officers only: the phone of the applicant in front of them.
+    /// For officers and partners only: the phone of the applicant they have identified.
     phone: Option<String>,
+    /// For officers and partners only: the benefit to which they have checked the applicant's right, by its name in the fee
+    /// table.
+    benefit: Option<String>,
 }
 
 /// A SOATO code.
@@ -64,6 +67,8 @@ pub(crate) struct Stated {
     pub(crate) channel: Option<Channel>,
     /// The phone, if one is named.
     pub(crate) phone: Option<Phone>,
+    /// The benefit, if one is claimed.
+    pub(crate) benefit: Option<String>,
     region: i32,
     district: i32,
     email: Option<Email>,
@@ -100,7 +105,17 @@ impl ApplicationForm {
         }
         match (subject, place, purpose) {
             (Some(subject), Some((region, district)), Some(purpose)) if errors.is_empty() => {
-                Ok(Stated { subject, channel: self.channel, phone, region, district, email, purpose })
+                let benefit = stated(self.benefit.as_deref()).map(str::to_owned);
+                Ok(Stated {
+                    subject,
+                    channel: self.channel,
+                    phone,
+                    benefit,
+                    region,
+                    district,
+                    email,
+                    purpose,
+                })
             }
             _ => Err(errors),
         }
@@ -208,6 +223,8 @@ impl Stated {
             language: reader.language.tag().to_owned(),
             offer_accepted_at: Some(reader.now),
             registered_by: None,
+            registered_partner: None,
+            benefit: self.benefit,
         }
     }
 }

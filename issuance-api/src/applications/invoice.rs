@@ -5,15 +5,15 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::Timestamp;
 use ca_core::application::{ApplicationId, State};
 use ca_core::calendar::parse_full_date;
-use ca_core::fee::Quote;
+use ca_core::fee::{FeeError, Quote};
 use serde::Serialize;
 use store::applications::StoredApplication;
 use store::{Connection, invoices};
 
-use super::{Reader, named};
+use super::{Reader, claim, named};
 use crate::auth::Acting;
 use crate::context::Context;
-use crate::fees::Percent;
+use crate::fees::{Percent, rule_text};
 use crate::invoice_pdf;
 use crate::problem::{Kind, Problem, only};
 
@@ -37,11 +37,16 @@ pub(crate) struct InvoiceView {
     /// The share of the BHM, in percent.
     #[schema(value_type = f64)]
     rate_percent: Percent,
-    /// The channel's reduction of that share, in percent of it.
+    /// The reduction of that share, the channel's or the benefit's, in percent of it.
     #[schema(value_type = f64)]
     discount_percent: Percent,
+    /// The benefit that made the reduction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    benefit: Option<String>,
     /// The entries of the fee table that were used.
     rule: String,
+    /// The same in words, in the reader's language.
+    rule_text: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// Until when it can be paid.
@@ -90,8 +95,8 @@ pub(crate) async fn get(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reader = Reader::of(&context, &request);
-    let (_, invoice) = current(&context, acting, named(&id)?, reader).await?;
-    Ok(HttpResponse::Ok().json(InvoiceView::at(invoice, &context, reader.now)))
+    let (stored, invoice) = current(&context, acting, named(&id)?, reader).await?;
+    Ok(HttpResponse::Ok().json(InvoiceView::at(&stored, invoice, &context, reader)?))
 }
 
 /// The newest invoice to print
@@ -122,7 +127,10 @@ pub(crate) async fn pdf(
 }
 
 /// The newest invoice; for a draft whose invoice has expired, a new one.
-async fn current(
+///
+/// # Errors
+/// 404.
+pub(crate) async fn current(
     context: &Context,
     acting: Acting,
     id: ApplicationId,
@@ -163,10 +171,14 @@ fn renewed(
         }
     }
     let application = &stored.application;
-    let quote = context
-        .fees
-        .quote(application.subject_type(), application.channel, reader.now)
-        .map_err(Problem::internal)?;
+    let price =
+        |claim| context.fees.quote(application.subject_type(), application.channel, claim, reader.now);
+    let quote = match price(claim(stored.benefit.as_deref(), stored.district)) {
+        // The benefit has ended meanwhile.
+        Err(FeeError::Claim(_)) => price(None),
+        quote => quote,
+    };
+    let quote = quote.map_err(Problem::internal)?;
     let expires_at = reader.now.plus(context.settings.invoices.validity);
     let invoice = invoices::write(connection, id, &quote, expires_at, reader.now)?;
     Ok((stored, invoice))
@@ -196,16 +208,7 @@ fn print(
     reader: Reader,
 ) -> Result<Vec<u8>, Problem> {
     let application = &stored.application;
-    let quote = Quote {
-        subject_type: application.subject_type(),
-        channel: application.channel,
-        bhm_tiyin: invoice.bhm_tiyin,
-        bhm_since: parse_full_date(&invoice.bhm_since).map_err(Problem::internal)?,
-        rate_basis_points: invoice.rate_basis_points,
-        discount_basis_points: invoice.discount_basis_points,
-        amount_tiyin: invoice.amount_tiyin,
-        rule: invoice.rule.clone(),
-    };
+    let quote = frozen(stored, invoice)?;
     let payer = match application.subject.organization() {
         Some(organization) => organization.as_str().to_owned(),
         None => application.subject.common_name(),
@@ -222,9 +225,25 @@ fn print(
         recipient: &context.settings.invoices.recipient,
         payer: &payer,
         quote: &quote,
+        rule_text: &rule_text(reader.language, &quote, &context.fees),
         pay_link: &links.into_iter().next().map_or_else(applied, |link| link.url),
     });
     page.map_err(Problem::internal)
+}
+
+/// The quote that the invoice froze.
+fn frozen(stored: &StoredApplication, invoice: &invoices::Invoice) -> Result<Quote, Problem> {
+    Ok(Quote {
+        subject_type: stored.application.subject_type(),
+        channel: stored.application.channel,
+        bhm_tiyin: invoice.bhm_tiyin,
+        bhm_since: parse_full_date(&invoice.bhm_since).map_err(Problem::internal)?,
+        rate_basis_points: invoice.rate_basis_points,
+        discount_basis_points: invoice.discount_basis_points,
+        benefit: invoice.benefit.clone(),
+        amount_tiyin: invoice.amount_tiyin,
+        rule: invoice.rule.clone(),
+    })
 }
 
 /// In the order of the providers' names.
@@ -234,10 +253,20 @@ fn pay_links(context: &Context, invoice: &invoices::Invoice) -> Vec<PayLink> {
 }
 
 impl InvoiceView {
-    fn at(invoice: invoices::Invoice, context: &Context, now: Timestamp) -> Self {
-        let state = state_now(&invoice, now);
+    /// As the reader sees it at this moment.
+    ///
+    /// # Errors
+    /// A row that is not what it should be.
+    pub(crate) fn at(
+        stored: &StoredApplication,
+        invoice: invoices::Invoice,
+        context: &Context,
+        reader: Reader,
+    ) -> Result<Self, Problem> {
+        let rule_text = rule_text(reader.language, &frozen(stored, &invoice)?, &context.fees);
+        let state = state_now(&invoice, reader.now);
         let pay_links = if state == "open" { pay_links(context, &invoice) } else { Vec::new() };
-        Self {
+        Ok(Self {
             id: invoice.id,
             number: invoice.number,
             state,
@@ -246,11 +275,13 @@ impl InvoiceView {
             bhm_since: invoice.bhm_since,
             rate_percent: Percent(invoice.rate_basis_points),
             discount_percent: Percent(invoice.discount_basis_points),
+            benefit: invoice.benefit,
             rule: invoice.rule,
+            rule_text,
             created_at: Timestamp::from_unix_millis(invoice.created_at),
             expires_at: Timestamp::from_unix_millis(invoice.expires_at),
             paid_at: invoice.paid_at.map(Timestamp::from_unix_millis),
             pay_links,
-        }
+        })
     }
 }

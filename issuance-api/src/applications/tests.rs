@@ -375,9 +375,7 @@ async fn a_key_is_one_persons() {
 
 #[actix_web::test]
 async fn a_channel_is_its_partners() {
-    let token_sha256 = hex::encode(crate::auth::sha256(b"partner-token"));
-    let partner = [("partners.portal.channel", "my.gov.uz"), ("partners.portal.token_sha256", &token_sha256)];
-    let harness = Harness::start_with(&partner);
+    let harness = Harness::start();
     let app = &harness.app().await;
     let token = &harness.applicant(PHONE);
     let with_channel = |channel: &str| {
@@ -387,17 +385,8 @@ async fn a_channel_is_its_partners() {
     };
     let kind = "channel-not-authenticated";
     refused!(app, token, 403, kind, with_channel("my.gov.uz"));
-    refused!(app, token, 403, kind, with_channel("my.gov.uz").header("muhr-partner", "my.gov.uz guessed"));
     refused!(app, token, 403, kind, with_channel("service-center"));
-    let header = "Partner my.gov.uz partner-token";
-    for ask in [
-        with_channel("my.gov.uz").header("muhr-partner", "my.gov.uz partner-token").with(token),
-        with_channel("my.gov.uz").header("authorization", header).with(token),
-        with_channel("my.gov.uz").with(token).header("authorization", header),
-    ] {
-        let view = ask.of(app).await.is(201);
-        assert_eq!(view["invoice"]["amount_tiyin"], 2_595_600);
-    }
+    ask!(app, token, 201, with_channel("online"));
 }
 
 #[actix_web::test]

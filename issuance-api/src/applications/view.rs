@@ -41,6 +41,9 @@ pub(crate) struct ApplicationView {
     subject_type: &'static str,
     /// `online`, `my.gov.uz` or `service-center`.
     channel: &'static str,
+    /// The benefit that an officer or a partner has claimed for the applicant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    benefit: Option<String>,
     /// Who is to be certified, as stated.
     subject: SubjectView,
     /// SOATO code.
@@ -274,6 +277,7 @@ fn summary(
         next_actor: application.state.next_actor().as_str(),
         subject_type: application.subject_type().as_str(),
         channel: application.channel.as_str(),
+        benefit: stored.benefit,
         subject: SubjectView::from(&application.subject),
         region: stored.region,
         district: stored.district,

@@ -13,6 +13,7 @@ fn quote(channel: Channel) -> Quote {
         bhm_since: date!(2025 - 08 - 01),
         rate_basis_points: 1000,
         discount_basis_points: discount,
+        benefit: None,
         amount_tiyin: 4_120_000 - 4_120_000 * i64::from(discount) / 10_000,
         rule: "test".to_owned(),
     }
@@ -27,6 +28,11 @@ fn paper(language: Language, payer: &str, quote: &Quote, pay_link: &str) -> Resu
         recipient: "Muhr sertifikatlash markazi",
         payer,
         quote,
+        rule_text: &text(
+            language,
+            "fee-rule",
+            &[("rate", "10 %"), ("bhm", "412 000"), ("since", "01.08.2025")],
+        ),
         pay_link,
     })
 }
@@ -57,6 +63,15 @@ fn every_language_has_its_paper_of_one_page_with_its_fonts_inside() {
 }
 
 #[test]
+fn a_free_invoice_asks_for_no_payment() {
+    let free = Quote { amount_tiyin: 0, benefit: Some("pupils".to_owned()), ..quote(Channel::Online) };
+    let pdf = paper(Language::Uz, "A", &free, LINK).unwrap();
+    assert!(!String::from_utf8_lossy(&pdf).contains("/URI"));
+    let open = paper(Language::Uz, "A", &quote(Channel::Online), LINK).unwrap();
+    assert!(String::from_utf8_lossy(&open).contains("/URI"));
+}
+
+#[test]
 fn the_font_has_every_letter_of_the_catalogue_and_of_names() {
     let names = "ʻʼÁáǴǵÍıİiŃńÓóÚúÑñÇçĞğŞşЁёЎўҚқҒғҲҳІіЇїЄєҢңҮүӨөҰұӘә№«»„“–—…€";
     let keys = [
@@ -66,11 +81,17 @@ fn the_font_has_every_letter_of_the_catalogue_and_of_names() {
         "invoice-scan",
         "invoice-bhm",
         "invoice-total",
+        "invoice-rule",
+        "fee-rule",
+        "fee-rule-discount",
+        "fee-rule-benefit",
+        "fee-rule-free",
     ];
     for typeface in page::typefaces().unwrap() {
         for language in Language::ALL {
             for key in keys {
-                let words = text(language, key, &[("number", "0123456789")]);
+                let values = ["number", "rate", "bhm", "since", "channel", "reduction", "benefit"];
+                let words = text(language, key, &values.map(|name| (name, "0123456789")));
                 let missing: String =
                     words.chars().chain(names.chars()).filter(|letter| !typeface.has(*letter)).collect();
                 assert_eq!(missing, "", "{language} {key}");
@@ -85,12 +106,4 @@ fn a_long_name_is_wrapped_and_a_link_that_fits_no_qr_code_is_refused() {
     assert!(paper(Language::Uz, &name, &quote(Channel::Online), LINK).is_ok());
     let long = format!("https://pay.example.uz/{}", "x".repeat(3000));
     assert_eq!(paper(Language::Uz, "A", &quote(Channel::Online), &long), Err(InvoicePdfError::Link));
-}
-
-#[test]
-fn a_share_is_written_without_needless_digits() {
-    assert_eq!(percent(700), "7\u{a0}%");
-    assert_eq!(percent(750), "7,5\u{a0}%");
-    assert_eq!(percent(725), "7,25\u{a0}%");
-    assert_eq!(percent(1005), "10,05\u{a0}%");
 }

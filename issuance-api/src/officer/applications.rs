@@ -29,6 +29,8 @@ pub(crate) struct Queued {
     phone: String,
     /// The registrar of a walk-in applicant: somebody else decides.
     registered_by: Option<String>,
+    /// The partner that identified the applicant.
+    registered_partner: Option<String>,
 }
 
 /// An application with everything an officer decides on.
@@ -139,19 +141,16 @@ pub(crate) async fn queue(
         state: state.transpose().map_err(|_| Problem::field("/state", "not-a-choice"))?,
         text: query.q.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
         registered_by: (officer.officer.role == Role::Registrar).then_some(officer.officer.login),
+        registered_partner: None,
     };
     let reader = Reader::of(&context, &request);
     let page = context
         .read(move |connection| {
             let page = applications::page(connection, &filter, after, limit)?;
-            let beside: Vec<_> =
-                page.items.iter().map(|s| (s.phone.clone(), s.application.registered_by.clone())).collect();
+            let beside: Vec<Beside> = page.items.iter().map(Beside::of).collect();
             let views = in_list(connection, page.items, reader)?;
-            let items = views
-                .into_iter()
-                .zip(beside)
-                .map(|(application, (phone, registered_by))| Queued { application, phone, registered_by })
-                .collect();
+            let items =
+                views.into_iter().zip(beside).map(|(application, beside)| beside.with(application)).collect();
             Ok(List { items, next: page.next })
         })
         .await?;
@@ -210,8 +209,30 @@ pub(super) fn queued(
     stored: StoredApplication,
     reader: Reader,
 ) -> Result<Queued, Problem> {
-    let (phone, registered_by) = (stored.phone.clone(), stored.application.registered_by.clone());
-    Ok(Queued { application: whole(connection, stored, reader)?, phone, registered_by })
+    let beside = Beside::of(&stored);
+    Ok(beside.with(whole(connection, stored, reader)?))
+}
+
+/// What officers see beside an applicant's view.
+struct Beside {
+    phone: String,
+    registered_by: Option<String>,
+    registered_partner: Option<String>,
+}
+
+impl Beside {
+    fn of(stored: &StoredApplication) -> Self {
+        Self {
+            phone: stored.phone.clone(),
+            registered_by: stored.application.registered_by.clone(),
+            registered_partner: stored.registered_partner.clone(),
+        }
+    }
+
+    fn with(self, application: ApplicationView) -> Queued {
+        let Self { phone, registered_by, registered_partner } = self;
+        Queued { application, phone, registered_by, registered_partner }
+    }
 }
 
 fn reviewed(

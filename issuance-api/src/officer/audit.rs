@@ -19,7 +19,7 @@ pub(crate) struct EntryView {
     id: i64,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// `applicant`, `officer:<login>`, `ca`, `clock`, `provider:<name>`, `operator` or `anonymous`.
+    /// `applicant`, `officer:<login>`, `ca`, `clock`, `partner:<name>`, `provider:<name>`, `operator` or `anonymous`.
     actor: String,
     /// For example `application.approve`.
     action: String,

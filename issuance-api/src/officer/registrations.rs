@@ -12,7 +12,7 @@ use crate::problem::{Document, Problem};
 
 /// Register a walk-in applicant
 ///
-/// The body is an applicant's, with the applicant's phone. The registrar then hands in request and documents and submits
+/// The body is an applicant's, with the applicant's phone and, if the right to it was checked, a benefit. The registrar then hands in request and documents and submits
 /// under `/api/v1/applications/{id}`; another officer decides.
 #[utoipa::path(post, path = "/api/v1/officer/applications", tag = "officers", operation_id = "register_walk_in",
     security(("officer" = [])), request_body = ApplicationForm,

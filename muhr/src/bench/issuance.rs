@@ -149,6 +149,8 @@ fn apply(
         language: "uz".to_owned(),
         offer_accepted_at: Some(now),
         registered_by: None,
+        registered_partner: None,
+        benefit: None,
     };
     applications::create(connection, &new, "applicant", now)?;
     applications::set_csr(connection, id, csr.der(), &csr.public_key().sha256(), "applicant", now)?;
@@ -164,7 +166,7 @@ fn apply(
         };
         documents::put(connection, &document, "applicant", now)?;
     }
-    let quote = fees.quote(subject.subject_type(), Channel::Online, now)?;
+    let quote = fees.quote(subject.subject_type(), Channel::Online, None, now)?;
     let expires_at = now.plus(std::time::Duration::from_secs(3600));
     let invoice = invoices::write(connection, id, &quote, expires_at, now)?;
     let payment = Announced {

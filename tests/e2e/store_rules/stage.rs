@@ -137,6 +137,8 @@ impl Ground {
             language: "uz".to_owned(),
             offer_accepted_at: Some(now()),
             registered_by: None,
+            registered_partner: None,
+            benefit: None,
         };
         self.write(|c| applications::create(c, &new, "applicant", now()));
         id
@@ -259,7 +261,7 @@ fn document(application: ApplicationId, kind: DocumentKind) -> Document {
 pub(crate) fn quote() -> Quote {
     let settings = settings(&[]);
     let fees = Tables::load(&settings.data).expect("the built-in tables").fees;
-    fees.quote(SubjectType::NaturalPerson, Channel::Online, now()).expect("a price")
+    fees.quote(SubjectType::NaturalPerson, Channel::Online, None, now()).expect("a price")
 }
 
 /// The defaults, below a folder of their own.

@@ -13,6 +13,7 @@ mod main_job;
 mod ocsp_faults;
 mod once_only;
 mod oracle;
+mod partners;
 mod payments_click;
 mod payments_counter;
 mod payments_kills;

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::applicant::{Applicant, SubjectType};
-use crate::http::{Answer, send};
+use crate::http::send;
+use crate::partner::Partner;
 use crate::stack::{Database, Stack};
 
 on_both_databases!(
     the_invoice_freezes_the_base_amount_and_the_rate_it_used,
-    the_my_gov_uz_discount_is_given_to_the_partner_that_authenticates,
-    an_applicant_who_merely_says_my_gov_uz_is_refused,
+    the_my_gov_uz_discount_is_given_to_the_partner_that_signs,
+    the_rule_of_a_price_is_told_in_the_readers_language,
     the_invoice_can_be_printed,
     a_payment_played_twice_is_one_payment,
 );
@@ -34,38 +35,35 @@ fn the_invoice_freezes_the_base_amount_and_the_rate_it_used(database: Database) 
     }
 }
 
-fn the_my_gov_uz_discount_is_given_to_the_partner_that_authenticates(database: Database) {
+fn the_my_gov_uz_discount_is_given_to_the_partner_that_signs(database: Database) {
     let stack = database.shared();
+    let partner = Partner::of_the_sandbox(&stack);
     for (subject_type, _, discounted) in PRICES {
-        let applicant = Applicant::with_confirmed_phone(&stack);
-        let token = stack.secrets("sandbox-partners.json")["my.gov.uz"].as_str().expect("a token").to_owned();
-        let answer = apply_through_partner(&applicant, subject_type, Some(&token)).is(201).json();
-        assert_eq!(answer["channel"], "my.gov.uz", "{answer}");
-        let id = answer["id"].as_str().expect("an id");
-        let invoice = applicant.client.get(&format!("/api/v1/applications/{id}/invoice")).json();
-        assert_eq!(invoice["amount_tiyin"], discounted, "{invoice}");
-        assert_eq!(invoice["discount_percent"], 10, "{invoice}");
+        let applicant = Applicant::new(&stack);
+        let mut form = applicant.form(subject_type);
+        form["phone"] = json!(applicant.person.phone);
+        let view = partner.apply(&form).is(201).json();
+        assert_eq!(view["channel"], "my.gov.uz", "{view}");
+        assert_eq!(view["invoice"]["amount_tiyin"], discounted, "{view}");
+        assert_eq!(view["invoice"]["discount_percent"], 10, "{view}");
     }
 }
 
-fn an_applicant_who_merely_says_my_gov_uz_is_refused(database: Database) {
+fn the_rule_of_a_price_is_told_in_the_readers_language(database: Database) {
     let stack = database.shared();
-    let applicant = Applicant::with_confirmed_phone(&stack);
-    let kind = SubjectType::NaturalPerson;
-    apply_through_partner(&applicant, kind, None).problem(403, "channel-not-authenticated");
-    apply_through_partner(&applicant, kind, Some("guessed")).problem(403, "channel-not-authenticated");
-    assert_eq!(crate::officer::pages(&applicant.client, "/api/v1/applications"), Vec::<Value>::new());
-}
-
-/// The partner speaks for a person whose phone is confirmed: two credentials in one request.
-fn apply_through_partner(applicant: &Applicant, subject_type: SubjectType, token: Option<&str>) -> Answer {
-    let mut form = applicant.form(subject_type);
-    form["channel"] = json!("my.gov.uz");
-    let request = applicant.client.request(reqwest::Method::POST, "/api/v1/applications").json(&form);
-    send(match token {
-        Some(token) => request.header("Authorization", format!("Partner my.gov.uz {token}")),
-        None => request,
-    })
+    let application = Applicant::with_confirmed_phone(&stack).apply(SubjectType::NaturalPerson);
+    for (language, words) in [
+        ("en", "7 % of the base calculation amount (412 000 soʻm since 01.08.2025)"),
+        ("ru", "7 % от базовой расчётной величины (412 000 сум с 01.08.2025)"),
+    ] {
+        let fees = "/api/v1/fees?subject_type=natural_person";
+        for path in [fees.to_owned(), application.path("/invoice")] {
+            let request = application.client.request(reqwest::Method::GET, &path);
+            let said = send(request.header("Accept-Language", language)).json();
+            let text = said["rule_text"].as_str().unwrap_or_default().replace('\u{a0}', " ");
+            assert!(text.starts_with(words), "{text}");
+        }
+    }
 }
 
 fn the_invoice_can_be_printed(database: Database) {
