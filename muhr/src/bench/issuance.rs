@@ -184,7 +184,7 @@ fn apply(
 }
 
 /// A made-up person with a valid number, and their certification request.
-fn person(n: usize, now: Timestamp) -> Result<(Subject, CertificationRequest), Failure> {
+pub(super) fn person(n: usize, now: Timestamp) -> Result<(Subject, CertificationRequest), Failure> {
     let first_13 = format!("3010190{:06}", n % 1_000_000);
     let weights = [7, 3, 1].into_iter().cycle();
     let sum: u32 =

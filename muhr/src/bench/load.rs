@@ -77,8 +77,8 @@ fn percent_encoded(base64: &str) -> String {
 }
 
 /// A server of one worker on a thread of its own; it stops when this is dropped.
-struct Served {
-    address: SocketAddr,
+pub(super) struct Served {
+    pub(super) address: SocketAddr,
     handle: ServerHandle,
 }
 
@@ -89,7 +89,8 @@ impl Drop for Served {
     }
 }
 
-fn serve(configure: impl Fn(&mut web::ServiceConfig) + Send + Clone + 'static) -> Result<Served, Failure> {
+pub(super) fn serve(
+    configure: impl Fn(&mut web::ServiceConfig) + Send + Clone + 'static) -> Result<Served, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let (started, start) = mpsc::channel();

@@ -5,6 +5,7 @@ mod issuance;
 mod load;
 mod meter;
 mod ocsp;
+mod payments;
 
 use ca_signer::ceremony::{self, Names};
 use store::{Database, issuers};
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Ocsp(ocsp::Arguments),
     /// Full CRLs of several sizes, written and judged.
     Crl(crl::Arguments),
+    /// Paid invoices as providers tell of them, over HTTP.
+    Payments(payments::Arguments),
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
@@ -27,6 +30,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Issuance(arguments) => issuance::run(&arguments),
         Command::Ocsp(arguments) => ocsp::run(&arguments),
         Command::Crl(arguments) => crl::run(&arguments),
+        Command::Payments(arguments) => payments::run(&arguments),
     }
 }
 
