@@ -93,12 +93,6 @@ pub(crate) fn deserialize_some<'de, D: Deserializer<'de>>(deserializer: D) -> Re
     deserialize(deserializer).map(Some)
 }
 
-/// The next midnight in Tashkent after this moment.
-pub fn tashkent_midnight(after: Timestamp) -> Timestamp {
-    let local = after.to_offset_date_time().to_offset(TASHKENT);
-    Timestamp::from(local.replace_time(Time::MIDNIGHT) + time::Duration::DAY)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,13 +104,6 @@ mod tests {
         let after = "2026-03-01T19:00:00Z".parse().unwrap();
         assert_eq!(tashkent_date(before), date!(2026 - 03 - 01));
         assert_eq!(tashkent_date(after), date!(2026 - 03 - 02));
-    }
-
-    #[test]
-    fn a_day_in_tashkent_ends_at_its_midnight() {
-        let end = |at: &str| tashkent_midnight(at.parse().unwrap()).to_string();
-        assert_eq!(end("2026-03-01T18:59:59.999Z"), "2026-03-01T19:00:00Z");
-        assert_eq!(end("2026-03-01T19:00:00Z"), "2026-03-02T19:00:00Z");
     }
 
     #[test]

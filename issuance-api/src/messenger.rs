@@ -225,7 +225,7 @@ async fn finish(context: &Arc<Context>, job: &Job) -> Result<(), StoreError> {
 async fn drop_outdated(context: &Arc<Context>, job: &Job, delivery: i64) -> Result<(), StoreError> {
     let job = job.id;
     in_database(context, move |connection, now| {
-        deliveries::give_up(connection, delivery, "it was no longer so", now)?;
+        deliveries::give_up(connection, delivery, deliveries::OUTDATED, now)?;
         jobs::complete(connection, &[job])
     })
     .await

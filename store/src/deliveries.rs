@@ -250,7 +250,10 @@ pub fn find(connection: &mut Connection, id: i64) -> Result<Delivery, StoreError
     row.try_into()
 }
 
-/// A page of deliveries, oldest first.
+/// Why a notice was not sent that nobody needs any more. Nothing has failed.
+pub const OUTDATED: &str = "it was no longer so";
+
+/// A page of deliveries, oldest first. Outdated ones are not among those that failed.
 ///
 /// # Errors
 /// The database's.
@@ -263,6 +266,9 @@ pub fn page(
     let mut query = deliveries::table.filter(deliveries::id.gt(after)).into_boxed();
     if let Some(state) = state {
         query = query.filter(deliveries::state.eq(state.as_str()));
+    }
+    if state == Some(State::Failed) {
+        query = query.filter(deliveries::last_error.is_null().or(deliveries::last_error.ne(OUTDATED)));
     }
     let rows: Vec<Row> = query
         .order(deliveries::id)

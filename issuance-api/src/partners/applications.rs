@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::Timestamp;
 use ca_core::application::{Actor, ApplicationId, Fact};
-use ca_core::calendar::tashkent_midnight;
+use ca_core::calendar::{tashkent_date, tashkent_midnight};
 use serde::Serialize;
 use std::time::Duration;
 use store::applications::{self, Filter, StoredApplication};
@@ -204,7 +204,7 @@ impl Partner {
             return Ok(true);
         }
         turns::take(connection, &format!("partners/{}", self.name))?;
-        let today = tashkent_midnight(now).minus(Duration::from_secs(24 * 3600));
+        let today = tashkent_midnight(tashkent_date(now));
         if applications::of_partner_since(connection, &self.name, today)? < i64::from(self.daily_quota) {
             return Ok(true);
         }
@@ -222,7 +222,8 @@ impl Partner {
 }
 
 fn quota_used(now: Timestamp) -> Problem {
-    let wait = tashkent_midnight(now).since(now).as_secs() + 1;
+    let tomorrow = tashkent_midnight(tashkent_date(now)).plus(Duration::from_secs(24 * 3600));
+    let wait = tomorrow.since(now).as_secs() + 1;
     let text = "limit-daily-quota".to_owned();
     Problem::new(Kind::TooManyRequests).because("", text, "today's quota is used up").after(wait)
 }

@@ -90,7 +90,8 @@ impl Drop for Served {
 }
 
 pub(super) fn serve(
-    configure: impl Fn(&mut web::ServiceConfig) + Send + Clone + 'static) -> Result<Served, Failure> {
+    configure: impl Fn(&mut web::ServiceConfig) + Send + Clone + 'static,
+) -> Result<Served, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let (started, start) = mpsc::channel();

@@ -77,7 +77,9 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
     if let Some(finding) = report.findings.first() {
         return Err(Failure::new(format!("{}: {}", finding.object, finding.rule)));
     }
-    say(json!({ "figure": "payments.verified", "value": report.invoices, "unit": "invoices paid and balanced" }));
+    say(
+        json!({ "figure": "payments.verified", "value": report.invoices, "unit": "invoices paid and balanced" }),
+    );
     Ok(())
 }
 

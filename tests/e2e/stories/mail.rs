@@ -68,7 +68,8 @@ fn mail_arrives_encrypted_signed_in_two_forms_and_with_a_calendar(database: Data
 }
 
 fn mail_that_is_put_off_comes_and_mail_that_is_refused_is_dead_at_once(database: Database) {
-    let server = MailServer::start(Tls::Implicit, Some(Dkim::Ed25519), "accept,greylist,drop,deaf,accept,refuse");
+    let server =
+        MailServer::start(Tls::Implicit, Some(Dkim::Ed25519), "accept,greylist,drop,deaf,accept,refuse");
     let stack = database.start_with(&server.settings());
     let application = Applicant::with_confirmed_phone(&stack).apply(SubjectType::NaturalPerson);
     let to = address(&application);

@@ -250,6 +250,9 @@ fn a_text_that_one_gateway_does_not_know_goes_elsewhere_and_a_bad_phone_nowhere(
     assert_eq!(stage.playmobile.taken_for(&applicant.person.phone).len(), 1);
 
     let application = applicant.apply(SubjectType::NaturalPerson);
+    eventually("the invoice is told", PATIENCE, || {
+        (stage.deliveries("invoice") == ["sent|eskiz"]).then_some(())
+    });
     application.complete();
     eventually("the payment is told", PATIENCE, || {
         (stage.deliveries("paid") == ["sent|eskiz"]).then_some(())
@@ -284,7 +287,7 @@ fn a_text_that_one_gateway_does_not_know_goes_elsewhere_and_a_bad_phone_nowhere(
     assert!(all.len() >= 3, "{all:?}");
     let audited = "SELECT actor, object FROM audit_entries WHERE action = 'message.resend'";
     assert_eq!(stage.stack.rows(audited), [format!("officer:registrar|message:{}", dead[0]["id"])]);
-    assert_eq!(stage.eskiz.taken_for(phone).len(), 2, "the payment, and the one sent again");
+    assert_eq!(stage.eskiz.taken_for(phone).len(), 3, "invoice, payment, and the one sent again");
     assert_eq!(stage.playmobile.taken_for(phone).len(), 1, "the code only");
 }
 
@@ -292,12 +295,15 @@ fn a_notice_that_may_have_been_taken_is_sent_again_under_its_name(database: Data
     let stage = Stage::new(database, &[("SMS__PROVIDERS", "playmobile,eskiz")]);
     let applicant = stage.confirmed();
     let application = applicant.apply(SubjectType::NaturalPerson);
+    eventually("the invoice is told", PATIENCE, || {
+        (stage.deliveries("invoice") == ["sent|playmobile"]).then_some(())
+    });
     stage.playmobile.plays(&[Play::Slow, Play::Status(500, json!({}))]);
     application.complete();
     let phone = &application.person.phone;
     let notices = || -> Vec<Taken> {
         let taken = stage.playmobile.taken_for(phone);
-        taken.into_iter().filter(|taken| !taken.text.contains("kod")).collect()
+        taken.into_iter().filter(|taken| taken.text.contains("-hisob toʻlandi")).collect()
     };
     eventually("it is sent", Duration::from_secs(30), || {
         (stage.deliveries("paid") == ["sent|playmobile"]).then_some(())
