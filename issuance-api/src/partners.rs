@@ -162,6 +162,8 @@ async fn identify(request: &mut ServiceRequest) -> Result<SignedBy, Problem> {
     let length = declared_length(request.request());
     let content = collect(request.take_payload(), length, context.settings.http.max_json_bytes).await?;
     signature.verify_content(&head, &content).map_err(refused)?;
+    // A content may come slowly, and what is too old is not remembered.
+    signature.verify_moment(context.now()).map_err(refused)?;
     request.set_payload(Payload::from(web::Bytes::from(content)));
 
     let (database, name, ends_at) = (context.database.clone(), signature.name(), signature.ends_at());

@@ -164,15 +164,21 @@ impl Signature {
         if !self.covers("@method") || !self.covers("@target-uri") || (typed && !self.covers("content-type")) {
             return Err(Refusal::NotCovered);
         }
-        let now = now.unix_seconds();
-        let current =
-            self.created.is_some_and(|at| (now - WINDOW_SECONDS..=now + WINDOW_SECONDS).contains(&at));
-        if !current || self.expires.is_some_and(|end| end <= now) {
-            return Err(Refusal::NotNow);
-        }
+        self.verify_moment(now)?;
         UnparsedPublicKey::new(&ED25519, key)
             .verify(self.base.as_bytes(), &self.octets)
             .map_err(|_| Refusal::Wrong)
+    }
+
+    /// Is it of this moment?
+    ///
+    /// # Errors
+    /// It is not.
+    pub(super) fn verify_moment(&self, now: Timestamp) -> Result<(), Refusal> {
+        let now = now.unix_seconds();
+        let current =
+            self.created.is_some_and(|at| (now - WINDOW_SECONDS..=now + WINDOW_SECONDS).contains(&at));
+        if current && self.expires.is_none_or(|end| end > now) { Ok(()) } else { Err(Refusal::NotNow) }
     }
 
     /// Is this the content that was signed?
@@ -201,9 +207,9 @@ impl Signature {
         sha256(self.base.as_bytes())
     }
 
-    /// From when on it would be refused anyway.
+    /// From when on it would be refused anyway, with time to spare for a request that is being decided on.
     pub(super) fn ends_at(&self) -> Timestamp {
-        Timestamp::from_unix_seconds(self.created.unwrap_or_default() + WINDOW_SECONDS + 1)
+        Timestamp::from_unix_seconds(self.created.unwrap_or_default() + 2 * WINDOW_SECONDS)
     }
 
     fn covers(&self, name: &str) -> bool {
@@ -451,6 +457,17 @@ mod tests {
         let mut binary = headers(&B_2_6);
         binary.insert(HeaderName::from_static("date"), HeaderValue::from_bytes(b"\xff").unwrap());
         assert_eq!(read(&binary).err(), Some(Refusal::Malformed));
+    }
+
+    #[test]
+    fn every_refusal_is_explained_in_every_language() {
+        use Refusal::{Absent, Algorithm, Digest, Malformed, NotCovered, NotNow, UnknownKey, Used, Wrong};
+        for refusal in [Absent, Malformed, UnknownKey, Algorithm, NotCovered, NotNow, Digest, Wrong, Used] {
+            let key = format!("signature-{}", refusal.name());
+            for language in config::Language::ALL {
+                assert!(config::texts::find(language, &key, &[]).is_some(), "{language} {key}");
+            }
+        }
     }
 
     #[test]
