@@ -68,9 +68,9 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
         }));
     })?;
     let (first, second) = due.split_at(arguments.count);
-    let webhook = first.iter().map(|due| vec![webhook_call(due)]).collect();
+    let webhook: Vec<_> = first.iter().map(|due| vec![webhook_call(due)]).collect();
     provider("webhook", &bare, &server, &webhook, arguments.connections)?;
-    let payme = second.iter().enumerate().map(|(n, due)| payme_calls(n, due)).collect();
+    let payme: Vec<_> = second.iter().enumerate().map(|(n, due)| payme_calls(n, due)).collect();
     provider("payme", &bare, &server, &payme, arguments.connections)?;
 
     let report = database.read(store::ledger::verify)?;
@@ -189,7 +189,7 @@ fn provider(
     name: &str,
     bare: &Served,
     server: &Served,
-    payments: &Vec<Vec<Call>>,
+    payments: &[Vec<Call>],
     connections: usize,
 ) -> Result<(), Failure> {
     let calls = payments.iter().map(Vec::len).sum::<usize>() as f64;
@@ -212,7 +212,7 @@ fn provider(
 /// Every payment's calls one after the other, payments side by side.
 fn send(
     address: SocketAddr,
-    payments: &Vec<Vec<Call>>,
+    payments: &[Vec<Call>],
     connections: usize,
     judge: bool,
 ) -> Result<(), Failure> {
