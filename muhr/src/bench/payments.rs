@@ -210,12 +210,7 @@ fn provider(
 }
 
 /// Every payment's calls one after the other, payments side by side.
-fn send(
-    address: SocketAddr,
-    payments: &[Vec<Call>],
-    connections: usize,
-    judge: bool,
-) -> Result<(), Failure> {
+fn send(address: SocketAddr, payments: &[Vec<Call>], connections: usize, judge: bool) -> Result<(), Failure> {
     let next = Arc::new(AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..connections.max(1))

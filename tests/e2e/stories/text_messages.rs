@@ -303,7 +303,7 @@ fn a_notice_that_may_have_been_taken_is_sent_again_under_its_name(database: Data
     let phone = &application.person.phone;
     let notices = || -> Vec<Taken> {
         let taken = stage.playmobile.taken_for(phone);
-        taken.into_iter().filter(|taken| taken.text.contains("-hisob toʻlandi")).collect()
+        taken.into_iter().filter(|taken| taken.text.contains("Rahmat")).collect()
     };
     eventually("it is sent", Duration::from_secs(30), || {
         (stage.deliveries("paid") == ["sent|playmobile"]).then_some(())
