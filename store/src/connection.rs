@@ -23,16 +23,20 @@ macro_rules! on_both {
 }
 
 /// Inserts many rows by each database's shortest way: COPY on PostgreSQL, a prepared statement per row on SQLite. Both
-/// spare the parsing of one long statement, which costs more than the rows themselves.
+/// spare the parsing of one long statement, which costs more than the rows themselves. So does one row by itself: of
+/// statements with a row only, the parsed form is kept.
 macro_rules! insert_all {
     ($connection:expr, $table:expr, $rows:expr) => {
         match $connection {
             $crate::database::Connection::Postgres(connection) if $rows.len() > 4 => {
                 diesel::copy_from($table).from_insertable($rows).execute(connection).map(|_| ())
             }
-            $crate::database::Connection::Postgres(connection) => {
+            $crate::database::Connection::Postgres(connection) if $rows.len() > 1 => {
                 diesel::insert_into($table).values($rows).execute(connection).map(|_| ())
             }
+            $crate::database::Connection::Postgres(connection) => $rows
+                .iter()
+                .try_for_each(|row| diesel::insert_into($table).values(row).execute(connection).map(|_| ())),
             $crate::database::Connection::Sqlite(connection) => $rows
                 .iter()
                 .try_for_each(|row| diesel::insert_into($table).values(row).execute(connection).map(|_| ())),

@@ -164,13 +164,20 @@ pub fn named(connection: &mut Connection, name: &str) -> Result<Invoice, StoreEr
         .first(connection)?)
 }
 
-/// The invoice, kept from other writers until the end of the transaction.
+/// The invoice with this name or number, kept from other writers until the end of the transaction.
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub(crate) fn lock(connection: &mut Connection, id: &str) -> Result<Invoice, StoreError> {
-    let mut found: Vec<Invoice> =
-        load_locked!(connection, invoices::table.find(id.to_owned()).select(Invoice::as_select()));
+pub fn lock(connection: &mut Connection, name: &str) -> Result<Invoice, StoreError> {
+    if name.contains('\0') {
+        return Err(StoreError::NotFound);
+    }
+    let mut found: Vec<Invoice> = load_locked!(
+        connection,
+        invoices::table
+            .filter(invoices::id.eq(name.to_owned()).or(invoices::number.eq(name.to_owned())))
+            .select(Invoice::as_select())
+    );
     found.pop().ok_or(StoreError::NotFound)
 }
 

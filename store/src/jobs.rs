@@ -176,9 +176,16 @@ pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> R
                 created_at: now.unix_millis(),
             })
             .collect();
-        // On SQLite a prepared statement per row is cheaper than the parsing of one long one.
+        // On SQLite a prepared statement per row is cheaper than the parsing of one long one; on PostgreSQL the one of a
+        // single row is kept.
         match connection {
-            Connection::Postgres(c) => insert_or_revive!(&rows, c)?,
+            Connection::Postgres(c) if rows.len() > 1 => insert_or_revive!(&rows, c)?,
+            Connection::Postgres(c) => {
+                for row in &rows {
+                    insert_or_revive!(row, c)?;
+                }
+                rows.len()
+            }
             Connection::Sqlite(c) => {
                 for row in &rows {
                     insert_or_revive!(row, c)?;

@@ -133,6 +133,28 @@ pub fn by_id(connection: &mut Connection, id: i64) -> Result<Payment, StoreError
     Ok(payments::table.find(id).select(Payment::as_select()).first(connection)?)
 }
 
+/// The transaction with this name, and the one of the invoice that is not cancelled: in one question, because every
+/// payment asks it.
+fn known_and_live(
+    connection: &mut Connection,
+    invoice: &str,
+    announced: &Announced,
+) -> Result<(Option<Payment>, Option<Payment>), StoreError> {
+    let named = payments::provider
+        .eq(announced.provider.clone())
+        .and(payments::provider_transaction.eq(announced.transaction.clone()));
+    let live = payments::invoice_id.eq(invoice.to_owned()).and(payments::state.ne("cancelled"));
+    let found: Vec<Payment> =
+        payments::table.filter(named.or(live)).select(Payment::as_select()).load(connection)?;
+    let is_known = |payment: &&Payment| {
+        payment.provider == announced.provider && payment.provider_transaction == announced.transaction
+    };
+    let is_live = |payment: &&Payment| {
+        payment.invoice_id == invoice && payment.state != PaymentState::Cancelled.as_str()
+    };
+    Ok((found.iter().find(is_known).cloned(), found.iter().find(is_live).cloned()))
+}
+
 /// The transaction of an invoice that is not cancelled.
 fn live(connection: &mut Connection, invoice: &str) -> Result<Option<Payment>, StoreError> {
     Ok(payments::table
@@ -172,32 +194,26 @@ fn accepts(
     Ok(payable.accept(amount_tiyin, now))
 }
 
-/// Where a transaction begins: with an invoice that takes it, or it has begun before.
-enum Begun {
-    New(Invoice),
-    Known(Payment),
-}
-
+/// Has the transaction begun before? If not, the invoice takes it.
 fn begin(
     connection: &mut Connection,
-    invoice_id: &str,
+    invoice: &Invoice,
     announced: &Announced,
     now: Timestamp,
-) -> Result<Result<Begun, Objection>, StoreError> {
-    let invoice = invoices::lock(connection, invoice_id)?;
-    if let Some(known) = find(connection, &announced.provider, &announced.transaction)? {
+) -> Result<Result<Option<Payment>, Objection>, StoreError> {
+    let (known, live) = known_and_live(connection, &invoice.id, announced)?;
+    if let Some(known) = known {
         let same = known.invoice_id == invoice.id && known.amount_tiyin == announced.amount_tiyin;
-        return Ok(if same { Ok(Begun::Known(known)) } else { Err(Objection::OtherTransaction) });
+        return Ok(if same { Ok(Some(known)) } else { Err(Objection::OtherTransaction) });
     }
-    let live = live(connection, &invoice.id)?;
-    if let Err(objection) = accepts(&invoice, live.as_ref(), announced.amount_tiyin, now)? {
+    if let Err(objection) = accepts(invoice, live.as_ref(), announced.amount_tiyin, now)? {
         return Ok(Err(objection));
     }
     // One that ran out of time makes room.
     if let Some(late) = live {
         end(connection, &late, TIMED_OUT, now)?;
     }
-    Ok(Ok(Begun::New(invoice)))
+    Ok(Ok(None))
 }
 
 fn insert(
@@ -225,43 +241,45 @@ fn insert(
     })?)
 }
 
-/// A transaction begins: it keeps the invoice from others. The same one again is answered as the first time.
+/// A transaction over the invoice, which the caller has locked, begins: it keeps the invoice from others. The same one
+/// again is answered as the first time.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] if there is no such invoice; [`StoreError::Conflict`] if the same transaction begins for
+/// [`StoreError::Conflict`] if the same transaction begins for
 /// another invoice at this moment.
 pub fn create(
     connection: &mut Connection,
-    invoice_id: &str,
+    invoice: &Invoice,
     announced: &Announced,
     now: Timestamp,
 ) -> Result<Result<Payment, Objection>, StoreError> {
-    let invoice = match begin(connection, invoice_id, announced, now)? {
-        Ok(Begun::New(invoice)) => invoice,
-        Ok(Begun::Known(known)) => return Ok(Ok(known)),
-        Err(objection) => return Ok(Err(objection)),
-    };
-    invoices::hold(connection, &invoice, now.plus(announced.hold))?;
-    insert(connection, &invoice, announced, PaymentState::Created, now).map(Ok)
+    match begin(connection, invoice, announced, now)? {
+        Ok(None) => {
+            invoices::hold(connection, invoice, now.plus(announced.hold))?;
+            insert(connection, invoice, announced, PaymentState::Created, now).map(Ok)
+        }
+        Ok(Some(known)) => Ok(Ok(known)),
+        Err(objection) => Ok(Err(objection)),
+    }
 }
 
-/// A provider tells of a payment when it is done. The same one again changes nothing, and says so.
+/// A provider tells of a payment of the invoice, which the caller has locked, when it is done. The same one again changes nothing, and says so.
 ///
 /// # Errors
 /// As [`create`].
 pub fn pay(
     connection: &mut Connection,
-    invoice_id: &str,
+    invoice: &Invoice,
     announced: &Announced,
     now: Timestamp,
 ) -> Result<Result<(Payment, Effect), Objection>, StoreError> {
-    match begin(connection, invoice_id, announced, now)? {
-        Ok(Begun::New(invoice)) => {
-            let payment = insert(connection, &invoice, announced, PaymentState::Performed, now)?;
-            settle(connection, &invoice, &payment, now)?;
+    match begin(connection, invoice, announced, now)? {
+        Ok(None) => {
+            let payment = insert(connection, invoice, announced, PaymentState::Performed, now)?;
+            settle(connection, invoice, &payment, now)?;
             Ok(Ok((payment, Effect::Now)))
         }
-        Ok(Begun::Known(known)) => perform(connection, &known, None, now),
+        Ok(Some(known)) => perform(connection, &known, None, now),
         Err(objection) => Ok(Err(objection)),
     }
 }

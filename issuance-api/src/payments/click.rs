@@ -222,7 +222,7 @@ fn known(connection: &mut Connection, order: &Order) -> Result<Option<Payment>, 
 
 /// Prepare: the transaction begins. The same one again is answered as the first time, while it lives.
 fn prepare(connection: &mut Connection, order: &Order, now: Timestamp) -> Result<Step, StoreError> {
-    let invoice = match invoices::named(connection, &order.merchant_trans_id) {
+    let invoice = match invoices::lock(connection, &order.merchant_trans_id) {
         Err(StoreError::NotFound) => return Ok(Err(Code::UserDoesNotExist)),
         found => found?,
     };
@@ -235,7 +235,7 @@ fn prepare(connection: &mut Connection, order: &Order, now: Timestamp) -> Result
         recorded_by: None,
         details: json!({ "click_paydoc_id": order.click_paydoc_id }),
     };
-    let payment = match payments::create(connection, &invoice.id, &announced, now)? {
+    let payment = match payments::create(connection, &invoice, &announced, now)? {
         Ok(payment) => payment,
         // The transaction is there, over another amount or for another invoice.
         Err(Objection::OtherTransaction) if order.amount_tiyin != invoice.amount_tiyin => {

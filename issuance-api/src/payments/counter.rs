@@ -199,7 +199,8 @@ pub(crate) async fn record(
                 recorded_by: Some(officer.officer.login.clone()),
                 details: json!({}),
             };
-            let payment = payments::create(connection, &invoice.id, &announced, now)??;
+            let invoice = invoices::lock(connection, &invoice.id)?;
+            let payment = payments::create(connection, &invoice, &announced, now)??;
             Ok(view(connection, payment)?)
         })
         .await?;

@@ -226,8 +226,9 @@ impl<'a> Params<'a> {
     }
 }
 
-fn invoice(connection: &mut Connection, number: &str) -> Result<Result<Invoice, Refusal>, StoreError> {
-    match invoices::named(connection, number) {
+/// What was found, or the refusal that stands for nothing.
+fn known(found: Result<Invoice, StoreError>) -> Result<Result<Invoice, Refusal>, StoreError> {
+    match found {
         Err(StoreError::NotFound) => Ok(Err(Objection::UnknownInvoice.into())),
         found => found.map(Ok),
     }
@@ -243,7 +244,7 @@ fn check_perform(
     amount: i64,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
-    let invoice = match invoice(connection, number)? {
+    let invoice = match known(invoices::named(connection, number))? {
         Ok(invoice) => invoice,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -257,11 +258,11 @@ fn create(
     announced: &Announced,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
-    let invoice = match invoice(connection, number)? {
+    let invoice = match known(invoices::lock(connection, number))? {
         Ok(invoice) => invoice,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let payment = match payments::create(connection, &invoice.id, announced, now)? {
+    let payment = match payments::create(connection, &invoice, announced, now)? {
         Ok(payment) => payment,
         Err(objection) => return Ok(Err(objection.into())),
     };

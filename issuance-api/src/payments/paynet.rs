@@ -207,11 +207,11 @@ fn perform(
             _ => (EXISTS, "payment-other-transaction"),
         }));
     }
-    let invoice = match invoices::named(connection, named) {
+    let invoice = match invoices::lock(connection, named) {
         Err(StoreError::NotFound) => return Ok(Err(refusal(Objection::UnknownInvoice))),
         found => found?,
     };
-    let paid = payments::pay(connection, &invoice.id, announced, now)?;
+    let paid = payments::pay(connection, &invoice, announced, now)?;
     Ok(match paid {
         // The same call at the same moment was first.
         Ok((_, Effect::Already)) => Err((EXISTS, "payment-other-transaction")),

@@ -104,15 +104,13 @@ impl PaymentProvider for Webhook {
             details: json!({}),
         };
         let paid = desk.write(|connection| -> Result<Result<PaymentAnswer, Objection>, StoreError> {
-            let invoice = invoices::named(connection, &report.invoice)?;
-            Ok(payments::pay(connection, &invoice.id, &announced, call.now)?.map(|(payment, _)| {
-                PaymentAnswer {
-                    transaction: payment.provider_transaction,
-                    invoice: invoice.id,
-                    number: invoice.number,
-                    state: "paid",
-                    amount_tiyin: payment.amount_tiyin,
-                }
+            let invoice = invoices::lock(connection, &report.invoice)?;
+            Ok(payments::pay(connection, &invoice, &announced, call.now)?.map(|(payment, _)| PaymentAnswer {
+                transaction: payment.provider_transaction,
+                invoice: invoice.id,
+                number: invoice.number,
+                state: "paid",
+                amount_tiyin: payment.amount_tiyin,
             }))
         })??;
         Ok(Reply::ok(serde_json::to_value(paid).map_err(Problem::internal)?))

@@ -178,7 +178,7 @@ fn apply(
         recorded_by: None,
         details: serde_json::json!({}),
     };
-    let paid = payments::pay(connection, &invoice.id, &payment, now)?;
+    let paid = payments::pay(connection, &invoice, &payment, now)?;
     paid.map_err(|refusal| StoreError::Conflict(refusal.to_string()))?;
     Ok(id)
 }

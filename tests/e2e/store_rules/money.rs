@@ -1,5 +1,6 @@
 //! Invoices are numbered without gaps and paid once.
 
+use ca_core::Timestamp;
 use ca_core::application::{Actor, ApplicationId};
 use ca_core::payment::{Effect, Objection};
 use store::StoreError;
@@ -24,7 +25,14 @@ on_both_databases!(
 type Paid = Result<(Payment, Effect), Objection>;
 
 fn pay(ground: &Ground, invoice: &Invoice, payment: &Announced) -> Paid {
-    ground.write(|c| payments::pay(c, &invoice.id, payment, now()))
+    pay_at(ground, invoice, payment, now())
+}
+
+fn pay_at(ground: &Ground, invoice: &Invoice, payment: &Announced, at: Timestamp) -> Paid {
+    ground.write(|c| {
+        let locked = invoices::lock(c, &invoice.id)?;
+        payments::pay(c, &locked, payment, at)
+    })
 }
 
 fn open_invoice(ground: &Ground) -> (ApplicationId, Invoice) {
@@ -81,7 +89,7 @@ fn an_expired_or_cancelled_invoice_cannot_be_paid(kind: Database) {
     let ground = Ground::new(kind);
     let (id, invoice) = open_invoice(&ground);
     let late = later(3600);
-    let answer = |at| ground.write(|c| payments::pay(c, &invoice.id, &payment(&invoice, "t"), at));
+    let answer = |at| pay_at(&ground, &invoice, &payment(&invoice, "t"), at);
     assert_eq!(answer(late), Err(Objection::Expired), "nobody has swept yet");
     assert_eq!(ground.write(|c| invoices::expire(c, late, 100)), 1);
     assert_eq!(ground.invoice(id).state, "expired");

@@ -170,7 +170,8 @@ impl Ground {
         let invoice = self.invoice(id);
         self.write(|c| {
             applications::set_csr(c, id, csr, spki_sha256, "applicant", now())?;
-            payments::pay(c, &invoice.id, &payment(&invoice, "a transaction"), now()).map(drop)
+            let locked = invoices::lock(c, &invoice.id)?;
+            payments::pay(c, &locked, &payment(&invoice, "a transaction"), now()).map(drop)
         });
         self.apply(|application| application.submit(Actor::Applicant, now()).expect("complete"), id);
         id
