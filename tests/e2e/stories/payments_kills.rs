@@ -28,10 +28,12 @@ fn fifty_kills_in_the_middle_of_payments_lose_none_and_double_none(database: Dat
     let undisturbed = Instant::now();
     paid.extend(life(&stack, 1, second, None).1);
     let whole = undisturbed.elapsed();
-    let (mut hurt, mut lives) = (0, 0);
+    let (mut hurt, mut lives, mut horizon) = (0, 0, whole);
     for (kill, batch) in others.chunks(INVOICES_PER_LIFE).enumerate() {
-        let (unfinished, more) = life(&stack, kill, batch, Some(moment(kill, whole)));
+        let (unfinished, more) = life(&stack, kill, batch, Some(moment(kill, horizon)));
         paid.extend(more);
+        // The machine was slow when the whole was measured: kills that come too late come sooner from now on.
+        horizon = if unfinished == 0 { horizon * 4 / 5 } else { whole.min(horizon * 11 / 10) };
         hurt += usize::from(unfinished > 0);
         lives += 1;
     }
