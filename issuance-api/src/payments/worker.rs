@@ -55,7 +55,7 @@ async fn round(context: &Arc<Context>, owner: &str) -> Result<usize, StoreError>
     let now = context.now();
     let patience = context.providers.merchant.as_ref().map_or(Duration::ZERO, Merchant::patience);
     let name = owner.to_owned();
-    let due = in_database(context, move |c| {
+    let due = look_up(context, move |c| {
         KINDS.into_iter().map(|kind| jobs::any_due(c, kind, now)).collect::<Result<Vec<_>, _>>()
     })
     .await?;
@@ -115,7 +115,7 @@ async fn settle(context: &Arc<Context>, kind: JobKind, job: Job) -> Result<(), S
 /// Has CLICK return a payment. What became of an earlier attempt is asked first: it may have had success.
 async fn refund(context: &Arc<Context>, job: &Job) -> Result<Fate, StoreError> {
     let id = job.key.clone();
-    let owed = in_database(context, move |c| refunds::owed(c, &id)).await?;
+    let owed = look_up(context, move |c| refunds::owed(c, &id)).await?;
     let Some(merchant) = &context.providers.merchant else {
         return Ok(Fate::Failed("click is not called here".to_owned()));
     };
@@ -152,7 +152,7 @@ async fn give_back(context: &Arc<Context>, id: &str, reason: &str) -> Result<Fat
 /// Asks for a bill, and then from time to time what has become of it.
 async fn bill(context: &Arc<Context>, job: &Job) -> Result<Fate, StoreError> {
     let id = job.key.clone();
-    let (bill, invoice, phone) = in_database(context, move |c| {
+    let (bill, invoice, phone) = look_up(context, move |c| {
         let bill = bills::find(c, &id)?;
         let invoice = invoices::find(c, &bill.invoice_id)?;
         let phone = applications::find(c, invoice.application()?)?.phone;
@@ -200,7 +200,7 @@ async fn compare(context: &Arc<Context>, job: &Job) -> Result<Fate, StoreError> 
     let Some(file) = reconciliation::file_of(folder, provider, day) else {
         let now = context.now();
         tracing::warn!(provider, day = full_date(day), "a payment provider's statement is not there");
-        // Two days of patience; then the job is dead, for an officer to see.
+        // Four days of patience; then the job fails until it is dead, for an officer to see.
         let late = now.since(ca_core::calendar::tashkent_midnight(day)) > Duration::from_secs(4 * 24 * 3600);
         return Ok(if late {
             Fate::Failed("the statement is not there".to_owned())
@@ -245,6 +245,15 @@ pub(crate) fn plan(context: &Context, now: Timestamp) -> Result<(), StoreError> 
         }
         Ok(())
     })
+}
+
+/// Without the write lock, which others need more.
+async fn look_up<T: Send + 'static>(
+    context: &Arc<Context>,
+    f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let database = context.database.clone();
+    blocking(move || database.read(f)).await
 }
 
 async fn in_database<T: Send + 'static>(
