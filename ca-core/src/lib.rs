@@ -11,6 +11,7 @@ pub mod crl;
 pub mod csr;
 pub mod fee;
 pub mod issue;
+pub mod key_file;
 pub mod ocsp;
 pub mod payment;
 pub mod profile;
