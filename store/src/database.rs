@@ -70,6 +70,8 @@ impl Database {
         let pool = Pool::builder()
             .max_size(options.connections)
             .min_idle(Some(0))
+            // BEGIN finds out as well whether the server is still there, without a question of its own.
+            .test_on_check_out(false)
             .connection_timeout(options.patience)
             .error_handler(Box::new(LogErrors))
             .build_unchecked(manager);
@@ -114,7 +116,45 @@ impl Database {
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no connection in time.
     pub(crate) fn connection(&self) -> Result<PooledConnection<Manager>, StoreError> {
-        self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))
+        self.started(|connection| match connection {
+            Connection::Postgres(c) => c.batch_execute("SELECT 1"),
+            Connection::Sqlite(_) => Ok(()),
+        })
+    }
+
+    /// A connection on which `start` worked. One that has gone stale in the pool fails at once, before anything was done on
+    /// it, and the next is tried; the last of as many as the pool may hold was made for this.
+    fn started(
+        &self,
+        mut start: impl FnMut(&mut Connection) -> QueryResult<()>,
+    ) -> Result<PooledConnection<Manager>, StoreError> {
+        let mut stale = self.pool.max_size();
+        loop {
+            let mut pooled = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            match start(&mut pooled).map_err(StoreError::from) {
+                Ok(()) => return Ok(pooled),
+                Err(StoreError::Unavailable(error)) => match &mut *pooled {
+                    Connection::Postgres(c) if stale > 0 => {
+                        stale -= 1;
+                        throw_away(c);
+                    }
+                    _ => return Err(StoreError::Unavailable(error)),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Brings the planner's statistics up to date (ANALYZE), as autovacuum does in time on its own.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn analyze(&self) -> Result<(), StoreError> {
+        match &mut *self.connection()? {
+            Connection::Postgres(c) => c.batch_execute("ANALYZE")?,
+            Connection::Sqlite(c) => c.batch_execute("ANALYZE")?,
+        }
+        Ok(())
     }
 
     fn transaction<T, E: From<StoreError>>(
@@ -122,9 +162,8 @@ impl Database {
         begins: &Begin,
         f: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut pooled = self.connection()?;
+        let mut pooled = self.started(|connection| begin(connection, begins))?;
         let connection: &mut Connection = &mut pooled;
-        begin(connection, begins).map_err(StoreError::from)?;
         match f(connection) {
             Ok(value) => {
                 // A failed COMMIT has rolled back on both databases; the manager only needs to be told.
@@ -250,6 +289,12 @@ impl ManageConnection for Manager {
             Connection::Sqlite(c) => open_transaction::<SqliteConnection>(c),
         }
     }
+}
+
+/// The pool drops a connection that comes back like this.
+fn throw_away(connection: &mut PgConnection) {
+    <PgManager as TransactionManager<PgConnection>>::transaction_manager_status_mut(connection)
+        .set_in_error();
 }
 
 fn open_transaction<C>(connection: &mut C) -> bool

@@ -29,6 +29,9 @@ use crate::failure::{Failure, say};
 
 /// Applications prepared in one transaction.
 const CHUNK: usize = 500;
+/// Payments by each provider before the measurement, after which the database knows how its tables are filled: a planner that
+/// has only seen empty tables plans for empty tables, which lasts until autovacuum's next round.
+const WARM_UP: usize = 500;
 /// The secret of the gateway and of Payme in a measurement.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -57,7 +60,7 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
         return Err(Failure::new("the database is in use; a measurement wants an empty one"));
     }
     let prepared = Meter::start();
-    let due = prepare(&database, &settings, arguments.count * 2)?;
+    let due = prepare(&database, &settings, (arguments.count + WARM_UP) * 2)?;
     figure("payments.preparation", prepared.read().0.as_secs_f64(), "s");
 
     let context = web::Data::new(Context::start(settings, database.clone())?);
@@ -67,11 +70,16 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
             HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body("{\"state\":\"paid\"}")
         }));
     })?;
-    let (first, second) = due.split_at(arguments.count);
+    let (first, second) = due.split_at(arguments.count + WARM_UP);
     let webhook: Vec<_> = first.iter().map(|due| vec![webhook_call(due)]).collect();
-    provider("webhook", &bare, &server, &webhook, arguments.connections)?;
     let payme: Vec<_> = second.iter().enumerate().map(|(n, due)| payme_calls(n, due)).collect();
-    provider("payme", &bare, &server, &payme, arguments.connections)?;
+    let ((warm_webhook, webhook), (warm_payme, payme)) = (webhook.split_at(WARM_UP), payme.split_at(WARM_UP));
+    for warm in [warm_webhook, warm_payme] {
+        send(server.address, warm, arguments.connections, true)?;
+    }
+    database.analyze()?;
+    provider("webhook", &bare, &server, webhook, arguments.connections)?;
+    provider("payme", &bare, &server, payme, arguments.connections)?;
 
     let report = database.read(store::ledger::verify)?;
     if let Some(finding) = report.findings.first() {
