@@ -32,7 +32,6 @@ pub mod partners;
 pub mod passwords;
 pub mod payments;
 mod phone_verifications;
-mod portal;
 pub mod problem;
 mod regions;
 pub mod request;
@@ -45,8 +44,7 @@ mod unsubscribe;
 use context::Context;
 use problem::{Kind, Problem};
 
-/// Registers everything under `/api`, `/payments`, `/callbacks`, `/unsubscribe` and, in the sandbox only, `/sandbox`; and
-/// the portal.
+/// Registers everything under `/api`, `/payments`, `/callbacks`, `/unsubscribe` and, in the sandbox only, `/sandbox`.
 pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
     cfg.app_data(context.clone())
         .app_data(web::QueryConfig::default().error_handler(|_, _| malformed()))
@@ -82,7 +80,6 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
             .wrap(from_fn(request::frame));
         cfg.service(sandbox);
     }
-    cfg.configure(portal::configure);
 }
 
 /// What applicants and the public use.

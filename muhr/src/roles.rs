@@ -1,6 +1,6 @@
 //! One role each, for production, and how a process serves HTTP and stops.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +28,7 @@ use crate::failure::Failure;
 #[derive(Default)]
 pub(crate) struct Roles {
     pub(crate) api: Option<web::Data<Context>>,
+    pub(crate) portal: Option<Arc<portal::Portal>>,
     pub(crate) ocsp: Option<Arc<ocsp_responder::Service>>,
     pub(crate) crl: Option<Arc<Publisher>>,
     pub(crate) signer: Option<Arc<SigningService>>,
@@ -35,7 +36,11 @@ pub(crate) struct Roles {
 
 pub(crate) fn api(place: &Place) -> Result<(), Failure> {
     let (settings, database) = place.open(&[Role::Api])?;
-    let roles = Roles { api: Some(open_api(&settings, &database)?), ..Roles::default() };
+    let roles = Roles {
+        api: Some(open_api(&settings, &database)?),
+        portal: Some(open_portal(&settings)?),
+        ..Roles::default()
+    };
     serve(&settings, &database, roles)
 }
 
@@ -64,7 +69,18 @@ pub(crate) fn crl(place: &Place) -> Result<(), Failure> {
 }
 
 pub(crate) fn open_api(settings: &Settings, database: &Database) -> Result<web::Data<Context>, Failure> {
-    Ok(web::Data::new(Context::start(settings.clone(), database.clone())?))
+    let mut settings = settings.clone();
+    settings.http.trusted_proxies.extend(own_addresses(&settings));
+    Ok(web::Data::new(Context::start(settings, database.clone())?))
+}
+
+pub(crate) fn open_portal(settings: &Settings) -> Result<Arc<portal::Portal>, Failure> {
+    Ok(Arc::new(portal::Portal::new(settings).map_err(|error| Failure::new(error.to_string()))?))
+}
+
+/// Where this process's own portal calls from: it tells for whom.
+fn own_addresses(settings: &Settings) -> [IpAddr; 3] {
+    [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into(), settings.http.listen.ip()]
 }
 
 pub(crate) fn open_ocsp(
@@ -199,6 +215,9 @@ fn public_server(
             }
             if let Some(context) = &roles.api {
                 issuance_api::configure(cfg, context);
+            }
+            if let Some(portal) = &roles.portal {
+                portal::configure(cfg, portal);
             }
         })
     })

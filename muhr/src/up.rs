@@ -50,6 +50,7 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
     let signer = SigningService::open(database.clone(), Arc::clone(&settings), &secret)?;
     let roles = Roles {
         api: Some(roles::open_api(&settings, &database)?),
+        portal: Some(roles::open_portal(&settings)?),
         ocsp: Some(roles::open_ocsp(&settings, &database)?),
         crl: Some(roles::open_crl(&settings, &database)?),
         signer: Some(Arc::new(signer)),
@@ -114,6 +115,7 @@ fn renew_responder(
 fn welcome(settings: &Settings, operations: SocketAddr) -> Result<(), Failure> {
     let url = settings.public_url.as_str();
     say(format!("Muhr is ready at {url}"));
+    say(format!("  portal      {url}/"));
     say(format!("  API         {url}/api/openapi.json, {url}/api/docs/"));
     say(format!("  OCSP        {url}/ocsp"));
     say(format!("  repository  {url}/repository/ca.crl, {url}/repository/ca.cer, {url}/repository/root.cer"));

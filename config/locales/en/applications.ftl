@@ -47,3 +47,16 @@ role-reviewer = Reviews applications
 role-revocation = Changes the status of certificates
 role-auditor = Reads everything, changes nothing
 role-admin = Keeps officers and settings
+
+captcha-sum = What is { $first } plus { $second }? Answer in digits.
+captcha-number-2 = two
+captcha-number-3 = three
+captcha-number-4 = four
+captcha-number-5 = five
+captcha-number-6 = six
+captcha-number-7 = seven
+captcha-number-8 = eight
+captcha-number-9 = nine
+captcha-number-10 = ten
+captcha-number-11 = eleven
+captcha-number-12 = twelve

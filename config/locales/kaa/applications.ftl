@@ -47,3 +47,16 @@ role-reviewer = Arzalardı kórip shıǵadı
 role-revocation = Sertifikatlar jaǵdayın ózgertedi
 role-auditor = Hámmesin kóredi, hesh nárseni ózgertpeydi
 role-admin = Xızmetkerler hám sazlawlardı júrgizedi
+
+captcha-sum = { $first } menen { $second } qosındısı neshege teń? Juwaptı san menen jazıń.
+captcha-number-2 = eki
+captcha-number-3 = úsh
+captcha-number-4 = tórt
+captcha-number-5 = bes
+captcha-number-6 = altı
+captcha-number-7 = jeti
+captcha-number-8 = segiz
+captcha-number-9 = toǵız
+captcha-number-10 = on
+captcha-number-11 = on bir
+captcha-number-12 = on eki

@@ -47,3 +47,16 @@ role-reviewer = Рассматривает заявления
 role-revocation = Меняет статус сертификатов
 role-auditor = Всё видит, ничего не меняет
 role-admin = Ведёт сотрудников и настройки
+
+captcha-sum = Сколько будет { $first } плюс { $second }? Ответьте цифрами.
+captcha-number-2 = два
+captcha-number-3 = три
+captcha-number-4 = четыре
+captcha-number-5 = пять
+captcha-number-6 = шесть
+captcha-number-7 = семь
+captcha-number-8 = восемь
+captcha-number-9 = девять
+captcha-number-10 = десять
+captcha-number-11 = одиннадцать
+captcha-number-12 = двенадцать

@@ -47,3 +47,16 @@ role-reviewer = Аризаларни кўриб чиқади
 role-revocation = Сертификатлар ҳолатини ўзгартиради
 role-auditor = Ҳаммасини кўради, ҳеч нарсани ўзгартирмайди
 role-admin = Ходимлар ва созламаларни юритади
+
+captcha-sum = { $first } билан { $second }нинг йиғиндиси нечага тенг? Жавобни рақам билан ёзинг.
+captcha-number-2 = икки
+captcha-number-3 = уч
+captcha-number-4 = тўрт
+captcha-number-5 = беш
+captcha-number-6 = олти
+captcha-number-7 = етти
+captcha-number-8 = саккиз
+captcha-number-9 = тўққиз
+captcha-number-10 = ўн
+captcha-number-11 = ўн бир
+captcha-number-12 = ўн икки

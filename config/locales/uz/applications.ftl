@@ -47,3 +47,16 @@ role-reviewer = Arizalarni koʻrib chiqadi
 role-revocation = Sertifikatlar holatini oʻzgartiradi
 role-auditor = Hammasini koʻradi, hech narsani oʻzgartirmaydi
 role-admin = Xodimlar va sozlamalarni yuritadi
+
+captcha-sum = { $first } bilan { $second }ning yigʻindisi nechaga teng? Javobni raqam bilan yozing.
+captcha-number-2 = ikki
+captcha-number-3 = uch
+captcha-number-4 = toʻrt
+captcha-number-5 = besh
+captcha-number-6 = olti
+captcha-number-7 = yetti
+captcha-number-8 = sakkiz
+captcha-number-9 = toʻqqiz
+captcha-number-10 = oʻn
+captcha-number-11 = oʻn bir
+captcha-number-12 = oʻn ikki

@@ -13,9 +13,20 @@ const EDGES: &[(&str, &[&str])] = &[
     ("issuance-api", &["ca-core", "store", "muhr-config"]),
     ("ocsp-responder", &["ca-core", "store", "muhr-config"]),
     ("crl-publisher", &["ca-core", "store", "muhr-config"]),
+    // A client of the API: what it shows it was told over HTTP.
+    ("portal", &["ca-core", "muhr-config"]),
     (
         "muhr",
-        &["ca-core", "store", "muhr-config", "ca-signer", "issuance-api", "ocsp-responder", "crl-publisher"],
+        &[
+            "ca-core",
+            "store",
+            "muhr-config",
+            "ca-signer",
+            "issuance-api",
+            "ocsp-responder",
+            "crl-publisher",
+            "portal",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -1,0 +1,33 @@
+//! Style sheet, pictures and scripts, built into the program and named by their content.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+
+/// A file whose name changes when its content does.
+#[derive(Debug)]
+pub(crate) struct Asset {
+    /// Where it is served.
+    pub(crate) path: &'static str,
+    /// For the `integrity` attribute (Subresource Integrity, W3C).
+    pub(crate) integrity: &'static str,
+    media_type: &'static str,
+    content: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// Mounts every asset.
+pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
+    for asset in [&STYLE, &ICON, &SCRIPT, &KEYS_SCRIPT].into_iter().flatten() {
+        cfg.route(asset.path, web::get().to(move || async move { asset.answer() }));
+    }
+}
+
+impl Asset {
+    fn answer(&self) -> HttpResponse {
+        HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, self.media_type))
+            .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+            .body(self.content)
+    }
+}
