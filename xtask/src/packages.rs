@@ -25,6 +25,8 @@ pub(crate) const BUILD: &[Package] = &[
     Package { name: "pkg-config", proof: Proof::Programs(&["pkg-config"]) },
     Package { name: "libpq-dev", proof: Proof::Library("libpq") },
     Package { name: "libssl-dev", proof: Proof::Library("openssl") },
+    Package { name: "nodejs", proof: Proof::Programs(&["node"]) },
+    Package { name: "npm", proof: Proof::Programs(&["npm"]) },
 ];
 
 /// What the tests need on top: databases, and software that judges what we produce.
@@ -39,6 +41,7 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "nginx", proof: Proof::Programs(&["nginx"]) },
     Package { name: "apache2-bin", proof: Proof::Programs(&["apache2"]) },
     Package { name: "faketime", proof: Proof::Programs(&["faketime"]) },
+    Package { name: "chromium", proof: Proof::Programs(&["chromium"]) },
     Package { name: "g++", proof: Proof::Programs(&["g++"]) },
 ];
 
