@@ -66,6 +66,7 @@ function ready(muhr) {
 export async function visit(stage, options = {}) {
   const context = await stage.browser.newContext({ viewport: { width: 1100, height: 900 }, acceptDownloads: true, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
   const complaints = [];
   page.on('console', message => { if (message.type() === 'error') complaints.push(message.text()); });
   page.on('pageerror', error => complaints.push(error.message));
@@ -86,6 +87,8 @@ export async function inspect(page, name, where = '') {
     return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(node => node.html).slice(0, 3).join(' ')}`);
   });
   assert.deepEqual(report, [], `${name}: axe finds nothing`);
+  const bare = await page.evaluate(() => /\b(web|portal|office|problem|state|next)-[a-z][a-z-]+/.exec(document.querySelector('body').innerText)?.[0]);
+  assert.equal(bare, undefined, `${name} shows the name of a text instead of the text`);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(wide <= 0, `${name} is ${wide} px wider than its window`);
 }

@@ -37,19 +37,41 @@ export async function freeName(folder: FileSystemDirectoryHandle, owner: string)
 }
 
 /**
+ * Is this the file of that key? The certificate in it is not encrypted. A folder is known by its path, and at the path of one
+ * drive there may be another one today.
+ */
+export async function holds(folder: FileSystemDirectoryHandle, name: string, spki: ArrayBuffer): Promise<boolean> {
+  try {
+    const content = new Uint8Array(await (await (await (await dskeys(folder)).getFileHandle(name)).getFile()).arrayBuffer());
+    const sought = new Uint8Array(spki);
+    return content.some((_, at) => sought.every((octet, index) => content[at + index] === octet));
+  } catch {
+    return false;
+  }
+}
+
+/**
  * Writes the file and reads it back. It is written beside and put in its place when it is whole: a drive that is pulled out
  * leaves the old file or none, never half of one.
  */
 export async function write(folder: FileSystemDirectoryHandle, name: string, content: ArrayBuffer): Promise<void> {
-  const file = await (await dskeys(folder)).getFileHandle(name, { create: true });
-  const stream = await file.createWritable({ keepExistingData: false });
+  const place = await dskeys(folder);
+  const file = await place.getFileHandle(name, { create: true });
   try {
-    await stream.write(content);
+    const stream = await file.createWritable({ keepExistingData: false });
+    try {
+      await stream.write(content);
+    } catch (error) {
+      await stream.abort().catch(() => undefined);
+      throw error;
+    }
+    await stream.close();
   } catch (error) {
-    await stream.abort().catch(() => undefined);
+    // The name was taken with an empty file, which clients would list as a broken key.
+    const { size } = await file.getFile().catch(() => ({ size: -1 }));
+    if (size === 0) await place.removeEntry(name).catch(() => undefined);
     throw error;
   }
-  await stream.close();
   const back = await (await file.getFile()).arrayBuffer();
   if (!isSame(back, content)) throw new Told(text('web-not-the-same', { file: name }));
 }

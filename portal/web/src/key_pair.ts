@@ -41,6 +41,17 @@ export async function make(commonName: string, password: string): Promise<NewKey
   ]);
   const encrypted = await encrypt(pkcs8, password, ITERATIONS);
   new Uint8Array(pkcs8).fill(0);
+  return { encrypted, spki, ...await papers(commonName, pair) };
+}
+
+/** A key that this device has already, with a request and a certificate anew: nobody has to make a second one to go on. */
+export async function remake(commonName: string, encrypted: ArrayBuffer, spki: ArrayBuffer, password: string): Promise<NewKey> {
+  const { privateKey } = await open(encrypted, password, spki);
+  const publicKey = await crypto.subtle.importKey('spki', spki, P256, true, ['verify']);
+  return { encrypted, spki, ...await papers(commonName, { privateKey, publicKey }) };
+}
+
+async function papers(commonName: string, pair: CryptoKeyPair): Promise<Pick<NewKey, 'request' | 'certificate'>> {
   const name = (): AttributeTypeAndValue =>
     new AttributeTypeAndValue({ type: COMMON_NAME, value: new asn1js.Utf8String({ value: commonName.slice(0, 64) }) });
 
@@ -58,9 +69,7 @@ export async function make(commonName: string, password: string): Promise<NewKey
   certificate.notAfter.value = new Date(Date.now() + SEVEN_DAYS);
   await certificate.subjectPublicKeyInfo.importKey(pair.publicKey);
   await certificate.sign(pair.privateKey, 'SHA-256');
-  return {
-    encrypted, spki, request: pem('CERTIFICATE REQUEST', request.toSchema().toBER()), certificate: certificate.toSchema().toBER(),
-  };
+  return { request: pem('CERTIFICATE REQUEST', request.toSchema().toBER()), certificate: certificate.toSchema().toBER() };
 }
 
 /** RFC 5280 section 4.1.2.2. */

@@ -2,7 +2,7 @@
 import { isSame } from './asn1';
 import * as folders from './folder';
 import * as keyFile from './key_file';
-import { type Key, WrongPassword, decrypt, encrypt, make, open } from './key_pair';
+import { type Key, WrongPassword, decrypt, encrypt, make, open, remake } from './key_pair';
 import { type StoredKey, alone, find, keep } from './keyring';
 import * as passwords from './password';
 import { sign } from './signed_data';
@@ -39,22 +39,43 @@ function makeKey(form: HTMLFormElement): void {
   const application = form.dataset['application'] ?? '';
   passwords.watch(form);
   const existing = form.querySelector<HTMLElement>('[data-existing-key]');
-  if (existing) find(application).then(key => { existing.hidden = !key; }).catch(() => undefined);
+  const repeated = form.querySelector<HTMLInputElement>('[data-password-again]');
+  const offer = (): void => {
+    if (existing) existing.hidden = false;
+    // Its password is known already, so once is enough.
+    if (repeated) repeated.required = false;
+  };
+  find(application).then(key => { if (key) offer(); }).catch(() => undefined);
   onSubmit(form, status, () => alone(application, async () => {
-    const password = passwords.chosen(form);
-    if (password === undefined) throw new Told(text('web-password-rules'));
+    const password = field(form, '[data-password]').value;
     status.busy(text('web-making'));
-    const key = await make(form.dataset['commonName'] ?? '', password);
-    const stored: StoredKey = { application, encrypted: key.encrypted, spki: key.spki, createdAt: new Date().toISOString() };
+    const name = form.dataset['commonName'] ?? '';
+    const before = await find(application);
+    const again = before && await remake(name, before.encrypted, before.spki, password).catch(unlessWrongPassword);
+    if (before && !again) {
+      // Nobody's key is replaced before they were told of it: another tab may have made it since this page came.
+      const isNews = existing?.hidden === true;
+      offer();
+      if (isNews || repeated?.value === '') throw new WrongPassword('the password of another key');
+    }
+    if (!again && passwords.chosen(form) === undefined) throw new Told(text('web-password-rules'));
+    const key = again ?? await make(name, password);
+    const stored: StoredKey = again
+      ? { ...before }
+      : { application, encrypted: key.encrypted, spki: key.spki, createdAt: new Date().toISOString() };
     // First where it cannot be lost, then the file.
     await keep(stored);
-    const content = await keyFile.write({ encrypted: key.encrypted, certificates: [key.certificate], alias: form.dataset['commonName'] ?? '' }, password);
+    const content = await keyFile.write({ encrypted: key.encrypted, certificates: [key.certificate], alias: name }, password);
     Object.assign(stored, await place(picker.folder, form.dataset['ownerNumber'] ?? '', content));
     await keep(stored);
     field(form, 'input[name=csr]').value = key.request;
     status.good(text('web-made', { file: stored.fileName ?? '' }));
     form.submit();
   }));
+}
+
+function unlessWrongPassword(error: unknown): undefined {
+  if (!(error instanceof WrongPassword)) throw error;
 }
 
 /** Writes a file under a free name, or downloads it. */
@@ -155,11 +176,11 @@ async function saved(
     folders.download(fileName, content);
     return { fileName, where: '' };
   }
-  const same = before && await folder.isSameEntry(before);
+  const same = before && stored.fileName && await folder.isSameEntry(before) && await folders.holds(folder, stored.fileName, stored.spki);
   const fileName = same && stored.fileName ? stored.fileName : await folders.freeName(folder, owner);
   await folders.write(folder, fileName, content);
   await keep({ ...stored, folder, fileName });
-  return { fileName, where: folder.name };
+  return { fileName, where: folder.name || '/' };
 }
 
 async function handIn(url: string, csrf: string, receipt: string): Promise<void> {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as keyFile from '../src/key_file';
-import { WrongPassword, decrypt, encrypt, make, open } from '../src/key_pair';
+import { WrongPassword, decrypt, encrypt, make, open, remake } from '../src/key_pair';
 import { sign } from '../src/signed_data';
 
 const folder = mkdtempSync(join(tmpdir(), 'muhr-keys-'));
@@ -34,7 +34,7 @@ test('openssl verifies a request, and finds the name in it', async () => {
   assert.match(judge('openssl', 'req', '-in', request, '-noout', '-text'), /prime256v1[\s\S]*ecdsa-with-SHA256/);
 });
 
-test('openssl, Java and GnuTLS open a key file with its password only', async () => {
+test('openssl, Java, GnuTLS and NSS open a key file with its password only', async () => {
   const key = await make('Misolov Namuna', password);
   const alias = 'cn=misolov namuna,o=не указано,1.2.860.3.16.1.2=30101901112227,validto=2027.11.27 04:09:00';
   const pfx = file('key.pfx', await keyFile.write({ encrypted: key.encrypted, certificates: [key.certificate], alias }, password));
@@ -44,7 +44,16 @@ test('openssl, Java and GnuTLS open a key file with its password only', async ()
   assert.equal(said, '');
   assert.throws(() => judge('openssl', 'pkcs12', '-in', pfx, '-passin', 'pass:wrong', '-noenc'));
   assert.match(judge('keytool', '-list', '-keystore', pfx, '-storetype', 'PKCS12', '-storepass', password), /PrivateKeyEntry/);
+  assert.match(judge('pk12util', '-l', pfx, '-W', password), /Friendly Name: cn=misolov/);
   assert.match(judge('certtool', '--p12-info', '--inder', '--infile', pfx, '--password', password), /Friendly name: cn=misolov/);
+});
+
+test('a key that is there already is asked a certificate for again', async () => {
+  const first = await make('S', password);
+  const second = await remake('S', first.encrypted, first.spki, password);
+  const shown = (name: string, request: string): string => judge('openssl', 'req', '-in', file(name, request), '-verify', '-noout', '-pubkey');
+  assert.equal(shown('second.pem', second.request), shown('first.pem', first.request));
+  await assert.rejects(remake('S', first.encrypted, first.spki, 'wrong'), WrongPassword);
 });
 
 test('the name of a key is read without its password', async () => {

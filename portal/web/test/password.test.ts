@@ -28,4 +28,8 @@ test('every text that the scripts ask for is on the list, and nothing else is', 
     for (const unit of ['minutes', 'hours']) asked.add(`${late}-${unit}`);
   }
   assert.deepEqual([...asked].sort(), listed);
+  for (const language of ['uz', 'uz-Cyrl', 'kaa', 'ru', 'en']) {
+    const said = readFileSync(`../config/locales/${language}/web.ftl`, 'utf8').matchAll(/^(web-[a-z-]+) = \S/gm);
+    assert.deepEqual(Array.from(said, ([, key]) => key).sort(), listed, language);
+  }
 });
