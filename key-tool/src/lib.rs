@@ -1,0 +1,3 @@
+//! `muhr key`: keys on the machine of whoever owns them.
+
+pub mod pfx;
