@@ -1,0 +1,132 @@
+//! Why a command cannot do what it was asked: in the user's words, with an exit code that scripts can tell apart.
+
+use std::io;
+use std::path::Path;
+
+use config::Language;
+use config::texts::text;
+
+use crate::pfx::Fault;
+
+/// The exit code of a failed command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Anything that has no code of its own. (2 is a wrong command line.)
+    Failed = 1,
+    /// The password is wrong, too weak, or cannot be asked for.
+    Password = 3,
+    /// A file cannot be read, is damaged, or is of another kind.
+    File = 4,
+    /// The disk: a file that exists, no room, no permission, no drive.
+    Disk = 5,
+    /// The server is not reachable or refuses.
+    Server = 6,
+    /// A signature, certificate or status is not to be trusted.
+    NotTrusted = 7,
+    /// It is somebody else's move; the same command goes on later.
+    Waiting = 8,
+}
+
+/// A failure: the name of a text `key-tool-error-…` and the values in it.
+#[derive(Debug)]
+pub struct Trouble {
+    name: String,
+    /// The name is the key as it is.
+    whole_key: bool,
+    exit: Exit,
+    values: Vec<(&'static str, String)>,
+    /// What the server has already said in the user's language, and the slug of its problem document.
+    said: Option<(String, String)>,
+}
+
+impl Trouble {
+    /// The failure that has the text `key-tool-error-<name>`.
+    pub fn new(name: &str, exit: Exit) -> Self {
+        Self { name: name.to_owned(), whole_key: false, exit, values: Vec::new(), said: None }
+    }
+
+    /// A rule that has a text of its own in the catalogue, outside `key-tool-error-`.
+    pub fn of_rule(rule: &str, exit: Exit) -> Self {
+        Self { whole_key: true, ..Self::new(rule, exit) }
+    }
+
+    /// With a value of the text.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.values.push((name, value.to_string()));
+        self
+    }
+
+    /// With the file that it is about.
+    #[must_use]
+    pub fn about(self, path: &Path) -> Self {
+        self.with("path", path.display())
+    }
+
+    /// A problem document (RFC 9457): its slug, and what it says.
+    pub fn said_by_server(slug: &str, words: String) -> Self {
+        let mut trouble = Self::new("server-refuses", Exit::Server);
+        trouble.said = Some((slug.to_owned(), words));
+        trouble
+    }
+
+    /// The slug of the server's problem document.
+    pub fn slug(&self) -> Option<&str> {
+        self.said.as_ref().map(|(slug, _)| slug.as_str())
+    }
+
+    /// The name of its text.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// For the process.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// What a person reads.
+    pub fn words(&self, language: Language) -> String {
+        if let Some((_, words)) = &self.said {
+            return words.clone();
+        }
+        let values: Vec<(&str, &str)> =
+            self.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let prefix = if self.whole_key { "" } else { "key-tool-error-" };
+        text(language, &format!("{prefix}{}", self.name), &values)
+    }
+
+    /// A file that cannot be read.
+    pub fn reading(path: &Path, error: &io::Error) -> Self {
+        Self::new("cannot-read", Exit::File).about(path).with("reason", error)
+    }
+
+    /// A file that cannot be written; the two causes that people can do something about have texts of their own.
+    pub fn writing(path: &Path, error: &io::Error) -> Self {
+        let name = match error.kind() {
+            io::ErrorKind::AlreadyExists => "exists",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk-full",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "read-only",
+            _ => return Self::new("cannot-write", Exit::Disk).about(path).with("reason", error),
+        };
+        Self::new(name, Exit::Disk).about(path)
+    }
+
+    /// A key file that does not open.
+    pub fn opening(path: &Path, fault: Fault) -> Self {
+        let (name, exit) = match fault {
+            Fault::WrongPassword => ("wrong-password", Exit::Password),
+            Fault::Damaged => ("damaged", Exit::File),
+            Fault::NotPfx | Fault::TooLarge => ("not-a-key-file", Exit::File),
+            Fault::Unsupported | Fault::TooMuchWork => ("unsupported-file", Exit::File),
+            Fault::NoKey => ("no-key", Exit::File),
+            Fault::Cryptography => ("cryptography", Exit::Failed),
+        };
+        Self::new(name, exit).about(path)
+    }
+
+    /// The cryptographic library, or an encoding that cannot fail, failed.
+    pub fn cryptography() -> Self {
+        Self::new("cryptography", Exit::Failed)
+    }
+}
