@@ -6,6 +6,7 @@ mod read;
 mod sign;
 
 pub use read::Signed;
+pub(crate) use read::bundle;
 pub use sign::sign;
 
 use crate::trouble::Trouble;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use ca_core::path::PathFault;
 use config::Language;
 use config::texts::text;
 
@@ -35,8 +36,16 @@ pub struct Trouble {
     whole_key: bool,
     exit: Exit,
     values: Vec<(&'static str, String)>,
-    /// What the server has already said in the user's language, and the slug of its problem document.
-    said: Option<(String, String)>,
+    /// What the server has already said.
+    said: Option<Said>,
+}
+
+/// A problem document of the server, in the user's language.
+#[derive(Debug)]
+struct Said {
+    slug: String,
+    words: String,
+    pointers: Vec<String>,
 }
 
 impl Trouble {
@@ -63,16 +72,21 @@ impl Trouble {
         self.with("path", path.display())
     }
 
-    /// A problem document (RFC 9457): its slug, and what it says.
-    pub fn said_by_server(slug: &str, words: String) -> Self {
+    /// A problem document (RFC 9457): its slug, what it says, and the fields (JSON pointers) it objects to.
+    pub fn said_by_server(slug: &str, words: String, pointers: Vec<String>) -> Self {
         let mut trouble = Self::new("server-refuses", Exit::Server);
-        trouble.said = Some((slug.to_owned(), words));
+        trouble.said = Some(Said { slug: slug.to_owned(), words, pointers });
         trouble
     }
 
     /// The slug of the server's problem document.
     pub fn slug(&self) -> Option<&str> {
-        self.said.as_ref().map(|(slug, _)| slug.as_str())
+        self.said.as_ref().map(|said| said.slug.as_str())
+    }
+
+    /// The fields that the server objects to.
+    pub fn pointers(&self) -> &[String] {
+        self.said.as_ref().map_or(&[], |said| &said.pointers)
     }
 
     /// The name of its text.
@@ -87,8 +101,8 @@ impl Trouble {
 
     /// What a person reads.
     pub fn words(&self, language: Language) -> String {
-        if let Some((_, words)) = &self.said {
-            return words.clone();
+        if let Some(said) = &self.said {
+            return said.words.clone();
         }
         let values: Vec<(&str, &str)> =
             self.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -123,6 +137,17 @@ impl Trouble {
             Fault::Cryptography => ("cryptography", Exit::Failed),
         };
         Self::new(name, exit).about(path)
+    }
+
+    /// A path that does not lead to the root.
+    pub fn on_path(fault: PathFault) -> Self {
+        let name = match fault {
+            PathFault::NoIssuer => "path-no-issuer",
+            PathFault::NotValidThen => "path-not-valid",
+            PathFault::NotACertificate => "no-certificate",
+            PathFault::NotAnAuthority | PathFault::Signature | PathFault::CriticalExtension => "path-wrong",
+        };
+        Self::new(name, Exit::NotTrusted)
     }
 
     /// The cryptographic library, or an encoding that cannot fail, failed.
