@@ -1,6 +1,7 @@
 //! Why a command failed, told to the one who typed it.
 
 use std::fmt;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// A failure in words. Commands end with it; nothing catches it.
@@ -44,8 +45,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Prints a line of a command's answer.
-#[allow(clippy::print_stdout, reason = "what a command answers goes to standard output")]
+/// Prints a line of a command's answer. A reader that has seen enough (`| head`) is no failure.
 pub(crate) fn say(line: impl fmt::Display) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
