@@ -68,7 +68,7 @@ impl Password {
     /// At least 10 characters with a digit, a capital and a small letter, as deployed clients ask; printable ASCII only,
     /// because Java opens no file under any other password.
     pub fn is_strong(&self) -> bool {
-        let has = |kind: fn(&u8) -> bool| self.0.as_bytes().iter().any(|octet| kind(octet));
+        let has = |kind: fn(&u8) -> bool| self.0.as_bytes().iter().any(kind);
         self.0.len() >= MIN
             && self.0.bytes().all(|octet| (b' '..=b'~').contains(&octet))
             && has(u8::is_ascii_digit)

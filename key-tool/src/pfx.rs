@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 mod mac;
 mod read;
+mod scheme;
 mod write;
 
 pub use read::{list, open};

@@ -37,7 +37,7 @@ pub struct Trouble {
     exit: Exit,
     values: Vec<(&'static str, String)>,
     /// What the server has already said.
-    said: Option<Said>,
+    said: Option<Box<Said>>,
 }
 
 /// A problem document of the server, in the user's language.
@@ -75,7 +75,7 @@ impl Trouble {
     /// A problem document (RFC 9457): its slug, what it says, and the fields (JSON pointers) it objects to.
     pub fn said_by_server(slug: &str, words: String, pointers: Vec<String>) -> Self {
         let mut trouble = Self::new("server-refuses", Exit::Server);
-        trouble.said = Some(Said { slug: slug.to_owned(), words, pointers });
+        trouble.said = Some(Box::new(Said { slug: slug.to_owned(), words, pointers }));
         trouble
     }
 

@@ -131,7 +131,7 @@ impl Application<'_> {
                 }
             }
             let answer = self.answer(name)?;
-            if let Some(place) = places.iter().find(|place| place["code"].to_string() == answer) {
+            if let Some(place) = places.iter().find(|place| is_code(&place["code"], &answer)) {
                 return Ok(place.clone());
             }
             self.state.answers.forget(name);
@@ -158,4 +158,8 @@ impl Application<'_> {
         self.state.answers.set("offer_accepted", "true");
         Ok(true)
     }
+}
+
+fn is_code(code: &Value, answer: &str) -> bool {
+    code.as_u64().is_some_and(|code| answer.parse() == Ok(code))
 }

@@ -6,16 +6,17 @@ use cms::encrypted_data::EncryptedData;
 use const_oid::db::rfc5911::{ID_DATA, ID_ENCRYPTED_DATA};
 use der::asn1::{ContextSpecific, OctetString};
 use der::{Any, Decode, Encode, Tag, Tagged};
-use pkcs8::EncryptedPrivateKeyInfo;
+use pkcs8::pkcs5;
 use pkcs8::pkcs5::pbes2::Kdf;
-use pkcs8::pkcs5::{self, EncryptionScheme};
 use pkcs12::cert_type::CertBag;
 use pkcs12::pfx::Pfx;
 use pkcs12::safe_bag::SafeBag;
 use pkcs12::{PKCS_12_CERT_BAG_OID, PKCS_12_PKCS8_KEY_BAG_OID};
+use spki::AlgorithmIdentifierRef;
 use x509_cert::Certificate;
 use zeroize::Zeroizing;
 
+use super::scheme::{self, EncryptedKey};
 use super::write::{FRIENDLY_NAME, LOCAL_KEY_ID, X509_CERTIFICATE};
 use super::{Fault, KeyFile, Listing, MAX_ITERATIONS, MAX_SIZE, in_order, mac};
 
@@ -70,16 +71,25 @@ impl Work {
     }
 }
 
+/// localKeyId (RFC 2985 section 5.5.2).
+type KeyId = Option<Vec<u8>>;
+
 #[derive(Default)]
 struct Found {
-    key: Option<(Zeroizing<Vec<u8>>, Option<String>, Option<Vec<u8>>)>,
-    certificates: Vec<(Certificate, Option<Vec<u8>>)>,
+    key: Option<FoundKey>,
+    certificates: Vec<(Certificate, KeyId)>,
+}
+
+struct FoundKey {
+    pkcs8: Zeroizing<Vec<u8>>,
+    alias: Option<String>,
+    id: KeyId,
 }
 
 impl Found {
     /// The certificate of the key is the one with its localKeyId, else the one with its public half.
     fn sorted(self) -> Result<KeyFile, Fault> {
-        let (pkcs8, alias, key_id) = self.key.ok_or(Fault::NoKey)?;
+        let FoundKey { pkcs8, alias, id: key_id } = self.key.ok_or(Fault::NoKey)?;
         let public_key = FileKey::from_pkcs8_der(&pkcs8).map(|key| key.public_key().to_vec()).ok();
         let mut certificates = self.certificates;
         let same_key = |certificate: &Certificate| {
@@ -119,7 +129,8 @@ fn collect(safes: &[ContentInfo], password: &str, work: &mut Work) -> Result<Fou
         for bag in bags(&contents)? {
             match bag.bag_id {
                 PKCS_12_PKCS8_KEY_BAG_OID if found.key.is_none() => {
-                    found.key = Some((decrypt_key(&bag, password, work)?, alias(&bag), key_id(&bag)));
+                    let pkcs8 = decrypt_key(&bag, password, work)?;
+                    found.key = Some(FoundKey { pkcs8, alias: alias(&bag), id: key_id(&bag) });
                 }
                 PKCS_12_CERT_BAG_OID => {
                     found.certificates.extend(certificate(&bag)?.map(|it| (it, key_id(&bag))));
@@ -136,28 +147,28 @@ fn decrypt_safe(content: &Any, password: &str, work: &mut Work) -> Result<Zeroiz
     let encrypted: EncryptedData = content.decode_as().map_err(|_| Fault::NotPfx)?;
     let info = encrypted.enc_content_info;
     let algorithm = info.content_enc_alg.to_der().map_err(|_| Fault::NotPfx)?;
+    let algorithm = AlgorithmIdentifierRef::from_der(&algorithm).map_err(|_| Fault::NotPfx)?;
     let content = info.encrypted_content.ok_or(Fault::NotPfx)?;
-    let scheme = EncryptionScheme::from_der(&algorithm).map_err(|_| Fault::Unsupported)?;
-    decrypt(&scheme, content.as_bytes(), password, work)
+    decrypt(&algorithm, content.as_bytes(), password, work)
 }
 
 fn decrypt_key(bag: &SafeBag, password: &str, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let value = value(bag)?.to_der().map_err(|_| Fault::NotPfx)?;
-    let encrypted = EncryptedPrivateKeyInfo::from_der(&value).map_err(|_| Fault::Unsupported)?;
-    decrypt(&encrypted.encryption_algorithm, encrypted.encrypted_data, password, work)
+    let encrypted = EncryptedKey::from_der(&value).map_err(|_| Fault::NotPfx)?;
+    decrypt(&encrypted.algorithm, encrypted.octets.as_bytes(), password, work)
 }
 
 /// What comes out is a SEQUENCE, or else it was not this password: right padding alone comes by chance once in 256.
 fn decrypt(
-    scheme: &EncryptionScheme<'_>,
+    algorithm: &AlgorithmIdentifierRef<'_>,
     octets: &[u8],
     password: &str,
     work: &mut Work,
 ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let parameters = scheme.pbes2().ok_or(Fault::Unsupported)?;
+    let parameters = scheme::read(algorithm)?;
     let Kdf::Pbkdf2(kdf) = &parameters.kdf else { return Err(Fault::Unsupported) };
     work.spend(kdf.iteration_count)?;
-    let plain = scheme.decrypt(password, octets).map(Zeroizing::new).map_err(|error| match error {
+    let plain = parameters.decrypt(password, octets).map(Zeroizing::new).map_err(|error| match error {
         pkcs5::Error::EncryptFailed | pkcs5::Error::DecryptFailed => Fault::WrongPassword,
         _ => Fault::Unsupported,
     })?;

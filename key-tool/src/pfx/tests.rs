@@ -144,3 +144,27 @@ fn no_changed_octet_makes_the_reader_panic() {
         let _ = list(&changed);
     }
 }
+
+/// GnuTLS writes PBKDF2's function without NULL, Java its own way of localKeyId and chain.
+#[test]
+fn files_by_gnutls_and_java_are_opened() {
+    let folder = folder();
+    let run = |program: &str, arguments: &str| {
+        let said = Command::new(program).current_dir(&folder).args(arguments.split(' ')).output().unwrap();
+        assert!(said.status.success(), "{program} {arguments}\n{}", String::from_utf8_lossy(&said.stderr));
+    };
+    let files = "--load-privkey key.pem --load-certificate leaf.pem --load-ca-certificate root.pem";
+    let gnutls = format!("--to-p12 {files} --p12-name gnutls --password {PASSWORD}");
+    run("certtool", &format!("{gnutls} --pkcs-cipher aes-256 --outder --outfile theirs.pfx"));
+    let java = "-genkeypair -keyalg EC -groupname secp384r1 -alias java -dname CN=Java -storetype PKCS12";
+    run("keytool", &format!("{java} -keystore java.pfx -storepass {PASSWORD}"));
+    for (file, alias) in [("theirs.pfx", "gnutls"), ("java.pfx", "java")] {
+        let file = fs::read(folder.path().join(file)).unwrap();
+        let opened = open(&file, PASSWORD).unwrap_or_else(|fault| panic!("{alias}: {fault}"));
+        assert_eq!(opened.alias.as_deref(), Some(alias));
+        assert!(!opened.certificates.is_empty());
+        let key = FileKey::from_pkcs8_der(&opened.pkcs8).unwrap();
+        assert_eq!(crate::key::public_key(&opened.certificates[0]).unwrap(), key.public_key());
+        assert_eq!(open(&file, "Boshqa-Parol-1").map(|_| ()), Err(Fault::WrongPassword), "{alias}");
+    }
+}
