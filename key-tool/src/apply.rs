@@ -14,6 +14,7 @@ use crate::speech::Speech;
 use crate::trouble::{Exit, Trouble};
 
 mod answers;
+mod checks;
 mod facts;
 mod form;
 mod phone;

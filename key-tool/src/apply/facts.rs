@@ -136,7 +136,11 @@ impl Application<'_> {
     fn tell_invoice(&self, invoice: &Value) {
         let text = |name: &str| invoice[name].as_str().unwrap_or_default();
         let amount = config::texts::amount(invoice["amount_tiyin"].as_i64().unwrap_or_default());
-        let values = [("number", text("number")), ("amount", amount.as_str()), ("rule", text("rule_text"))];
+        let values = [
+            ("number", text("number")),
+            ("amount", amount.as_str()),
+            ("rule", text("rule_text").trim_end_matches('.')),
+        ];
         self.speech.say("invoice", &values);
         for link in invoice["pay_links"].as_array().into_iter().flatten() {
             let part = |name: &str| link[name].as_str().unwrap_or_default();

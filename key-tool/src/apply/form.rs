@@ -4,6 +4,7 @@ use ca_core::subject::SubjectType;
 use serde_json::{Map, Value, json};
 
 use super::Application;
+use super::checks::{SUBJECT, objection};
 use crate::server::Server;
 use crate::trouble::{Exit, Trouble};
 
@@ -11,8 +12,6 @@ use crate::trouble::{Exit, Trouble};
 const TRIES: u8 = 10;
 /// Questions that may stay unanswered.
 const OPTIONAL: [&str; 2] = ["patronymic", "email"];
-const PERSON: [&str; 6] = ["pinfl", "passport", "surname", "given_name", "patronymic", "birth_date"];
-const ORGANIZATION: [&str; 4] = ["stir", "organization", "title", "head_pinfl"];
 
 impl Application<'_> {
     /// Fills the form and makes the application; what the server objects to is asked again.
@@ -34,14 +33,16 @@ impl Application<'_> {
         let subject_type = self.subject_type()?;
         let (region, district) = self.place(server)?;
         let mut subject = Map::new();
-        let more: &[&str] = match subject_type {
-            SubjectType::NaturalPerson => &[],
-            SubjectType::SoleProprietor => &ORGANIZATION[..1],
-            SubjectType::LegalEntity => &ORGANIZATION,
+        let questions = match subject_type {
+            SubjectType::NaturalPerson => &SUBJECT[..6],
+            SubjectType::SoleProprietor => &SUBJECT[..7],
+            SubjectType::LegalEntity => &SUBJECT[..],
         };
-        for name in PERSON.iter().chain(more) {
-            let answer = self.answer(name)?;
-            if !answer.is_empty() {
+        for name in questions {
+            self.answer(name)?;
+        }
+        for name in questions {
+            if let Some(answer) = self.state.answers.get(name).filter(|answer| !answer.is_empty()) {
                 subject.insert((*name).to_owned(), json!(answer));
             }
         }
@@ -70,10 +71,14 @@ impl Application<'_> {
         let question = self.speech.text(&format!("ask-{name}"), &[]);
         loop {
             let answer = self.speech.ask(&question)?;
-            if !answer.is_empty() || OPTIONAL.contains(&name) {
-                self.state.answers.set(name, &answer);
-                return Ok(answer);
+            if answer.is_empty() && !OPTIONAL.contains(&name) {
+                continue;
             }
+            self.state.answers.set(name, &answer);
+            let Some(rule) = objection(name, &self.state.answers, self.clock.now()) else {
+                return Ok(answer);
+            };
+            self.speech.say_line(&config::texts::text(self.speech.0, &format!("field-{rule}"), &[]));
         }
     }
 
@@ -103,6 +108,7 @@ impl Application<'_> {
                 answer.parse::<usize>().ok().and_then(|number| SubjectType::ALL.get(number.wrapping_sub(1)));
             let by_name = SubjectType::ALL.iter().find(|kind| kind.as_str() == answer);
             if let Some(kind) = by_number.or(by_name) {
+                self.state.answers.set("subject_type", kind.as_str());
                 return Ok(*kind);
             }
             self.state.answers.forget("subject_type");

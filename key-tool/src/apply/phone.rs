@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ca_core::subject::Phone;
 use serde_json::{Value, json};
 
 use super::Application;
@@ -49,6 +50,9 @@ impl Application<'_> {
     fn ask_for_code(&mut self, server: &Server) -> Result<Value, Trouble> {
         for _ in 0..TRIES {
             let phone = self.answer("phone")?;
+            // As the server writes it, whatever spaces were typed.
+            let phone = Phone::parse(&phone).map_or(phone, |read| read.as_e164().to_owned());
+            self.state.answers.set("phone", &phone);
             let captcha = server.post("/api/v1/captchas", &json!({}))?;
             let text = self.captcha(server, &captcha)?;
             let form = json!({ "phone": phone, "captcha_id": captcha["id"], "captcha_text": text });

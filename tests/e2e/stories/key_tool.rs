@@ -18,7 +18,7 @@ on_both_databases!(
     a_person_applies_from_the_terminal_and_saves_the_key,
     an_organization_applies_from_the_terminal_and_saves_the_key,
     an_application_goes_on_where_it_stopped,
-    a_returned_application_is_mended_from_the_terminal,
+    a_returned_application_is_mended_and_its_key_overwrites_no_other,
     signatures_are_verified_both_ways_with_openssl_until_the_certificate_is_revoked,
 );
 
@@ -129,7 +129,7 @@ fn an_application_goes_on_where_it_stopped(database: Database) {
     owner.key_with_password(&arguments).well();
 }
 
-fn a_returned_application_is_mended_from_the_terminal(database: Database) {
+fn a_returned_application_is_mended_and_its_key_overwrites_no_other(database: Database) {
     let stack = database.shared();
     let owner = KeyOwner::new();
     let key = owner.apply(&stack, SubjectType::SoleProprietor);
@@ -141,11 +141,14 @@ fn a_returned_application_is_mended_from_the_terminal(database: Database) {
     let said = owner.key_with_password(&["apply", "--key", &key, "--answers", &answers]).well();
     assert!(said.err.contains("Yuz koʻrinmayapti"), "the applicant reads why: {}", said.all());
     reviewer.approve(&id).json();
+    let taken = Path::new(&key).with_file_name(format!("DS{}0001.pfx", owner.person.stir));
+    fs::write(&taken, "somebody's key").expect("our folder");
     let fetched = eventually("the key is fetched", std::time::Duration::from_secs(20), || {
         let said = owner.key_with_password(&["fetch", &key]);
         said.success.then_some(said)
     });
-    assert!(fetched.out.contains(&format!("DS{}0001.pfx", owner.person.stir)), "{}", fetched.all());
+    assert!(fetched.out.contains(&format!("DS{}0002.pfx", owner.person.stir)), "{}", fetched.all());
+    assert_eq!(fs::read(&taken).expect("it is there"), b"somebody's key", "nothing is ever overwritten");
 }
 
 fn signatures_are_verified_both_ways_with_openssl_until_the_certificate_is_revoked(database: Database) {
