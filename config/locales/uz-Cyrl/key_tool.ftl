@@ -2,7 +2,7 @@
 key-tool-ask-password = { $path } файлининг пароли
 key-tool-ask-new-password = Янги парол
 key-tool-ask-password-again = Ўша паролни яна бир марта
-key-tool-ask-captcha = Суратдаги белгилар
+key-tool-ask-captcha = Расмдаги белгилар
 key-tool-ask-code = SMS даги код
 key-tool-ask-subject-type = Ким ариза бермоқда (рақами)
 key-tool-ask-region = Вилоят (коди)
@@ -31,7 +31,7 @@ key-tool-yes = ҳа
 # Нимани айтади.
 key-tool-password-rules = Паролда камида 10 та белги, рақам, катта ва кичик лотин ҳарфлари бўлади, бошқа алифбо бўлмайди: акс ҳолда файл ҳамма жойда ҳам очилмайди. Уни ҳеч ким тиклай олмайди.
 key-tool-key-made = Калит яратилди. У фақат шу файлда; файлнинг нусхасини сақланг ва паролини эслаб қолинг.
-key-tool-picture = Сурат { $path } файлида. Уни очинг.
+key-tool-picture = Расм { $path } файлида. Уни очинг.
 key-tool-code-sent = { $phone } рақамига код юборилди.
 key-tool-request-sent = Янги калит сўрови қабул қилинди.
 key-tool-document-sent = { $path } файли қабул қилинди.

@@ -2,7 +2,7 @@
 key-tool-ask-password = { $path } faylining paroli
 key-tool-ask-new-password = Yangi parol
 key-tool-ask-password-again = Oʻsha parolni yana bir marta
-key-tool-ask-captcha = Suratdagi belgilar
+key-tool-ask-captcha = Rasmdagi belgilar
 key-tool-ask-code = SMS dagi kod
 key-tool-ask-subject-type = Kim ariza bermoqda (raqami)
 key-tool-ask-region = Viloyat (kodi)
@@ -31,7 +31,7 @@ key-tool-yes = ha
 # Nimani aytadi.
 key-tool-password-rules = Parolda kamida 10 ta belgi, raqam, katta va kichik lotin harflari boʻladi, boshqa alifbo boʻlmaydi: aks holda fayl hamma joyda ham ochilmaydi. Uni hech kim tiklay olmaydi.
 key-tool-key-made = Kalit yaratildi. U faqat shu faylda; faylning nusxasini saqlang va parolini eslab qoling.
-key-tool-picture = Surat { $path } faylida. Uni oching.
+key-tool-picture = Rasm { $path } faylida. Uni oching.
 key-tool-code-sent = { $phone } raqamiga kod yuborildi.
 key-tool-request-sent = Yangi kalit soʻrovi qabul qilindi.
 key-tool-document-sent = { $path } fayli qabul qilindi.

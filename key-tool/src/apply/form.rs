@@ -76,9 +76,14 @@ impl Application<'_> {
             }
             self.state.answers.set(name, &answer);
             let Some(rule) = objection(name, &self.state.answers, self.clock.now()) else {
+                self.save()?;
                 return Ok(answer);
             };
             self.speech.say_line(&config::texts::text(self.speech.0, &format!("field-{rule}"), &[]));
+            // Either may be the mistyped one.
+            if rule == "birth-date-differs" && self.state.answers.forget("pinfl") {
+                self.answer("pinfl")?;
+            }
         }
     }
 
