@@ -155,3 +155,72 @@ impl Trouble {
         Self::new("cryptography", Exit::Failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use config::texts::find;
+
+    use super::*;
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+    }
+
+    /// The first argument of every call like `call("name"`.
+    fn names<'a>(source: &'a str, call: &'a str) -> impl Iterator<Item = &'a str> {
+        source.split(call).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+    }
+
+    #[test]
+    fn everything_that_is_said_has_its_text() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let command = here.join("../muhr/src/key");
+        let mut seen = 0;
+        for file in sources(&here.join("src")).into_iter().chain(sources(&command)) {
+            let source = fs::read_to_string(&file).unwrap();
+            let code = source.split("#[cfg(test)]").next().unwrap();
+            let failures = names(code, "Trouble::new(").map(|name| format!("key-tool-error-{name}"));
+            let said = ["peech.say(", "peech.text("].into_iter().flat_map(|call| names(code, call));
+            for key in failures.chain(said.map(|name| format!("key-tool-{name}"))) {
+                // A problem document brings its own words.
+                let known = key == "key-tool-error-server-refuses" || has_text(&key);
+                assert!(known, "{}: {key}", file.display());
+                seen += 1;
+            }
+        }
+        assert!(seen > 80, "{seen}");
+    }
+
+    /// Whatever its values are: without them Fluent finds the text and complains.
+    fn has_text(key: &str) -> bool {
+        let names = [
+            "path", "reason", "name", "server", "status", "number", "drives", "question", "since", "seconds",
+            "phone", "amount", "rule", "id", "state", "next", "time", "yes",
+        ];
+        let values = names.map(|name| (name, "x"));
+        find(Language::En, key, &values).is_some()
+    }
+
+    #[test]
+    fn every_fault_of_a_file_is_told_in_the_users_language() {
+        let path = Path::new("/media/DSKEYS/DS1.pfx");
+        for fault in [
+            Fault::NotPfx,
+            Fault::TooLarge,
+            Fault::Unsupported,
+            Fault::TooMuchWork,
+            Fault::NoKey,
+            Fault::WrongPassword,
+            Fault::Damaged,
+        ] {
+            for language in Language::ALL {
+                let words = Trouble::opening(path, fault).words(language);
+                assert!(words.contains("DS1.pfx") && !words.contains("key-tool"), "{words}");
+            }
+        }
+    }
+}
