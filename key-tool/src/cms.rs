@@ -9,6 +9,7 @@ pub use read::Signed;
 pub(crate) use read::bundle;
 pub use sign::sign;
 
+use crate::ber::to_der;
 use crate::trouble::Trouble;
 
 /// Labels that programs give CMS in PEM (RFC 7468 sections 8 and 9).
@@ -22,11 +23,11 @@ pub fn pem(der: &[u8]) -> Result<String, Trouble> {
     encode_string(LABELS[0], LineEnding::LF, der).map_err(|_| Trouble::cryptography())
 }
 
-/// DER, whether it came as DER or PEM.
+/// DER, whether it came as DER, BER or PEM.
 pub(crate) fn der(octets: &[u8]) -> Vec<u8> {
     match decode_vec(octets) {
-        Ok((label, der)) if LABELS.contains(&label) => der,
-        _ => octets.to_vec(),
+        Ok((label, der)) if LABELS.contains(&label) => to_der(&der),
+        _ => to_der(octets),
     }
 }
 

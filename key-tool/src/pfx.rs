@@ -50,8 +50,10 @@ pub enum Fault {
     /// More than [`MAX_SIZE`].
     #[error("a key file has at most 1 MiB")]
     TooLarge,
-    /// A password-based scheme other than PBES2 with AES, or a MAC other than HMAC with SHA-2.
-    #[error("the file's encryption is not PBES2 with PBKDF2 and AES, or its MAC not HMAC with SHA-2")]
+    /// A password-based scheme other than PBES2 with AES, or a MAC other than HMAC with SHA-1 or SHA-2.
+    #[error(
+        "the file's encryption is not PBES2 with PBKDF2 and AES, or its MAC not HMAC with SHA-1 or SHA-2"
+    )]
     Unsupported,
     /// It asks for more hashing than any honest program would.
     #[error("the file asks for more than 5 million rounds of password hashing")]

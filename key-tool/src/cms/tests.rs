@@ -65,7 +65,12 @@ fn what_openssl_signed_is_verified() {
     for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::Rsa2048] {
         let (folder, ..) = signer(algorithm);
         let signing = "cms -sign -in text -signer cert.pem -inkey key.pem -binary -out theirs";
-        for options in ["-outform DER", "-outform PEM -nodetach", "-outform DER -cades -nodetach"] {
+        for options in [
+            "-outform DER",
+            "-outform PEM -nodetach",
+            "-outform DER -cades -nodetach",
+            "-outform DER -nodetach -stream",
+        ] {
             openssl(&folder, &format!("{signing} {options} -md sha384"));
             let read = Signed::read(&fs::read(folder.path().join("theirs")).unwrap()).unwrap();
             read.verify(TEXT).unwrap_or_else(|trouble| panic!("{algorithm} {options}: {trouble:?}"));

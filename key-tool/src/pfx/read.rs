@@ -2,7 +2,6 @@
 
 use ca_core::signer::{FileKey, Signer};
 use cms::content_info::ContentInfo;
-use cms::encrypted_data::EncryptedData;
 use const_oid::db::rfc5911::{ID_DATA, ID_ENCRYPTED_DATA};
 use der::asn1::{ContextSpecific, OctetString};
 use der::{Any, Decode, Encode, Tag, Tagged};
@@ -19,6 +18,7 @@ use zeroize::Zeroizing;
 use super::scheme::{self, EncryptedKey};
 use super::write::{FRIENDLY_NAME, LOCAL_KEY_ID, X509_CERTIFICATE};
 use super::{Fault, KeyFile, Listing, MAX_ITERATIONS, MAX_SIZE, in_order, mac};
+use crate::ber::{joined, to_der};
 
 /// The aliases and certificates that can be read without a password.
 ///
@@ -110,11 +110,12 @@ fn parse(file: &[u8]) -> Result<(Pfx, Vec<ContentInfo>), Fault> {
     if file.len() > MAX_SIZE {
         return Err(Fault::TooLarge);
     }
-    let pfx = Pfx::from_der(file).map_err(|_| Fault::NotPfx)?;
+    let pfx = Pfx::from_der(&to_der(file)).map_err(|_| Fault::NotPfx)?;
     if pfx.auth_safe.content_type != ID_DATA {
         return Err(Fault::Unsupported);
     }
-    let safes = Vec::from_der(octets(&pfx.auth_safe.content)?.as_bytes()).map_err(|_| Fault::NotPfx)?;
+    let safes = to_der(octets(&pfx.auth_safe.content)?.as_bytes());
+    let safes = Vec::from_der(&safes).map_err(|_| Fault::NotPfx)?;
     Ok((pfx, safes))
 }
 
@@ -144,12 +145,17 @@ fn collect(safes: &[ContentInfo], password: &str, work: &mut Work) -> Result<Fou
 
 /// RFC 7292 section 4.1, "password-based encryption"; RFC 5652 section 8.
 fn decrypt_safe(content: &Any, password: &str, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let encrypted: EncryptedData = content.decode_as().map_err(|_| Fault::NotPfx)?;
-    let info = encrypted.enc_content_info;
-    let algorithm = info.content_enc_alg.to_der().map_err(|_| Fault::NotPfx)?;
+    let parts: Vec<Any> = content.decode_as().map_err(|_| Fault::NotPfx)?;
+    let info: Vec<Any> = parts.get(1).ok_or(Fault::NotPfx)?.decode_as().map_err(|_| Fault::NotPfx)?;
+    let [_, algorithm, encrypted] = info.as_slice() else { return Err(Fault::NotPfx) };
+    let algorithm = algorithm.to_der().map_err(|_| Fault::NotPfx)?;
     let algorithm = AlgorithmIdentifierRef::from_der(&algorithm).map_err(|_| Fault::NotPfx)?;
-    let content = info.encrypted_content.ok_or(Fault::NotPfx)?;
-    decrypt(&algorithm, content.as_bytes(), password, work)
+    // [0] IMPLICIT OCTET STRING: whole, or in pieces.
+    let encrypted = match encrypted.tag() {
+        Tag::ContextSpecific { constructed: false, .. } => encrypted.value().to_vec(),
+        _ => joined(encrypted.value()).ok_or(Fault::NotPfx)?,
+    };
+    decrypt(&algorithm, &encrypted, password, work)
 }
 
 fn decrypt_key(bag: &SafeBag, password: &str, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Fault> {
@@ -179,7 +185,7 @@ fn decrypt(
 }
 
 fn bags(contents: &[u8]) -> Result<Vec<SafeBag>, Fault> {
-    Vec::from_der(contents).map_err(|_| Fault::Damaged)
+    Vec::from_der(&Zeroizing::new(to_der(contents))).map_err(|_| Fault::Damaged)
 }
 
 /// What stands in the bag's `[0]`, which the crate leaves around it.
