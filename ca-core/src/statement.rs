@@ -170,6 +170,15 @@ pub fn verify(cms: &[u8], statement: &[u8], key: &SubjectPublicKey) -> Result<()
     if cms.len() > MAX_SIZE {
         return Err(StatementRefusal::TooLarge);
     }
+    verify_content(cms, statement, key)
+}
+
+/// As [`verify`], for content of any kind and size: the rules of one signer, signed attributes and strong digests hold
+/// for every document that a certified key signs.
+///
+/// # Errors
+/// The rule that is broken, [`StatementRefusal::TooLarge`] excepted.
+pub fn verify_content(cms: &[u8], statement: &[u8], key: &SubjectPublicKey) -> Result<(), StatementRefusal> {
     let signed = signed_data(cms)?;
     if signed.encap_content_info.econtent_type != ID_DATA {
         return Err(StatementRefusal::ContentType);

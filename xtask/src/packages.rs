@@ -35,6 +35,7 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "sqlite3", proof: Proof::Programs(&["sqlite3"]) },
     Package { name: "openssl", proof: Proof::Programs(&["openssl"]) },
     Package { name: "gnutls-bin", proof: Proof::Programs(&["certtool"]) },
+    Package { name: "libnss3-tools", proof: Proof::Programs(&["pk12util"]) },
     Package { name: "default-jdk-headless", proof: Proof::Programs(&["java", "javac"]) },
     Package { name: "python3-venv", proof: Proof::PythonModule("ensurepip") },
     Package { name: "curl", proof: Proof::Programs(&["curl"]) },
