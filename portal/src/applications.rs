@@ -252,7 +252,7 @@ async fn invoice_pdf(
 }
 
 /// What the API sent, as it sent it.
-fn passed_on((media_type, octets): (String, Vec<u8>), disposition: &str) -> Result<HttpResponse, Failure> {
+pub(crate) fn passed_on((media_type, octets): (String, Vec<u8>), disposition: &str) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, media_type))
         .insert_header((header::CONTENT_DISPOSITION, disposition))

@@ -27,6 +27,11 @@ impl Fields {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// What was typed, to the last space: a password.
+    pub(crate) fn verbatim(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
     /// This code is what was chosen.
     pub(crate) fn is(&self, name: &str, code: &u32) -> bool {
         self.get(name) == code.to_string()
