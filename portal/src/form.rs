@@ -111,6 +111,9 @@ pub(crate) struct Objections {
 }
 
 impl Objections {
+    /// Nothing is wrong.
+    pub(crate) const NONE: Self = Self { whole: String::new(), fields: Vec::new() };
+
     /// Those of a problem: `/subject/pinfl` belongs to the field `pinfl`.
     pub(crate) fn of(problem: &Problem) -> Self {
         let fields = problem.errors.iter().map(|error| {

@@ -13,7 +13,9 @@ use crate::page::Page;
 use crate::visitor::Visitor;
 
 mod account;
+mod counter;
 mod queue;
+mod register;
 mod review;
 mod sign_in;
 mod working_day;
@@ -25,7 +27,9 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.configure(sign_in::configure)
         .configure(account::configure)
         .configure(queue::configure)
-        .configure(review::configure);
+        .configure(review::configure)
+        .configure(register::configure)
+        .configure(counter::configure);
 }
 
 /// An officer's account, as the API tells it to its officer.
@@ -104,6 +108,11 @@ impl Account {
         self.rooms().any(|room| room.name == name)
     }
 
+    /// The officer reads every application; a registrar only those they registered.
+    fn reads_all(&self) -> bool {
+        self.enters("queue") && !self.is("registrar")
+    }
+
     /// Something is to be done before anything else.
     fn has_to_act_first(&self) -> bool {
         self.must_change_password || self.must_enrol_totp
@@ -116,11 +125,20 @@ pub(crate) struct Desk {
     portal: web::Data<Portal>,
     visitor: Visitor,
     me: Account,
+    /// The page was only looked at.
+    looks: bool,
 }
 
 impl Desk {
     fn page(&self) -> Page {
         self.portal.page(&self.visitor).of_officer(self.me.clone())
+    }
+
+    /// The page at this path, also when it is shown again because a form was refused: in another language it is asked for
+    /// there, since nothing can be looked at where the form went.
+    fn page_at(&self, path: &str) -> Page {
+        let page = self.page();
+        if self.looks { page } else { page.at(path) }
     }
 
     fn get(&self, path: &str) -> Call {
@@ -139,6 +157,7 @@ impl FromRequest for Desk {
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let visitor = Visitor::of(request);
         let portal = request.app_data::<web::Data<Portal>>().cloned();
+        let looks = request.method().is_safe();
         let on_account = request.path().starts_with(ACCOUNT);
         Box::pin(async move {
             let portal = portal.ok_or_else(|| Failure::Unreachable("no portal is set up".to_owned()))?;
@@ -146,7 +165,7 @@ impl FromRequest for Desk {
             if me.has_to_act_first() && !on_account {
                 return Err(Failure::AccountFirst);
             }
-            Ok(Self { portal, visitor, me })
+            Ok(Self { portal, visitor, me, looks })
         })
     }
 }

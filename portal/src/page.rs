@@ -64,6 +64,11 @@ impl Page {
         Self { officer: Some(officer), signed_in: true, ..self }
     }
 
+    /// This page is looked at there.
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self { place: place.to_owned(), ..self }
+    }
+
     /// This page makes keys or signatures.
     pub(crate) fn with_keys(self) -> Self {
         Self { script: Script::Keys, ..self }

@@ -52,7 +52,7 @@ struct Asked {
 impl AccountPage {
     fn of(desk: &Desk) -> Self {
         Self {
-            p: desk.page(),
+            p: desk.page_at(ACCOUNT),
             me: desk.me.clone(),
             done: String::new(),
             password: Objections::default(),

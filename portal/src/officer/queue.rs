@@ -148,7 +148,7 @@ async fn queue(desk: Desk, asked: web::Query<Asked>) -> Result<HttpResponse, Fai
         more: more("/officer", &narrowed, found.next.as_ref()),
         found,
         objections,
-        decides: desk.me.is("reviewer"),
+        decides: desk.me.is("reviewer") && state == "under_review",
         login: desk.me.login.clone(),
         p,
     };

@@ -175,10 +175,10 @@ async fn page(desk: &Desk, id: &str, refused: Refused) -> Result<ReviewPage, Fai
     if decides {
         reasons = desk.get("/api/v1/officer/reasons").read::<List<Reason>>().await?.items;
     }
-    let p = desk.page();
+    let here = format!("/officer/applications/{}", r.queued.a.id);
+    let p = desk.page_at(&here);
     let stated = stated(&p, &r, place);
     let raced = !refused.verb.is_empty() && !waits;
-    let here = format!("/officer/applications/{}", r.queued.a.id);
     let (done, of) = (String::new(), String::new());
     Ok(ReviewPage { p, r, stated, reasons, refused, raced, done, of, next, decides, own, here })
 }
