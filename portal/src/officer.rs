@@ -14,7 +14,11 @@ use crate::visitor::Visitor;
 
 mod account;
 mod counter;
+mod messages;
+mod payments;
 mod queue;
+mod reconciliations;
+mod refunds;
 mod register;
 mod review;
 mod sign_in;
@@ -29,7 +33,11 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .configure(queue::configure)
         .configure(review::configure)
         .configure(register::configure)
-        .configure(counter::configure);
+        .configure(counter::configure)
+        .configure(payments::configure)
+        .configure(refunds::configure)
+        .configure(reconciliations::configure)
+        .configure(messages::configure);
 }
 
 /// An officer's account, as the API tells it to its officer.
