@@ -13,6 +13,8 @@ use crate::page::Page;
 use crate::visitor::Visitor;
 
 mod account;
+mod audit;
+mod certificates;
 mod counter;
 mod messages;
 mod payments;
@@ -22,6 +24,7 @@ mod refunds;
 mod register;
 mod review;
 mod sign_in;
+mod statistics;
 mod working_day;
 
 /// Where an officer changes the password and enrols an authenticator.
@@ -37,7 +40,10 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .configure(payments::configure)
         .configure(refunds::configure)
         .configure(reconciliations::configure)
-        .configure(messages::configure);
+        .configure(messages::configure)
+        .configure(certificates::configure)
+        .configure(statistics::configure)
+        .configure(audit::configure);
 }
 
 /// An officer's account, as the API tells it to its officer.
