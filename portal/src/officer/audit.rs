@@ -37,7 +37,8 @@ impl Entry {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        self.details.iter().map(|(name, value)| (name.as_str(), text(value))).collect()
+        let told = self.details.iter().filter(|(_, value)| !value.is_null());
+        told.map(|(name, value)| (name.as_str(), text(value))).collect()
     }
 }
 

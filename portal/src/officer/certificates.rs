@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Desk, more, query, told};
 use crate::api::{Failure, List};
 use crate::certificates::{Certificate, serial};
-use crate::form::{Objections, Posted};
+use crate::form::{Fields, Objections, Posted};
 use crate::page::{Page, see, show};
 use crate::record::segment;
 
@@ -57,6 +57,8 @@ struct CertificatePage {
     p: Page,
     c: Certificate,
     done: String,
+    /// A revocation that was refused: what was typed stays.
+    typed: Fields,
     objections: Objections,
     reasons: [&'static str; 6],
     /// This officer changes the status of certificates.
@@ -89,16 +91,23 @@ async fn certificate(
     name: web::Path<String>,
     asked: web::Query<Asked>,
 ) -> Result<HttpResponse, Failure> {
-    page(&desk, &name, &asked.done, Objections::default()).await
+    page(&desk, &name, &asked.done, Fields::default(), Objections::default()).await
 }
 
-async fn page(desk: &Desk, name: &str, done: &str, objections: Objections) -> Result<HttpResponse, Failure> {
+async fn page(
+    desk: &Desk,
+    name: &str,
+    done: &str,
+    typed: Fields,
+    objections: Objections,
+) -> Result<HttpResponse, Failure> {
     let c: Certificate = desk.get(&format!("/api/v1/certificates/{}", segment(&serial(name)))).read().await?;
     let here = format!("/officer/certificates/{}", c.serial);
     let p = desk.page_at(&here);
     let page = CertificatePage {
         here,
         done: told(&p, done),
+        typed,
         objections,
         reasons: REASONS,
         acts: desk.me.is("revocation"),
@@ -122,33 +131,34 @@ async fn revoke(
             }
             Err(_) => {
                 let said = desk.page().o("not-a-day");
-                return page(&desk, &name, "", Objections::to("invalidity_date", said)).await;
+                return page(&desk, &name, "", fields, Objections::to("invalidity_date", said)).await;
             }
         },
     }
     let call = desk.post(&format!("/api/v1/certificates/{}/revocation", segment(&name)));
-    went_on(&desk, &name, "revoke", call.json(&why).done().await).await
+    went_on(&desk, &name, "revoke", fields, call.json(&why).done().await).await
 }
 
 async fn suspend(desk: Desk, _: Posted, name: web::Path<String>) -> Result<HttpResponse, Failure> {
     let call = desk.post(&format!("/api/v1/certificates/{}/suspension", segment(&name)));
-    went_on(&desk, &name, "suspend", call.done().await).await
+    went_on(&desk, &name, "suspend", Fields::default(), call.done().await).await
 }
 
 async fn restore(desk: Desk, _: Posted, name: web::Path<String>) -> Result<HttpResponse, Failure> {
     let call = desk.post(&format!("/api/v1/certificates/{}/restoration", segment(&name)));
-    went_on(&desk, &name, "restore", call.done().await).await
+    went_on(&desk, &name, "restore", Fields::default(), call.done().await).await
 }
 
 async fn went_on(
     desk: &Desk,
     name: &str,
     verb: &str,
+    typed: Fields,
     outcome: Result<(), Failure>,
 ) -> Result<HttpResponse, Failure> {
     match outcome {
         Ok(()) => Ok(see(&format!("/officer/certificates/{}?done={verb}", segment(name)))),
-        Err(failure) => page(desk, name, "", Objections::answerable(failure)?).await,
+        Err(failure) => page(desk, name, "", typed, Objections::answerable(failure)?).await,
     }
 }
 
