@@ -14,6 +14,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 /// Constant, file, extension, media type.
 const ASSETS: &[(&str, &str, &str, &str)] = &[
     ("STYLE", "style/portal.css", "css", "text/css; charset=utf-8"),
+    ("OFFICE_STYLE", "style/office.css", "css", "text/css; charset=utf-8"),
     ("ICON", "style/seal.svg", "svg", "image/svg+xml"),
     ("SCRIPT", "dist/portal.js", "js", "text/javascript; charset=utf-8"),
     ("KEYS_SCRIPT", "dist/keys.js", "js", "text/javascript; charset=utf-8"),

@@ -32,6 +32,9 @@ pub(crate) enum Failure {
     /// The form was not one that this visitor was given.
     #[error("the form is not the visitor's")]
     ForeignForm,
+    /// An officer has a password to change or an authenticator to enrol before anything else.
+    #[error("the officer has something to do first")]
+    AccountFirst,
     /// The page cannot be drawn.
     #[error("the page cannot be drawn: {0}")]
     Template(#[from] askama::Error),
@@ -106,6 +109,10 @@ impl Api {
 
     pub(crate) fn put(&self, visitor: &Visitor, path: &str) -> Call {
         self.call(visitor, Method::PUT, path)
+    }
+
+    pub(crate) fn delete(&self, visitor: &Visitor, path: &str) -> Call {
+        self.call(visitor, Method::DELETE, path)
     }
 
     fn call(&self, visitor: &Visitor, method: Method, path: &str) -> Call {
@@ -207,7 +214,7 @@ impl Failure {
                 StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Self::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ForeignForm => StatusCode::FORBIDDEN,
+            Self::ForeignForm | Self::AccountFirst => StatusCode::FORBIDDEN,
             Self::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -128,7 +128,7 @@ async fn timeline(
 }
 
 /// What the key of an issued certificate is called in its file; empty before.
-async fn alias(portal: &Portal, visitor: &Visitor, a: &Application) -> Result<String, Failure> {
+pub(crate) async fn alias(portal: &Portal, visitor: &Visitor, a: &Application) -> Result<String, Failure> {
     if a.certificate.is_none() {
         return Ok(String::new());
     }
@@ -179,7 +179,7 @@ async fn made_key(
     }
 }
 
-async fn invoice(portal: &Portal, visitor: &Visitor, id: &str) -> Result<Invoice, Failure> {
+pub(crate) async fn invoice(portal: &Portal, visitor: &Visitor, id: &str) -> Result<Invoice, Failure> {
     portal.api.get(visitor, &format!("/api/v1/applications/{}/invoice", segment(id))).read().await
 }
 
@@ -242,7 +242,7 @@ async fn play(
     Ok(see(&format!("/applications/{}/payment", segment(&id))))
 }
 
-async fn invoice_pdf(
+pub(crate) async fn invoice_pdf(
     portal: web::Data<Portal>,
     visitor: Visitor,
     id: web::Path<String>,
@@ -252,7 +252,10 @@ async fn invoice_pdf(
 }
 
 /// What the API sent, as it sent it.
-fn passed_on((media_type, octets): (String, Vec<u8>), disposition: &str) -> Result<HttpResponse, Failure> {
+pub(crate) fn passed_on(
+    (media_type, octets): (String, Vec<u8>),
+    disposition: &str,
+) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, media_type))
         .insert_header((header::CONTENT_DISPOSITION, disposition))
@@ -276,9 +279,9 @@ async fn documents(
 
 /// A picture or paper.
 #[derive(MultipartForm)]
-struct Upload {
-    csrf: Text<String>,
-    file: Bytes,
+pub(crate) struct Upload {
+    pub(crate) csrf: Text<String>,
+    pub(crate) file: Bytes,
 }
 
 async fn uploaded(
@@ -309,7 +312,7 @@ async fn uploaded(
 }
 
 /// What the first octets say a file is; the browser only guesses from its name. The API judges.
-fn media_type(octets: &[u8]) -> &'static str {
+pub(crate) fn media_type(octets: &[u8]) -> &'static str {
     match octets {
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
         [0x89, b'P', b'N', b'G', ..] => "image/png",
@@ -357,7 +360,7 @@ async fn submitted(
     }
 }
 
-async fn statement(
+pub(crate) async fn statement(
     portal: web::Data<Portal>,
     visitor: Visitor,
     id: web::Path<String>,
@@ -395,7 +398,7 @@ async fn withdrawn(
     Ok(see(&format!("/applications/{}", segment(&id))))
 }
 
-async fn certificate(
+pub(crate) async fn certificate(
     portal: web::Data<Portal>,
     visitor: Visitor,
     path: web::Path<(String, String)>,

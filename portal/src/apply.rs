@@ -217,7 +217,7 @@ fn objections_to_phone(problem: &Problem) -> Objections {
 }
 
 /// Nine digits are a number of this country; spaces, brackets and dashes are how people set them apart.
-fn international(phone: &str) -> String {
+pub(crate) fn international(phone: &str) -> String {
     let bare: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
     match bare.len() {
         9 if !bare.starts_with('+') => format!("+998{bare}"),

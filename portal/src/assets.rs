@@ -18,7 +18,7 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Mounts every asset.
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
-    for asset in [&STYLE, &ICON, &SCRIPT, &KEYS_SCRIPT].into_iter().flatten() {
+    for asset in [&STYLE, &OFFICE_STYLE, &ICON, &SCRIPT, &KEYS_SCRIPT].into_iter().flatten() {
         cfg.route(asset.path, web::get().to(move || async move { asset.answer() }));
     }
 }

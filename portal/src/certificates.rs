@@ -28,17 +28,17 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
 
 /// A certificate of the register.
 #[derive(Debug, Deserialize)]
-struct Certificate {
-    serial: String,
-    subject: String,
-    not_before: Timestamp,
-    not_after: Timestamp,
-    status: String,
-    suspended_at: Option<Timestamp>,
-    revoked_at: Option<Timestamp>,
-    reason: Option<String>,
+pub(crate) struct Certificate {
+    pub(crate) serial: String,
+    pub(crate) subject: String,
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
+    pub(crate) status: String,
+    pub(crate) suspended_at: Option<Timestamp>,
+    pub(crate) revoked_at: Option<Timestamp>,
+    pub(crate) reason: Option<String>,
     #[serde(default)]
-    pem: String,
+    pub(crate) pem: String,
 }
 
 impl Certificate {
@@ -102,7 +102,7 @@ struct PasswordPage {
 }
 
 /// A serial as people copy it, with colons and spaces and in capitals, as the register writes it.
-fn serial(text: &str) -> String {
+pub(crate) fn serial(text: &str) -> String {
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     digits.to_ascii_lowercase()
 }

@@ -27,6 +27,11 @@ impl Fields {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// What was typed, to the last space: a password.
+    pub(crate) fn verbatim(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
     /// This code is what was chosen.
     pub(crate) fn is(&self, name: &str, code: &u32) -> bool {
         self.get(name) == code.to_string()
@@ -106,6 +111,9 @@ pub(crate) struct Objections {
 }
 
 impl Objections {
+    /// Nothing is wrong.
+    pub(crate) const NONE: Self = Self { whole: String::new(), fields: Vec::new() };
+
     /// Those of a problem: `/subject/pinfl` belongs to the field `pinfl`.
     pub(crate) fn of(problem: &Problem) -> Self {
         let fields = problem.errors.iter().map(|error| {

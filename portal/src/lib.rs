@@ -23,6 +23,7 @@ mod apply;
 mod assets;
 mod certificates;
 mod form;
+mod officer;
 mod page;
 mod places;
 mod record;
@@ -87,6 +88,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, portal: &Arc<Portal>) {
         .configure(apply::configure)
         .configure(applications::configure)
         .configure(certificates::configure)
+        .configure(officer::configure)
         .route("/cps", web::get().to(practice_statement))
         .default_service(web::to(nothing_here))
         .wrap(from_fn(frame))
@@ -175,6 +177,9 @@ fn answer_to(failure: &Failure, request: &actix_web::HttpRequest, visitor: &Visi
         Failure::Unreachable(_) | Failure::Template(_) => tracing::error!(error = %failure, "a page failed"),
         _ => {}
     }
+    if matches!(failure, Failure::AccountFirst) {
+        return see(officer::ACCOUNT);
+    }
     if failure.is_unauthenticated() {
         if visitor.token().is_some() && request.method().is_safe() && is_public(request.path()) {
             let mut answer = see(&visitor.place);
@@ -216,6 +221,7 @@ impl FailurePage {
             Failure::Problem(problem) => problem.kind.as_str(),
             Failure::Unreachable(_) => "service-unavailable",
             Failure::ForeignForm => "",
+            Failure::AccountFirst => "forbidden",
             Failure::Template(_) => "internal-error",
         };
         if key.is_empty() {

@@ -11,6 +11,7 @@ use config::texts::{amount, find, text, text_or};
 
 use crate::api::Failure;
 use crate::assets;
+use crate::officer::{Account, Room};
 use crate::visitor::Visitor;
 
 /// Which scripts a page has.
@@ -34,6 +35,8 @@ pub(crate) struct Page {
     pub(crate) signed_in: bool,
     /// This is a page of the officers.
     pub(crate) office: bool,
+    /// The officer whose page it is.
+    pub(crate) officer: Option<Account>,
     /// The server's time.
     pub(crate) now: Timestamp,
     /// The names of forms whose data have arrived, so that the browser may forget what was typed.
@@ -49,10 +52,21 @@ impl Page {
             place: visitor.place.clone(),
             signed_in: visitor.token().is_some(),
             office: visitor.place.starts_with(crate::visitor::OFFICER),
+            officer: None,
             now,
             kept: "",
             script: Script::Page,
         }
+    }
+
+    /// This page is this officer's.
+    pub(crate) fn of_officer(self, officer: Account) -> Self {
+        Self { officer: Some(officer), signed_in: true, ..self }
+    }
+
+    /// This page is looked at there.
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self { place: place.to_owned(), ..self }
     }
 
     /// This page makes keys or signatures.
@@ -78,6 +92,34 @@ impl Page {
     /// The same with two.
     pub(crate) fn with_two(&self, key: &str, first: &(&str, &str), second: &(&str, &str)) -> String {
         text(self.language, &format!("portal-{key}"), &[*first, *second])
+    }
+
+    /// The text of a key of the officers' pages.
+    pub(crate) fn o(&self, key: &str) -> String {
+        text(self.language, &format!("office-{key}"), &[])
+    }
+
+    /// The same with one value.
+    pub(crate) fn o_with(&self, key: &str, name: &str, value: &str) -> String {
+        text(self.language, &format!("office-{key}"), &[(name, value)])
+    }
+
+    /// The text of a name among others of its kind; the name itself if nobody has written one.
+    pub(crate) fn o_name(&self, group: &str, name: &str) -> String {
+        text_or(self.language, &format!("office-{group}-{name}"), &[], name)
+    }
+
+    /// Who did something: an officer by login, everybody else by what they are.
+    pub(crate) fn actor(&self, actor: &str) -> String {
+        let (kind, name) = actor.split_once(':').unwrap_or((actor, ""));
+        format!("{} {name}", self.o_name("actor", kind)).trim_end().to_owned()
+    }
+
+    /// Where this officer may go, and whether this page is there.
+    pub(crate) fn rooms(&self) -> Vec<(&'static Room, String, bool)> {
+        let path = self.place.split('?').next().unwrap_or_default();
+        let rooms = self.officer.iter().flat_map(Account::rooms);
+        rooms.map(|room| (room, self.o(&format!("room-{}", room.name)), room.holds(path))).collect()
     }
 
     /// The text of a name of the API: a state, a reason, a role.
@@ -198,6 +240,10 @@ impl Page {
 
     pub(crate) fn icon(&self) -> Option<&'static assets::Asset> {
         assets::ICON.as_ref()
+    }
+
+    pub(crate) fn office_style(&self) -> Option<&'static assets::Asset> {
+        assets::OFFICE_STYLE.as_ref().filter(|_| self.office)
     }
 
     /// The scripts of this page that this program was built with.

@@ -37,7 +37,7 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    fn of(request: &HttpRequest) -> Self {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
         let portal = request.app_data::<web::Data<Portal>>();
         let officer = request.path().starts_with(OFFICER);
         let cookie = |name: &str| request.cookie(name).map(|cookie| cookie.value().to_owned());
@@ -62,6 +62,11 @@ impl Visitor {
     /// The API's token of this visitor, if they have signed in.
     pub(crate) fn token(&self) -> Option<&str> {
         self.token.as_deref()
+    }
+
+    /// The same browser without its sign-in: a token that has ended must not be shown where none is needed.
+    pub(crate) fn stranger(&self) -> Self {
+        Self { token: None, ..self.clone() }
     }
 
     /// A proof that a form was given to this browser; another one each time, so that compression tells nothing about it.

@@ -27,7 +27,7 @@ portal-search = Қидириш
 portal-more = Яна кўрсатиш
 portal-optional = (ихтиёрий)
 portal-money = { $amount } сўм
-portal-kilobytes = { $count } KB
+portal-kilobytes = { $count } КБ
 portal-until = { $day } гача
 portal-needs-script = Бу қадам учун JavaScript керак: калит браузерингизда яратилади ва ундан ташқарига чиқмайди.
 

@@ -1,0 +1,259 @@
+//! An application with everything an officer decides on, and the decision.
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use ca_core::Timestamp;
+use serde::Deserialize;
+
+use super::queue::{Queued, next_after};
+use super::{Desk, query, told};
+use crate::api::{Failure, List};
+use crate::applications::passed_on;
+use crate::form::{Fields, Objections, Posted};
+use crate::page::{Page, see, show};
+use crate::places::{named, regions};
+use crate::record::segment;
+
+pub(super) fn configure(cfg: &mut web::ServiceConfig) {
+    cfg.route("/officer/applications/{id}", web::get().to(review))
+        .route("/officer/applications/{id}/documents/{kind}", web::get().to(document))
+        .route("/officer/applications/{id}/approval", web::post().to(approve))
+        .route("/officer/applications/{id}/return", web::post().to(send_back))
+        .route("/officer/applications/{id}/rejection", web::post().to(reject));
+}
+
+/// An application with what only officers see.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reviewed {
+    #[serde(flatten)]
+    pub(super) queued: Queued,
+    invoice: Option<InvoiceSummary>,
+    evidence: Vec<Evidence>,
+    record: Vec<Record>,
+    duplicates: Vec<Duplicate>,
+    to_be_signed: Option<String>,
+    findings: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct InvoiceSummary {
+    state: String,
+    amount_tiyin: i64,
+}
+
+/// A document that was handed in.
+#[derive(Debug, Deserialize)]
+struct Evidence {
+    kind: String,
+    media_type: String,
+    size_bytes: i64,
+    sha256: String,
+    uploaded_at: Timestamp,
+}
+
+impl Evidence {
+    fn is_picture(&self) -> bool {
+        self.media_type.starts_with("image/")
+    }
+}
+
+/// What happened, as the auditor reads it.
+#[derive(Debug, Deserialize)]
+struct Record {
+    at: Timestamp,
+    actor: String,
+    command: String,
+    reason: Option<String>,
+    note: Option<String>,
+}
+
+/// Another application with something in common.
+#[derive(Debug, Deserialize)]
+struct Duplicate {
+    id: String,
+    state: String,
+    same: String,
+}
+
+/// A reason that an officer may give.
+#[derive(Debug, Deserialize)]
+struct Reason {
+    reason: String,
+    text: String,
+}
+
+/// What was stated, and whether it is in the certificate word for word; `None` for what is no part of one.
+struct Stated {
+    label: String,
+    value: String,
+    certified: Option<bool>,
+}
+
+/// A decision that was refused: what was typed stays.
+#[derive(Default)]
+struct Refused {
+    verb: &'static str,
+    fields: Fields,
+    objections: Objections,
+}
+
+#[derive(Template)]
+#[template(path = "office_review.html")]
+struct ReviewPage {
+    p: Page,
+    r: Reviewed,
+    stated: Vec<Stated>,
+    reasons: Vec<Reason>,
+    refused: Refused,
+    /// Somebody else has decided meanwhile.
+    raced: bool,
+    done: String,
+    /// The application that was decided before.
+    of: String,
+    next: Option<String>,
+    /// This officer may decide on it.
+    decides: bool,
+    /// This officer registered it.
+    own: bool,
+    /// Path of this page.
+    here: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    done: String,
+    #[serde(default)]
+    of: String,
+}
+
+impl ReviewPage {
+    /// A picture that was handed in, to be looked at.
+    fn evidence(&self, kind: &str) -> Option<&Evidence> {
+        self.r.evidence.iter().find(|evidence| evidence.kind == kind)
+    }
+
+    /// This decision was refused just now.
+    fn refused_on(&self, verb: &str, name: &str) -> &str {
+        if self.refused.verb == verb { self.refused.objections.on(name) } else { "" }
+    }
+
+    /// What was typed into this decision before it was refused.
+    fn typed(&self, verb: &str, name: &str) -> &str {
+        if self.refused.verb == verb { self.refused.fields.get(name) } else { "" }
+    }
+
+    /// The pieces of evidence that are papers.
+    fn papers(&self) -> impl Iterator<Item = &Evidence> {
+        self.r.evidence.iter().filter(|evidence| evidence.kind == "power-of-attorney")
+    }
+}
+
+async fn review(
+    desk: Desk,
+    id: web::Path<String>,
+    asked: web::Query<Asked>,
+) -> Result<HttpResponse, Failure> {
+    let mut page = page(&desk, &id, Refused::default()).await?;
+    page.done = told(&page.p, &asked.done);
+    page.of = segment(&asked.of);
+    show(&desk.visitor, &page)
+}
+
+async fn page(desk: &Desk, id: &str, refused: Refused) -> Result<ReviewPage, Failure> {
+    let path = format!("/api/v1/officer/applications/{}", segment(id));
+    let r: Reviewed = desk.get(&path).read().await?;
+    let place =
+        named(&regions(&desk.portal.api, &desk.visitor).await?, r.queued.a.district, desk.visitor.language);
+    let own = r.queued.is_registered_by(&desk.me.login);
+    let waits = r.queued.a.state == "under_review";
+    let decides = waits && !own && desk.me.is("reviewer");
+    let (mut reasons, mut next) = (Vec::new(), None);
+    if desk.me.is("reviewer") {
+        next = next_after(desk, &r.queued.a.id).await?;
+    }
+    if decides {
+        reasons = desk.get("/api/v1/officer/reasons").read::<List<Reason>>().await?.items;
+    }
+    let here = format!("/officer/applications/{}", r.queued.a.id);
+    let p = desk.page_at(&here);
+    let stated = stated(&p, &r, place);
+    let raced = !refused.verb.is_empty() && !waits;
+    let (done, of) = (String::new(), String::new());
+    Ok(ReviewPage { p, r, stated, reasons, refused, raced, done, of, next, decides, own, here })
+}
+
+/// What was stated beside what would be signed: the officer compares, the page helps to see what is missing.
+fn stated(p: &Page, r: &Reviewed, place: String) -> Vec<Stated> {
+    let (a, subject) = (&r.queued.a, &r.queued.a.subject);
+    let certified = |value: &str| r.to_be_signed.as_ref().map(|text| text.contains(value));
+    let in_certificate = [
+        ("organization", subject.organization.as_str()),
+        ("title", &subject.title),
+        ("stir", &subject.stir),
+        ("surname", &subject.surname),
+        ("given_name", &subject.given_name),
+        ("patronymic", &subject.patronymic),
+        ("pinfl", &subject.pinfl),
+    ];
+    // Only some profiles carry an address.
+    let email = (a.email.as_str(), certified(&a.email).filter(|found| *found));
+    let beside = [
+        ("birth_date", subject.birth_date.as_str()),
+        ("passport", &subject.passport),
+        ("head_pinfl", &subject.head_pinfl),
+        ("purpose", &a.purpose),
+    ];
+    let certified = in_certificate.map(|(name, value)| (name, value, certified(value)));
+    let rest = beside.map(|(name, value)| (name, value, None));
+    let email = [("email", email.0, email.1)];
+    let said = certified.into_iter().chain(email).chain(rest).filter(|(_, value, _)| !value.is_empty());
+    let place = Stated { label: p.t("place"), value: place, certified: None };
+    said.map(|(name, value, certified)| Stated { label: p.field(name), value: value.to_owned(), certified })
+        .chain([place])
+        .collect()
+}
+
+/// The picture or paper as the API keeps it. The API writes down who has looked.
+async fn document(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResponse, Failure> {
+    let (id, kind) = path.into_inner();
+    let path = format!("/api/v1/officer/applications/{}/documents/{}", segment(&id), segment(&kind));
+    passed_on(desk.get(&path).octets().await?, "inline")
+}
+
+async fn approve(desk: Desk, posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Failure> {
+    decide(desk, posted.fields, &id, "approve", "approval").await
+}
+
+async fn send_back(desk: Desk, posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Failure> {
+    decide(desk, posted.fields, &id, "return", "return").await
+}
+
+async fn reject(desk: Desk, posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Failure> {
+    decide(desk, posted.fields, &id, "reject", "rejection").await
+}
+
+/// Decides and goes on with the next. Whoever was faster is found on the page that is shown again.
+async fn decide(
+    desk: Desk,
+    fields: Fields,
+    id: &str,
+    verb: &'static str,
+    path: &str,
+) -> Result<HttpResponse, Failure> {
+    let call = desk.post(&format!("/api/v1/officer/applications/{}/{path}", segment(id)));
+    match call.json(&fields.object(&["reason", "note"])).done().await {
+        Ok(()) => {
+            let told = query(&[("done", verb), ("of", id)]);
+            let next = next_after(&desk, id).await?;
+            Ok(see(&match next {
+                Some(next) => format!("/officer/applications/{next}{told}"),
+                None => format!("/officer{told}"),
+            }))
+        }
+        Err(failure) => {
+            let objections = Objections::answerable(failure)?;
+            show(&desk.visitor, &page(&desk, id, Refused { verb, fields, objections }).await?)
+        }
+    }
+}
