@@ -95,7 +95,7 @@ fn from_file(path: &Path) -> Result<Password, Trouble> {
 fn asked(question: &str) -> Result<Password, Trouble> {
     let typed = rpassword::prompt_password(format!("{question}: "));
     let typed = typed.map_err(|_| Trouble::new("no-terminal", Exit::Password))?;
-    Ok(Password(Zeroizing::new(typed.as_str().to_owned())))
+    Ok(Password(Zeroizing::new(typed)))
 }
 
 #[cfg(test)]

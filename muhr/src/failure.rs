@@ -1,7 +1,7 @@
 //! Why a command failed, told to the one who typed it.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 /// A failure in words. Commands end with it; nothing catches it.
@@ -45,7 +45,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Prints a line of a command's answer. A reader that has seen enough (`| head`) is no failure.
+/// Prints a line of a command's answer. A reader that has seen enough (`| head`) is no failure; an answer that does not fit
+/// on the disk is.
 pub(crate) fn say(line: impl fmt::Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Failure::new(format!("the answer cannot be written: {error}")).tell();
+            std::process::exit(1);
+        }
+        _ => {}
+    }
 }
