@@ -7,6 +7,7 @@ import {
   Attribute, AuthenticatedSafe, CertBag, Certificate, ContentInfo, EncryptedData, PFX, PKCS8ShroudedKeyBag, SafeBag, SafeContents, SignedData,
 } from 'pkijs';
 import { WrongPassword, keyIdentifier } from './key_pair';
+import * as mac from './mac';
 import { isSame, octets } from './asn1';
 
 const FRIENDLY_NAME = '1.2.840.113549.1.9.20';
@@ -15,9 +16,6 @@ const SHROUDED_KEY = '1.2.840.113549.1.12.10.1.2';
 const CERTIFICATE = '1.2.840.113549.1.12.10.1.3';
 const DATA = '1.2.840.113549.1.7.1';
 const ENCRYPTED = '1.2.840.113549.1.7.6';
-/** The key protects itself; this guards the file against damage and is what makes a wrong password known. */
-const MAC_ITERATIONS = 10_000;
-
 /** What a key file holds. */
 export interface KeyFile {
   /** EncryptedPrivateKeyInfo, DER. */
@@ -52,9 +50,11 @@ export async function write(file: KeyFile, password: string): Promise<ArrayBuffe
     },
   });
   await safe.makeInternalValues({ safeContents: [{}, {}] });
-  const pfx = new PFX({ parsedValue: { integrityMode: 0, authenticatedSafe: safe } });
-  await pfx.makeInternalValues({
-    password: new TextEncoder().encode(password).buffer, iterations: MAC_ITERATIONS, pbkdf2HashAlgorithm: 'SHA-256', hmacHashAlgorithm: 'SHA-256',
+  const content = safe.toSchema().toBER();
+  const pfx = new PFX({
+    version: 3,
+    authSafe: new ContentInfo({ contentType: DATA, content: new asn1js.OctetString({ valueHex: content }) }),
+    macData: await mac.make(password, content),
   });
   return pfx.toSchema().toBER();
 }
@@ -64,7 +64,9 @@ export async function read(der: ArrayBuffer, password: string): Promise<KeyFile>
   const secret = new TextEncoder().encode(password).buffer;
   const pfx = PFX.fromBER(der);
   try {
-    await pfx.parseInternalValues({ password: secret, checkIntegrity: true });
+    const checked = pfx.macData && await mac.check(pfx.macData, password, octets(pfx.authSafe.content));
+    if (checked === false) throw new WrongPassword('the MAC is of another password or file');
+    await pfx.parseInternalValues({ password: secret, checkIntegrity: checked === undefined });
   } catch {
     throw new WrongPassword('wrong password or damaged file');
   }

@@ -63,8 +63,9 @@ function makeKey(form: HTMLFormElement): void {
     const stored: StoredKey = again
       ? { ...before }
       : { application, encrypted: key.encrypted, spki: key.spki, createdAt: new Date().toISOString() };
-    // First where it cannot be lost, then the file.
+    // First where it cannot be lost, then the file. From here on it is this key that is gone on with.
     await keep(stored);
+    offer();
     const content = await keyFile.write({ encrypted: key.encrypted, certificates: [key.certificate], alias: name }, password);
     Object.assign(stored, await place(picker.folder, form.dataset['ownerNumber'] ?? '', content));
     await keep(stored);

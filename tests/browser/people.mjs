@@ -1,0 +1,79 @@
+// What people do before the part of a story that matters.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { code, solve } from './stage.mjs';
+
+/** The button that sends the form of a page. */
+export const SEND = 'main form button.button:not([type=button])';
+
+/** A password that keeps every rule. */
+export const PASSWORD = 'Namuna-2026 parol';
+
+/** 300 x 300 white pixels, PNG. */
+export const PICTURE = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAASwAAAEsAQAAAABRBrPYAAAAIklEQVR42u3BMQEAAADCoPVPbQo/oAAAAAAAAAAAAAAAeBkttAABAZVTBAAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+/** Says who applies and confirms the phone (nine digits): ends on the page of the person. */
+export async function sayWho(stage, page, { number, phone }) {
+  await page.goto(`${stage.url}/apply`);
+  await page.check('input[value=natural_person]');
+  await page.selectOption('#district', '1726266');
+  await page.fill('#number', number);
+  await page.fill('#phone', phone);
+  await confirmPhone(stage, page, phone);
+}
+
+/** Answers the puzzle and the SMS. */
+export async function confirmPhone(stage, page, phone) {
+  await solve(stage, page);
+  await page.click(SEND);
+  await page.waitForSelector('#code');
+  await page.fill('#code', await code(stage, `+998${phone}`));
+  await page.click(SEND);
+}
+
+/** Fills in the person, without sending it. */
+export async function fillPerson(page) {
+  await page.fill('#passport', 'AA1234567');
+  await page.fill('#surname', 'Misolov');
+  await page.fill('#given_name', 'Namuna');
+  await page.fill('#purpose', 'Soliq hisoboti');
+  await page.check('input[name=offer_accepted]');
+}
+
+/** From the first question to the page of the key; the application's name. */
+export async function begin(stage, page, who) {
+  await sayWho(stage, page, who);
+  await fillPerson(page);
+  await page.click(SEND);
+  await page.waitForURL(/\/key$/);
+  return /applications\/([^/]+)\/key/.exec(page.url())[1];
+}
+
+/** Types a password twice and makes the key. */
+export async function makeKey(page, password = PASSWORD) {
+  await page.fill('[data-password]', password);
+  await page.fill('[data-password-again]', password);
+  await page.click(SEND);
+}
+
+/** Pays and adds both pictures: ends on the review. */
+export async function payAndShow(stage, page) {
+  await page.waitForURL(/\/payment$/);
+  await page.click('form[action$=play] button');
+  await page.waitForSelector('#payment-state .good');
+  await page.click('main > .actions .button');
+  const file = join(stage.folder, 'picture.png');
+  writeFileSync(file, PICTURE);
+  for (const kind of ['photo', 'selfie']) {
+    await page.setInputFiles(`#file-${kind}`, file);
+    await page.waitForSelector(`#${kind} [data-editor]:not([hidden])`);
+    await page.click(`#${kind} form > .actions button`);
+    await page.waitForURL(kind === 'photo' ? /#photo$/ : /\/review$/);
+  }
+}
+
+/** A drive: the browser's private folder, the same kind of handle as one that a person chooses. For `addInitScript`. */
+export const drive = () => { globalThis.showDirectoryPicker = () => navigator.storage.getDirectory(); };
