@@ -5,6 +5,7 @@
 
 pub mod algorithm;
 pub mod application;
+pub mod ber;
 pub mod bundle;
 pub mod calendar;
 pub mod crl;
@@ -18,6 +19,7 @@ pub mod payment;
 pub mod profile;
 pub mod revocation;
 pub mod serial;
+pub mod signed_document;
 pub mod signer;
 pub mod statement;
 pub mod subject;

@@ -291,7 +291,8 @@ fn search(subject: &str, officer: bool) -> Result<Search, Problem> {
 }
 
 impl CertificateView {
-    fn of(stored: &StoredCertificate, unmasked: bool, with_pem: bool, now: Timestamp) -> Self {
+    /// As it is at this moment, personal numbers masked or not.
+    pub(crate) fn of(stored: &StoredCertificate, unmasked: bool, with_pem: bool, now: Timestamp) -> Self {
         let certificate = &stored.certificate;
         let (suspended_at, revoked_at, reason, invalidity_date) = match stored.status {
             Status::Good => (None, None, None, None),

@@ -38,6 +38,7 @@ pub mod request;
 mod sandbox;
 pub mod sealed;
 pub mod service_key;
+mod signature_verifications;
 pub mod sms;
 mod unsubscribe;
 
@@ -90,7 +91,8 @@ fn applicants(cfg: &mut web::ServiceConfig) {
         .configure(phone_verifications::configure)
         .configure(payments::bills::configure)
         .configure(applications::configure)
-        .configure(certificates::configure);
+        .configure(certificates::configure)
+        .configure(signature_verifications::configure);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

@@ -9,7 +9,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::problem::only;
 use crate::{
     applications, captchas, certificates, fees, officer, partners, payments, phone_verifications, regions,
-    sms, unsubscribe,
+    signature_verifications, sms, unsubscribe,
 };
 
 /// What applicants and the public use.
@@ -38,6 +38,7 @@ use crate::{
         applications::submission::statement,
         applications::submission::submit,
         applications::certificate::download,
+        signature_verifications::verify,
         applications::receipt::text,
         applications::receipt::hand_in,
         certificates::list,

@@ -1,34 +1,31 @@
 //! Signed documents: CMS (RFC 5652), as `openssl cms` writes and reads them.
 
-use der::pem::{LineEnding, decode_vec, encode_string};
+use ca_core::signed_document::SignatureRefusal;
+use der::pem::{LineEnding, encode_string};
 
-mod read;
 mod sign;
 
-pub use read::Signed;
-pub(crate) use read::bundle;
+pub use ca_core::signed_document::Signed;
+pub(crate) use ca_core::signed_document::bundle;
 pub use sign::sign;
 
-use crate::ber::to_der;
-use crate::trouble::Trouble;
+use crate::trouble::{Exit, Trouble};
 
-/// Labels that programs give CMS in PEM (RFC 7468 sections 8 and 9).
-const LABELS: [&str; 2] = ["CMS", "PKCS7"];
+/// The label of RFC 7468 section 9.
+const LABEL: &str = "CMS";
+
+impl From<SignatureRefusal> for Trouble {
+    fn from(refusal: SignatureRefusal) -> Self {
+        Self::of_rule(refusal.name(), Exit::NotTrusted)
+    }
+}
 
 /// In PEM.
 ///
 /// # Errors
 /// More octets than there is memory.
 pub fn pem(der: &[u8]) -> Result<String, Trouble> {
-    encode_string(LABELS[0], LineEnding::LF, der).map_err(|_| Trouble::cryptography())
-}
-
-/// DER, whether it came as DER, BER or PEM.
-pub(crate) fn der(octets: &[u8]) -> Vec<u8> {
-    match decode_vec(octets) {
-        Ok((label, der)) if LABELS.contains(&label) => to_der(&der),
-        _ => to_der(octets),
-    }
+    encode_string(LABEL, LineEnding::LF, der).map_err(|_| Trouble::cryptography())
 }
 
 #[cfg(test)]

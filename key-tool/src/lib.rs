@@ -4,7 +4,6 @@
 //! anywhere. Results are returned; progress and questions go to standard error ([`speech`]).
 
 pub mod apply;
-mod ber;
 pub mod cms;
 pub mod disk;
 pub mod export;

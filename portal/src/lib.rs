@@ -27,6 +27,7 @@ mod officer;
 mod page;
 mod places;
 mod record;
+mod signatures;
 mod start;
 mod visitor;
 
@@ -88,6 +89,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, portal: &Arc<Portal>) {
         .configure(apply::configure)
         .configure(applications::configure)
         .configure(certificates::configure)
+        .configure(signatures::configure)
         .configure(officer::configure)
         .route("/cps", web::get().to(practice_statement))
         .default_service(web::to(nothing_here))

@@ -194,3 +194,30 @@ function opensAsKeyFile(octets, number) {
   judge('openssl', 'cms', '-sign', '-binary', '-in', join(muhr.folder, 'text'), '-signer', opened, '-inkey', opened, '-outform', 'DER', '-out', signed);
   judge('openssl', 'cms', '-verify', '-binary', '-inform', 'DER', '-in', signed, '-content', join(muhr.folder, 'text'), '-CAfile', opened, '-purpose', 'any', '-out', join(muhr.folder, 'out'));
 }
+
+test('a signed document is checked by anybody, and a changed one is not believed', async () => {
+  const { page, complaints, close } = await visit(muhr, { locale: 'en' });
+  const at = name => join(muhr.folder, name);
+  // `opened.pem`, `text` and `signed.der` are what the last story left behind: signed by openssl with an issued key.
+  writeFileSync(at('other'), 'salom!');
+  const check = async (signature, content) => {
+    await page.goto(`${muhr.url}/signatures`);
+    await page.setInputFiles('#signature', at(signature));
+    if (content) await page.setInputFiles('#content-file', at(content));
+    await page.click('main form button.button');
+    return page.textContent('main');
+  };
+  assert.match(await check('signed.der', 'text'), /nothing speaks against it[\s\S]*Misolov Namuna/);
+  await inspect(page, '17-signature', 'en-');
+  assert.match(await check('signed.der', 'other'), /Do not rely/);
+  assert.match(await check('signed.der'), /hand in the document/);
+  assert.match(await check('text'), /Do not rely/);
+  judge('openssl', 'cms', '-sign', '-nodetach', '-binary', '-in', at('text'), '-signer', at('opened.pem'), '-inkey', at('opened.pem'), '-outform', 'PEM', '-out', at('attached.pem'));
+  assert.match(await check('attached.pem'), /nothing speaks against it/);
+  // A certificate that says the same and comes from elsewhere.
+  judge('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-keyout', at('f.key'), '-out', at('f.pem'), '-subj', '/CN=Misolov Namuna');
+  judge('openssl', 'cms', '-sign', '-nodetach', '-binary', '-in', at('text'), '-signer', at('f.pem'), '-inkey', at('f.key'), '-outform', 'DER', '-out', at('foreign.der'));
+  assert.match(await check('foreign.der'), /not issued by this authority/);
+  assert.deepEqual(complaints, []);
+  await close();
+});

@@ -283,3 +283,18 @@ portal-password-file = Key file (.pfx)
 portal-password-old = Present password
 portal-password-new = New password
 portal-password-change = Change the password
+
+# Signed documents.
+portal-signatures-title = Check a signed document
+portal-door-signatures-text = Who signed it, and did their certificate hold then?
+portal-signatures-lead = For signatures (PKCS#7, .p7s, .p7m) made with certificates of this authority. The document is looked at and not kept.
+portal-signature-file = Signature, or document with its signature
+portal-signature-file-hint = At most 5 MB.
+portal-signed-file = The document that was signed
+portal-signed-file-hint = If the signature is a file of its own.
+portal-signature-valid = Signed, and nothing speaks against it
+portal-signature-invalid = Do not rely on this signature
+portal-signer = Signed by
+portal-signed-at = Signed at
+portal-signed-at-hint = by the signer's own clock
+portal-judged-at = Certificate judged at

@@ -283,3 +283,18 @@ portal-password-file = Gilt faylı (.pfx)
 portal-password-old = Házirgi parol
 portal-password-new = Jańa parol
 portal-password-change = Paroldi almastırıw
+
+# Signed documents.
+portal-signatures-title = Imzalanǵan hújjetti tekseriw
+portal-door-signatures-text = Kim imzalaǵan hám sertifikatı sol waqıtta ámel qılǵan ba?
+portal-signatures-lead = Usı oray sertifikatları menen qoyılǵan imzalar ushın (PKCS#7, .p7s, .p7m). Hújjet kóriledi, saqlanbaydı.
+portal-signature-file = Imza yamasa imzası ishinde bolǵan hújjet
+portal-signature-file-hint = Kópi menen 5 MB.
+portal-signed-file = Imzalanǵan hújjet
+portal-signed-file-hint = Imza bólek faylda bolsa.
+portal-signature-valid = Imzalanǵan, qarsı dálil joq
+portal-signature-invalid = Bul imzaǵa isenbeń
+portal-signer = Kim imzalaǵan
+portal-signed-at = Imzalanǵan waqtı
+portal-signed-at-hint = imzalawshınıń óz saatı boyınsha
+portal-judged-at = Sertifikat qaysı waqıtqa qarap

@@ -283,3 +283,18 @@ portal-password-file = Файл ключа (.pfx)
 portal-password-old = Нынешний пароль
 portal-password-new = Новый пароль
 portal-password-change = Сменить пароль
+
+# Signed documents.
+portal-signatures-title = Проверить подписанный документ
+portal-door-signatures-text = Кто подписал и действовал ли тогда сертификат?
+portal-signatures-lead = Для подписей (PKCS#7, .p7s, .p7m), сделанных сертификатами этого центра. Документ проверяется и не сохраняется.
+portal-signature-file = Подпись или документ с подписью внутри
+portal-signature-file-hint = Не больше 5 МБ.
+portal-signed-file = Подписанный документ
+portal-signed-file-hint = Если подпись в отдельном файле.
+portal-signature-valid = Подписано, возражений нет
+portal-signature-invalid = Не полагайтесь на эту подпись
+portal-signer = Кто подписал
+portal-signed-at = Подписано
+portal-signed-at-hint = по часам подписавшего
+portal-judged-at = Сертификат проверен на

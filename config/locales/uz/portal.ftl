@@ -283,3 +283,18 @@ portal-password-file = Kalit fayli (.pfx)
 portal-password-old = Hozirgi parol
 portal-password-new = Yangi parol
 portal-password-change = Parolni almashtirish
+
+# Signed documents.
+portal-signatures-title = Imzolangan hujjatni tekshirish
+portal-door-signatures-text = Kim imzolagan va sertifikati oʻshanda amal qilganmi?
+portal-signatures-lead = Shu markaz sertifikatlari bilan qoʻyilgan imzolar uchun (PKCS#7, .p7s, .p7m). Hujjat koʻriladi, saqlanmaydi.
+portal-signature-file = Imzo yoki imzosi ichida boʻlgan hujjat
+portal-signature-file-hint = Koʻpi bilan 5 MB.
+portal-signed-file = Imzolangan hujjat
+portal-signed-file-hint = Imzo alohida faylda boʻlsa.
+portal-signature-valid = Imzolangan, qarshi dalil yoʻq
+portal-signature-invalid = Bu imzoga ishonmang
+portal-signer = Kim imzolagan
+portal-signed-at = Imzolangan vaqti
+portal-signed-at-hint = imzolovchining oʻz soati boʻyicha
+portal-judged-at = Sertifikat qaysi paytga koʻra

@@ -93,7 +93,7 @@ fn another_text_another_key_and_another_certificate_are_refused() {
     // The same key under another certificate: RFC 5035 section 1 is about just that.
     let mut swapped = Signed::read(&der).unwrap();
     swapped.certificate = again;
-    assert_eq!(swapped.verify(TEXT).unwrap_err().name(), "other-certificate-meant");
+    assert_eq!(swapped.verify(TEXT).unwrap_err().name(), "signature-other-certificate-meant");
     let mut changed = der.clone();
     *changed.last_mut().unwrap() ^= 1;
     assert_eq!(refused(&changed, TEXT), "statement-wrong-signature");

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::scheme::{self, EncryptedKey};
 use super::write::{FRIENDLY_NAME, LOCAL_KEY_ID, X509_CERTIFICATE};
 use super::{Fault, KeyFile, Listing, MAX_ITERATIONS, MAX_SIZE, in_order, mac};
-use crate::ber::{joined, to_der};
+use ca_core::ber::{joined, to_der};
 
 /// The aliases and certificates that can be read without a password.
 ///

@@ -10,7 +10,7 @@ const INDEFINITE: u8 = 0x80;
 
 /// The same value with definite lengths and whole octet strings, if the outermost length is indefinite; otherwise, and if it
 /// cannot be read, the octets as they are.
-pub(crate) fn to_der(octets: &[u8]) -> Vec<u8> {
+pub fn to_der(octets: &[u8]) -> Vec<u8> {
     if !matches!(octets, [_, INDEFINITE, ..]) {
         return octets.to_vec();
     }
@@ -76,7 +76,7 @@ fn length(input: &[u8]) -> Option<(Option<usize>, &[u8])> {
 }
 
 /// The content of the octet strings that a string was written in (section 8.7.3); their own pieces are joined already.
-pub(crate) fn joined(pieces: &[u8]) -> Option<Vec<u8>> {
+pub fn joined(pieces: &[u8]) -> Option<Vec<u8>> {
     let (mut whole, mut rest) = (Vec::with_capacity(pieces.len()), pieces);
     while let Some((&tag, after)) = rest.split_first() {
         let (length, after) = length(after)?;
