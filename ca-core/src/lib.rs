@@ -13,6 +13,7 @@ pub mod fee;
 pub mod issue;
 pub mod key_file;
 pub mod ocsp;
+pub mod path;
 pub mod payment;
 pub mod profile;
 pub mod revocation;

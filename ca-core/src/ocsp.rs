@@ -7,7 +7,9 @@
 mod cert_id;
 mod request;
 mod response;
+mod verdict;
 
 pub use cert_id::{CertId, HashAlgorithm, IssuerKeyIds};
 pub use request::{MAX_CERT_IDS, MAX_NONCE_OCTETS, Request, RequestError};
 pub use response::{Answer, CertStatus, ErrorStatus, Responder, UnfitResponder, Validity};
+pub use verdict::{Standing, Unbelievable, Verdict, question, verdict};

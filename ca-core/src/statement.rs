@@ -18,10 +18,10 @@ use der::referenced::OwnedToRef;
 use der::{Any, Decode, Encode};
 use x509_cert::Certificate;
 
-use crate::Timestamp;
 use crate::csr::proof::{Digest, SignatureScheme};
 use crate::csr::strict_der::{CONTEXT_0, Elements, SET};
 use crate::csr::{Refusal, SubjectPublicKey};
+use crate::{SerialNumber, Timestamp};
 
 /// The size of the largest signed statement that is looked at, in octets.
 pub const MAX_SIZE: usize = 64 * 1024;
@@ -74,6 +74,18 @@ pub fn statement_text(statement: &Statement<'_>) -> Vec<u8> {
     line("purpose", statement.purpose);
     line("created-at", &statement.created_at.to_string());
     text.into_bytes()
+}
+
+/// What a holder signs with the certified key once they have saved it, so that key and certificate are known to belong
+/// together: the version and then `name: value` lines, each ended by LF. Signed and verified as a statement is.
+pub fn receipt_text(application: &str, serial: &SerialNumber, certificate: &[u8]) -> Vec<u8> {
+    let mut certificate_sha256 = String::with_capacity(64);
+    for octet in digest::digest(&digest::SHA256, certificate).as_ref() {
+        // Writing to a String cannot fail.
+        let _ = write!(certificate_sha256, "{octet:02x}");
+    }
+    format!("muhr-receipt/1\napplication: {application}\nserial: {serial}\ncertificate-sha256: {certificate_sha256}\n")
+        .into_bytes()
 }
 
 /// Why a signed statement is refused.
@@ -158,6 +170,15 @@ pub fn verify(cms: &[u8], statement: &[u8], key: &SubjectPublicKey) -> Result<()
     if cms.len() > MAX_SIZE {
         return Err(StatementRefusal::TooLarge);
     }
+    verify_content(cms, statement, key)
+}
+
+/// As [`verify`], for content of any kind and size: the rules of one signer, signed attributes and strong digests hold
+/// for every document that a certified key signs.
+///
+/// # Errors
+/// The rule that is broken, [`StatementRefusal::TooLarge`] excepted.
+pub fn verify_content(cms: &[u8], statement: &[u8], key: &SubjectPublicKey) -> Result<(), StatementRefusal> {
     let signed = signed_data(cms)?;
     if signed.encap_content_info.econtent_type != ID_DATA {
         return Err(StatementRefusal::ContentType);

@@ -5,6 +5,7 @@ pub(crate) mod csr;
 pub(crate) mod documents;
 pub(crate) mod form;
 pub(crate) mod invoice;
+pub(crate) mod receipt;
 pub(crate) mod submission;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     .configure(documents::configure)
     .configure(invoice::configure)
     .configure(submission::configure)
+    .configure(receipt::configure)
     .configure(certificate::configure);
 }
 

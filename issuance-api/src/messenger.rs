@@ -15,7 +15,7 @@ use store::messages::Message;
 use store::{Connection, StoreError, applications, mail_opt_outs};
 use tokio::sync::watch;
 
-mod compose;
+pub(crate) mod compose;
 mod reports;
 mod send_mail;
 mod send_sms;

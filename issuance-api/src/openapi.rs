@@ -38,6 +38,8 @@ use crate::{
         applications::submission::statement,
         applications::submission::submit,
         applications::certificate::download,
+        applications::receipt::text,
+        applications::receipt::hand_in,
         certificates::list,
         certificates::get,
         certificates::revoke,

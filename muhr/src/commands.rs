@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, ledger, officer, responder, roles, sms, up};
+use crate::{audit, bench, ca, certificate, failure, key, ledger, officer, responder, roles, sms, up};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -106,6 +106,8 @@ enum Command {
     /// The text messages there are.
     #[command(subcommand)]
     Sms(sms::Command),
+    /// Keys on this machine: make, apply, list, sign, verify. Needs no server.
+    Key(key::Arguments),
     /// Measure, one JSON line a figure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -177,6 +179,7 @@ impl Arguments {
                 sms::run(&command);
                 Ok(())
             }
+            Command::Key(arguments) => key::run(arguments),
             Command::Bench(command) => bench::run(command),
         }
     }

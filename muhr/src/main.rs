@@ -6,6 +6,7 @@ mod ca;
 mod certificate;
 mod commands;
 mod failure;
+mod key;
 mod ledger;
 mod officer;
 mod responder;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.tell();
-            ExitCode::FAILURE
+            failure.exit()
         }
     }
 }

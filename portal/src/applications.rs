@@ -33,6 +33,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .route(&step("review"), web::post().to(submitted))
         .route(&step("statement"), web::get().to(statement))
         .route(&step("withdrawal"), web::post().to(withdrawn))
+        .route(&step("receipt"), web::get().to(receipt))
+        .route(&step("receipt"), web::post().to(received))
         .route(&step("certificate.{form}"), web::get().to(certificate));
 }
 
@@ -52,8 +54,6 @@ struct TimelinePage {
     place: String,
     /// The name of the key in its file.
     alias: String,
-    /// The key's possession can be shown to the server.
-    receipt: bool,
 }
 
 #[derive(Template)]
@@ -124,7 +124,7 @@ async fn timeline(
     let p = portal.page(&visitor);
     let p = if a.certificate.is_some() { p.with_keys() } else { p };
     let alias = alias(&portal, &visitor, &a).await?;
-    show(&visitor, &TimelinePage { p: p.received("identity"), a, place, alias, receipt: false })
+    show(&visitor, &TimelinePage { p: p.received("identity"), a, place, alias })
 }
 
 /// What the key of an issued certificate is called in its file; empty before.
@@ -369,6 +369,25 @@ pub(crate) async fn statement(
     passed_on(portal.api.get(&visitor, &path).octets().await?, "inline")
 }
 
+async fn receipt(
+    portal: web::Data<Portal>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let path = format!("/api/v1/applications/{}/receipt", segment(&id));
+    passed_on(portal.api.get(&visitor, &path).octets().await?, "inline")
+}
+
+async fn received(
+    portal: web::Data<Portal>,
+    Posted { visitor, fields }: Posted,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let path = format!("/api/v1/applications/{}/receipt", segment(&id));
+    portal.api.post(&visitor, &path).json(&fields.object(&["receipt_cms"])).done().await?;
+    Ok(see(&format!("/applications/{}", segment(&id))))
+}
+
 async fn withdrawn(
     portal: web::Data<Portal>,
     Posted { visitor, .. }: Posted,
@@ -388,6 +407,7 @@ pub(crate) async fn certificate(
     let media_type = match form.as_str() {
         "p7b" => "application/pkcs7-mime",
         "pem" => "application/x-pem-file",
+        "ics" => "text/calendar",
         _ => "application/pkix-cert",
     };
     let call = portal.api.get(&visitor, &format!("/api/v1/applications/{}/certificate", segment(&id)));

@@ -41,6 +41,22 @@ pub(crate) struct Certificate {
     pub(crate) pem: String,
 }
 
+impl Certificate {
+    /// The attributes of the subject, one by one.
+    fn attributes(&self) -> Vec<(String, String)> {
+        ca_core::key_file::attributes(&self.subject)
+    }
+
+    /// Whom people know it by: the organization and the holder.
+    fn title(&self) -> String {
+        let attributes = self.attributes();
+        let named = |wanted: &str| attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let organization = named("o").filter(|_| named("1.2.860.3.16.1.1").is_some());
+        let names = organization.into_iter().chain(named("cn")).map(|(_, value)| value.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Search {
     #[serde(default)]

@@ -314,3 +314,59 @@ pub(crate) fn show_as(
 pub(crate) fn see(place: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, place)).finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every template of this crate by its name.
+    fn templates() -> Vec<(String, String)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()
+    }
+
+    #[test]
+    fn every_text_that_a_page_asks_for_is_there_in_every_language() {
+        for (name, template) in templates() {
+            for call in ["p.t(\"", "p.with(\"", "p.with_two(\""] {
+                for rest in template.split(call).skip(1) {
+                    let key = rest.split('"').next().unwrap();
+                    for language in Language::ALL {
+                        let values =
+                            ["amount", "count", "day", "moment", "phone", "size"].map(|name| (name, "x"));
+                        let found = find(language, &format!("portal-{key}"), &values);
+                        assert!(found.is_some(), "{name}: portal-{key} in {}", language.tag());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_scripts_is_there_in_every_language_with_its_values_open() {
+        for key in include_str!("../web/texts.txt").lines().filter(|key| !key.is_empty()) {
+            for language in Language::ALL {
+                let found = find(language, key, &[]).or_else(|| find_open(language, key));
+                assert!(found.is_some_and(|text| !text.contains("{$")), "{key} in {}", language.tag());
+            }
+        }
+    }
+
+    #[test]
+    fn pages_have_nothing_that_their_policy_forbids() {
+        for (name, template) in templates() {
+            for forbidden in
+                ["style=", "<style", "onclick", "onload", "onsubmit", "javascript:", "http://", "https://"]
+            {
+                assert!(!template.contains(forbidden), "{name} has {forbidden}");
+            }
+            let (posts, proofs) =
+                (template.matches("method=\"post\"").count(), template.matches("name=\"csrf\"").count());
+            assert!(posts <= proofs, "{name}: every form proves whose it is");
+        }
+    }
+}

@@ -22,6 +22,7 @@ pub(crate) struct Application {
     pub(crate) missing: Vec<String>,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) certificate: Option<Certified>,
+    pub(crate) received_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) warnings: Vec<Warning>,
     #[serde(default)]

@@ -28,6 +28,7 @@ pub mod migrations;
 pub mod officers;
 pub mod payments;
 pub mod phone_verifications;
+pub mod receipts;
 pub mod reconciliations;
 pub mod refunds;
 pub mod reminders;

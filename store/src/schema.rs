@@ -422,6 +422,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    receipts (application_id) {
+        application_id -> Text,
+        cms -> Binary,
+        received_at -> BigInt,
+    }
+}
+
 diesel::joinable!(certificates -> applications (application_id));
 diesel::joinable!(payments -> invoices (invoice_id));
 diesel::joinable!(refunds -> invoices (invoice_id));

@@ -11,6 +11,8 @@ pub(crate) struct Said {
     pub(crate) success: bool,
     pub(crate) out: String,
     pub(crate) err: String,
+    /// Its exit code, unless a signal ended it.
+    pub(crate) code: Option<i32>,
     what: String,
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Said {
     let Output { status, stdout, stderr } = child.wait_with_output().expect("the child is ours to wait for");
     Said {
         success: status.success(),
+        code: status.code(),
         out: String::from_utf8_lossy(&stdout).into_owned(),
         err: String::from_utf8_lossy(&stderr).into_owned(),
         what,
@@ -86,7 +89,8 @@ fn debian_package(program: &str) -> &str {
         "initdb" | "postgres" | "psql" => "postgresql",
         "apache2" => "apache2-bin",
         "certtool" | "ocsptool" => "gnutls-bin",
-        "java" => "default-jdk-headless",
+        "java" | "keytool" => "default-jdk-headless",
+        "pk12util" => "libnss3-tools",
         other => other,
     }
 }

@@ -31,6 +31,7 @@ mod stack;
 // Who is on it.
 mod applicant;
 mod key;
+mod key_owner;
 mod mail_server;
 mod officer;
 mod partner;

@@ -7,6 +7,7 @@
 mod fuzzing;
 mod oracles;
 mod packages;
+mod pages;
 mod steps;
 mod workspace;
 
@@ -17,6 +18,7 @@ use workspace::Workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask up [-- ARGUMENTS OF muhr up]   build Muhr and run every role on SQLite in ./var
+       cargo xtask portal                         build the scripts of the pages, for those who call cargo themselves
        cargo xtask test                           install what the tests need, then run every check and test";
 
 fn main() -> ExitCode {
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     let command = if arguments.is_empty() { String::new() } else { arguments.remove(0) };
     let outcome = Workspace::find().and_then(|workspace| match command.as_str() {
         "up" => up(&workspace, &arguments),
+        "portal" => packages::ensure(packages::BUILD).and_then(|()| pages::build(&workspace)),
         "test" if arguments.is_empty() => test(&workspace),
         _ => Err(USAGE.to_owned()),
     });
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
 /// Builds `muhr` in release and becomes it, so that signals reach it directly.
 fn up(workspace: &Workspace, arguments: &[String]) -> Result<(), String> {
     packages::ensure(packages::BUILD)?;
+    pages::build(workspace)?;
     let built = workspace.cargo(&["build", "--release", "--package", "muhr"]).status();
     if !built.map_err(|error| format!("cargo does not start: {error}"))?.success() {
         return Err("xtask up: muhr does not build".to_owned());
@@ -64,6 +68,7 @@ fn test(workspace: &Workspace) -> Result<(), String> {
     let mut oracles = None;
     run.step("oracles", || oracles::ensure(workspace).map(|folder| oracles = Some(folder)))?;
     let oracles = oracles.unwrap_or_default();
+    run.step("portal", || pages::build(workspace).and_then(|()| pages::check(workspace)))?;
     for (name, arguments) in [
         ("format", &["fmt", "--all", "--check"][..]),
         ("lint", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
@@ -75,6 +80,7 @@ fn test(workspace: &Workspace) -> Result<(), String> {
             steps::succeed(cargo.env(oracles::VARIABLE, &oracles))
         })?;
     }
+    run.step("browser", || pages::browse(workspace))?;
     run.step("fuzz", || fuzzing::run(workspace))?;
     run.finish();
     Ok(())

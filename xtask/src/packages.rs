@@ -25,6 +25,8 @@ pub(crate) const BUILD: &[Package] = &[
     Package { name: "pkg-config", proof: Proof::Programs(&["pkg-config"]) },
     Package { name: "libpq-dev", proof: Proof::Library("libpq") },
     Package { name: "libssl-dev", proof: Proof::Library("openssl") },
+    Package { name: "nodejs", proof: Proof::Programs(&["node"]) },
+    Package { name: "npm", proof: Proof::Programs(&["npm"]) },
 ];
 
 /// What the tests need on top: databases, and software that judges what we produce.
@@ -33,12 +35,14 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "sqlite3", proof: Proof::Programs(&["sqlite3"]) },
     Package { name: "openssl", proof: Proof::Programs(&["openssl"]) },
     Package { name: "gnutls-bin", proof: Proof::Programs(&["certtool"]) },
+    Package { name: "libnss3-tools", proof: Proof::Programs(&["pk12util"]) },
     Package { name: "default-jdk-headless", proof: Proof::Programs(&["java", "javac"]) },
     Package { name: "python3-venv", proof: Proof::PythonModule("ensurepip") },
     Package { name: "curl", proof: Proof::Programs(&["curl"]) },
     Package { name: "nginx", proof: Proof::Programs(&["nginx"]) },
     Package { name: "apache2-bin", proof: Proof::Programs(&["apache2"]) },
     Package { name: "faketime", proof: Proof::Programs(&["faketime"]) },
+    Package { name: "chromium", proof: Proof::Programs(&["chromium"]) },
     Package { name: "g++", proof: Proof::Programs(&["g++"]) },
 ];
 

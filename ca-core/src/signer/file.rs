@@ -237,8 +237,12 @@ impl FileKey {
             .map_err(|_| KeyFileError::Cryptography)
     }
 
-    /// Version 1 (RFC 5208), the one every OpenSSL reads; wiped when dropped.
-    fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
+    /// The unencrypted PrivateKeyInfo, for forms of key files other than this module's own. Version 1 (RFC 5208 section 5),
+    /// the one every OpenSSL reads; wiped when dropped.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Cryptography`].
+    pub fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
         let exported = |der: &[u8]| Zeroizing::new(der.to_vec());
         Ok(match &self.pair {
             KeyPair::Ecdsa(pair) => exported(pair.to_pkcs8v1()?.as_ref()),

@@ -9,3 +9,4 @@ mod crl_judges;
 mod crl_writer;
 mod ocsp_request;
 mod ocsp_response;
+mod ocsp_verdict;

@@ -1,4 +1,4 @@
-//! The certificate that answers an application, in three forms.
+//! The certificate that answers an application, in four forms.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -9,12 +9,15 @@ use store::issuers::{self, Issuer};
 use super::named;
 use crate::auth::Acting;
 use crate::context::Context;
+use crate::messenger::compose::end_of;
 use crate::negotiation::preferred;
 use crate::problem::{Kind, Problem, only};
+use crate::request::language;
 
 const DER: &str = "application/pkix-cert";
 const PEM: &str = "application/x-pem-file";
 const PKCS7: &str = "application/pkcs7-mime";
+const CALENDAR: &str = "text/calendar";
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.service(
@@ -26,8 +29,9 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
 
 /// The certificate
 ///
-/// `application/pkix-cert` (DER), `application/x-pem-file` (the certificate and its chain without the root) or
-/// `application/pkcs7-mime` (certs-only, with the root), as `Accept` prefers.
+/// `application/pkix-cert` (DER), `application/x-pem-file` (the certificate and its chain without the root),
+/// `application/pkcs7-mime` (certs-only, with the root) or `text/calendar` (its end, with reminders; RFC 5545), as `Accept`
+/// prefers.
 #[utoipa::path(get, path = "/api/v1/applications/{id}/certificate", tag = "applications",
     operation_id = "certificate_of_application", security(("applicant" = []), ("officer" = [])),
     params(("id" = String, Path, description = "the application")),
@@ -36,6 +40,7 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
             (Vec<u8> = "application/pkix-cert"),
             (String = "application/x-pem-file"),
             (Vec<u8> = "application/pkcs7-mime"),
+            (String = "text/calendar"),
         )),
         (status = 404, description = "not-found; while it is not signed yet, with the state and whose move it is", body = crate::problem::Document),
         (status = 406, description = "not-acceptable", body = crate::problem::Document),
@@ -49,7 +54,7 @@ pub(crate) async fn download(
     let id = named(&id)?;
     let accepted = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
     let accepted = accepted.collect::<Vec<_>>().join(",");
-    let form = preferred(&accepted, &[DER, PEM, PKCS7]);
+    let form = preferred(&accepted, &[DER, PEM, PKCS7, CALENDAR]);
     let (certificate, issuers) = context
         .read(move |connection| {
             let stored = acting.find(connection, id)?;
@@ -66,6 +71,11 @@ pub(crate) async fn download(
             (bundle::pem(chain.iter().filter(|link| !link.is_root).map(|link| link.der)).into_bytes(), "pem")
         }
         PKCS7 => (bundle::certs_only(chain.iter().map(|link| link.der)).map_err(Problem::internal)?, "p7c"),
+        CALENDAR => {
+            let stamp = certificate.certificate.not_before;
+            let event = end_of(&certificate, language(&request), stamp, &context.settings);
+            (event.calendar().into_bytes(), "ics")
+        }
         _ => (certificate.certificate.der.clone(), "cer"),
     };
     let content_type = if form == PKCS7 { "application/pkcs7-mime; smime-type=certs-only" } else { form };

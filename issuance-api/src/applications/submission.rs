@@ -87,7 +87,7 @@ pub(crate) async fn submit(
 ) -> Result<HttpResponse, Problem> {
     let id = named(&id)?;
     let reader = Reader::of(&context, &request);
-    let cms = form.statement_cms.map(|text| decode(&text)).transpose()?;
+    let cms = form.statement_cms.map(|text| decode("/statement_cms", &text)).transpose()?;
     let view = context
         .decide(move |connection| {
             // With a new certification request: see `csr::put`.
@@ -104,9 +104,13 @@ pub(crate) async fn submit(
     Ok(HttpResponse::Ok().json(view))
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, Problem> {
+/// The octets of a field of Base64, which may be broken into lines.
+///
+/// # Errors
+/// 422.
+pub(super) fn decode(pointer: &'static str, text: &str) -> Result<Vec<u8>, Problem> {
     let text: String = text.split_ascii_whitespace().collect();
-    STANDARD.decode(text).map_err(|_| Problem::field("/statement_cms", "not-base64"))
+    STANDARD.decode(text).map_err(|_| Problem::field(pointer, "not-base64"))
 }
 
 fn check(cms: &[u8], stored: &StoredApplication) -> Result<(), Problem> {
@@ -133,6 +137,7 @@ fn statement_of(stored: &StoredApplication) -> Result<Vec<u8>, Problem> {
     }))
 }
 
-fn no_csr() -> Problem {
+/// What is signed names the key, so there is nothing to sign before there is a request.
+pub(super) fn no_csr() -> Problem {
     Refusal::Incomplete(vec![Fact::Csr]).into()
 }

@@ -13,7 +13,7 @@ use store::applications::{self, Event, StoredApplication};
 use store::certificates::{self, StoredCertificate};
 use store::documents::{self, Document};
 use store::invoices::{self, Invoice};
-use store::{Connection, StoreError};
+use store::{Connection, StoreError, receipts};
 
 use super::invoice::state_now;
 use crate::problem::Problem;
@@ -72,6 +72,10 @@ pub(crate) struct ApplicationView {
     /// The certificate, once it is signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<CertificateSummary>,
+    /// Since when the holder's receipt, signed with the certified key, is here; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    received_at: Option<Timestamp>,
     /// What an officer will look at twice.
     warnings: Vec<WarningView>,
     /// The newest invoice; not in lists.
@@ -233,12 +237,14 @@ pub(crate) fn whole(
     let invoice = invoices::newest(connection, id)?;
     let documents = documents::of(connection, id)?;
     let history = applications::history(connection, id)?;
+    let received_at = receipts::received_at(connection, id)?;
     let key = stored.csr.as_deref().map(key).transpose()?;
     let view = summary(stored, certificate.as_ref(), reader);
     Ok(ApplicationView {
         invoice: invoice.map(|invoice| InvoiceSummary::at(invoice, reader.now)),
         documents: Some(documents.into_iter().map(DocumentView::from).collect()),
         key,
+        received_at,
         history: Some(history.into_iter().map(EventView::from).collect()),
         ..view
     })
@@ -294,6 +300,7 @@ fn summary(
         submitted_at: stored.submitted_at,
         email: stored.email,
         purpose: stored.purpose,
+        received_at: None,
         invoice: None,
         documents: None,
         key: None,

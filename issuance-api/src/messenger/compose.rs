@@ -5,7 +5,7 @@ use ca_core::calendar::tashkent_date;
 use ca_core::revocation::Status;
 use ca_core::{SerialNumber, Timestamp};
 use config::Language;
-use config::{sms, texts};
+use config::{Settings, sms, texts};
 use store::applications::{self, StoredApplication};
 use store::certificates::{self, StoredCertificate};
 use store::deliveries::Delivery;
@@ -99,7 +99,8 @@ pub(super) fn letter(
     };
     let domain = context.settings.mail.sender.rsplit('@').next().unwrap_or_default();
     let event = told.certificate.as_ref().filter(|_| reminder || delivery.template == "issued");
-    let event = event.map(|certificate| told.event(certificate, delivery, domain, public_url.as_str()));
+    let event =
+        event.map(|certificate| end_of(certificate, told.language, delivery.created_at, &context.settings));
     Ok(Some(Letter {
         language,
         subject,
@@ -188,23 +189,26 @@ impl Told {
             ("serial", &self.serial),
         ]
     }
+}
 
-    fn event(
-        &self,
-        certificate: &StoredCertificate,
-        delivery: &Delivery,
-        domain: &str,
-        portal: &str,
-    ) -> Event {
-        let said = |key: &str| texts::text(self.language, key, &self.values());
-        Event {
-            uid: format!("{}@{domain}", certificate.certificate.serial),
-            stamp: delivery.created_at,
-            at: certificate.certificate.not_after,
-            summary: said("mail-subject-expiring"),
-            description: without_sender(&said("sms-expiring")),
-            url: portal.to_owned(),
-        }
+/// The end of a certificate for a calendar: one entry, whoever asks for it and however often.
+pub(crate) fn end_of(
+    stored: &StoredCertificate,
+    language: Language,
+    stamp: Timestamp,
+    settings: &Settings,
+) -> Event {
+    let certificate = &stored.certificate;
+    let (serial, until) = (shortened(&certificate.serial), day(certificate.not_after));
+    let said = |key: &str| texts::text(language, key, &[("serial", &serial), ("until", &until)]);
+    let domain = settings.mail.sender.rsplit('@').next().unwrap_or_default();
+    Event {
+        uid: format!("{}@{domain}", certificate.serial),
+        stamp,
+        at: certificate.not_after,
+        summary: said("mail-subject-expiring"),
+        description: without_sender(&said("sms-expiring")),
+        url: settings.public_url.as_str().to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ mod crl;
 mod database_outage;
 mod full_disk;
 mod judges;
+mod key_tool;
 mod mail;
 mod main_job;
 mod ocsp_faults;

@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("crl-publisher", &["ca-core", "store", "muhr-config"]),
     // A client of the API: what it shows it was told over HTTP.
     ("portal", &["ca-core", "muhr-config"]),
+    ("key-tool", &["ca-core", "muhr-config"]),
     (
         "muhr",
         &[
@@ -26,6 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "ocsp-responder",
             "crl-publisher",
             "portal",
+            "key-tool",
         ],
     ),
     ("xtask", &[]),
