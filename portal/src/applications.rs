@@ -369,7 +369,7 @@ pub(crate) async fn statement(
     passed_on(portal.api.get(&visitor, &path).octets().await?, "inline")
 }
 
-async fn receipt(
+pub(crate) async fn receipt(
     portal: web::Data<Portal>,
     visitor: Visitor,
     id: web::Path<String>,

@@ -107,9 +107,10 @@ impl Room {
 }
 
 impl Account {
-    /// Where this role may go.
+    /// Where this role may go; nowhere while something is to be done first.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = &'static Room> {
-        ROOMS.iter().filter(|room| room.roles.contains(&self.role.as_str()))
+        let open = !self.has_to_act_first();
+        ROOMS.iter().filter(move |room| open && room.roles.contains(&self.role.as_str()))
     }
 
     /// The officer has this role.
@@ -241,6 +242,24 @@ mod tests {
             assert_eq!(ROOMS.iter().filter(|room| room.holds(path)).count(), 1, "{path}");
         }
         assert!(!ROOMS.iter().any(|room| room.holds("/officer/account")));
+    }
+
+    #[test]
+    fn a_role_sees_only_its_rooms_and_none_before_its_own_account_is_in_order() {
+        let account = |role: &str, must_change_password| Account {
+            login: "namuna".to_owned(),
+            role: role.to_owned(),
+            must_change_password,
+            must_enrol_totp: false,
+            totp_enrolled: false,
+        };
+        let rooms = |account: Account| account.rooms().map(|room| room.name).collect::<Vec<_>>();
+        assert_eq!(rooms(account("revocation", false)), ["certificates"]);
+        assert_eq!(rooms(account("revocation", true)), [""; 0]);
+        for role in ["registrar", "reviewer", "auditor", "admin"] {
+            assert!(account(role, false).enters("certificates"), "{role}");
+        }
+        assert!(!account("registrar", false).reads_all() && account("auditor", false).reads_all());
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) struct Page {
     pub(crate) signed_in: bool,
     /// This is a page of the officers.
     pub(crate) office: bool,
+    /// Single keys do something (WCAG 2.2, 2.1.4: they can be switched off).
+    pub(crate) keys: bool,
     /// The officer whose page it is.
     pub(crate) officer: Option<Account>,
     /// The server's time.
@@ -52,6 +54,7 @@ impl Page {
             place: visitor.place.clone(),
             signed_in: visitor.token().is_some(),
             office: visitor.place.starts_with(crate::visitor::OFFICER),
+            keys: visitor.keys,
             officer: None,
             now,
             kept: "",

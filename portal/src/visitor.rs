@@ -34,6 +34,8 @@ pub(crate) struct Visitor {
     browser_is_new: bool,
     draft: Option<String>,
     secure: bool,
+    /// Single keys do something on the officers' pages, unless this browser has switched them off.
+    pub(crate) keys: bool,
 }
 
 impl Visitor {
@@ -56,6 +58,7 @@ impl Visitor {
             browser_is_new,
             draft: cookie("muhr-draft"),
             secure: portal.is_some_and(|portal| portal.secure),
+            keys: cookie("muhr-keys").is_none_or(|choice| choice != "off"),
         }
     }
 
@@ -138,6 +141,14 @@ impl Visitor {
     /// Remembers the language for a year.
     pub(crate) fn speak(&self, response: &mut HttpResponse, language: Language) {
         let mut cookie = self.cookie("muhr-language", language.tag().to_owned());
+        cookie.set_max_age(Duration::days(365));
+        self.set(response, cookie);
+    }
+
+    /// Switches single keys on or off, for a year.
+    pub(crate) fn use_keys(&self, response: &mut HttpResponse, on: bool) {
+        let mut cookie = self.cookie("muhr-keys", if on { "on" } else { "off" }.to_owned());
+        cookie.set_path(OFFICER);
         cookie.set_max_age(Duration::days(365));
         self.set(response, cookie);
     }

@@ -44,6 +44,11 @@ office-totp-secret = Secret
 office-totp-address = Address for the app
 office-totp-code = Code that the app shows
 office-totp-confirm = Confirm
+office-keys-title = Keys of the keyboard
+office-keys-on = A letter in a small frame is a key that does the same as the button beside it, as long as you are not writing in a field.
+office-keys-off = Single keys do nothing in this browser.
+office-keys-switch-off = Switch single keys off
+office-keys-switch-on = Switch single keys on
 
 # The queue and the clock.
 office-search-label = Find an application

@@ -44,6 +44,11 @@ office-totp-secret = Jasırın sóz
 office-totp-address = Baǵdarlama ushın mánzil
 office-totp-code = Baǵdarlama kórsetken kod
 office-totp-confirm = Tastıyıqlaw
+office-keys-title = Klaviatura túymeleri
+office-keys-on = Kishkene ramkadaǵı hárip janındaǵı túymeniń isin klaviaturadan orınlaydı; maydanǵa jazıp atırǵanıńızda islemeydi.
+office-keys-off = Bul brauzerde jeke túymeler islemeydi.
+office-keys-switch-off = Jeke túymelerdi óshiriw
+office-keys-switch-on = Jeke túymelerdi jaǵıw
 
 # The queue and the clock.
 office-search-label = Arzanı tabıw

@@ -44,6 +44,11 @@ office-totp-secret = Секрет
 office-totp-address = Адрес для приложения
 office-totp-code = Код, который показывает приложение
 office-totp-confirm = Подтвердить
+office-keys-title = Клавиши
+office-keys-on = Буква в рамке — клавиша, которая делает то же, что кнопка рядом; пока вы пишете в поле, она не действует.
+office-keys-off = В этом браузере одиночные клавиши ничего не делают.
+office-keys-switch-off = Отключить одиночные клавиши
+office-keys-switch-on = Включить одиночные клавиши
 
 # The queue and the clock.
 office-search-label = Найти заявку

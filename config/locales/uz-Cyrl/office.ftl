@@ -44,6 +44,11 @@ office-totp-secret = Махфий сўз
 office-totp-address = Илова учун манзил
 office-totp-code = Илова кўрсатган код
 office-totp-confirm = Тасдиқлаш
+office-keys-title = Клавиатура тугмалари
+office-keys-on = Кичик рамкадаги ҳарф ёнидаги тугманинг ишини клавиатурадан бажаради; майдонга ёзаётганингизда ишламайди.
+office-keys-off = Бу браузерда якка тугмалар ишламайди.
+office-keys-switch-off = Якка тугмаларни ўчириш
+office-keys-switch-on = Якка тугмаларни ёқиш
 
 # The queue and the clock.
 office-search-label = Аризани топиш

@@ -44,6 +44,11 @@ office-totp-secret = Maxfiy soʻz
 office-totp-address = Ilova uchun manzil
 office-totp-code = Ilova koʻrsatgan kod
 office-totp-confirm = Tasdiqlash
+office-keys-title = Klaviatura tugmalari
+office-keys-on = Kichik ramkadagi harf yonidagi tugmaning ishini klaviaturadan bajaradi; maydonga yozayotganingizda ishlamaydi.
+office-keys-off = Bu brauzerda yakka tugmalar ishlamaydi.
+office-keys-switch-off = Yakka tugmalarni oʻchirish
+office-keys-switch-on = Yakka tugmalarni yoqish
 
 # The queue and the clock.
 office-search-label = Arizani topish

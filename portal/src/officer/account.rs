@@ -20,6 +20,7 @@ const QUIET: usize = 4;
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route(ACCOUNT, web::get().to(account))
         .route("/officer/account/password", web::post().to(change_password))
+        .route("/officer/account/keys", web::post().to(choose_keys))
         .route("/officer/account/totp", web::post().to(enrol))
         .route("/officer/account/totp/confirmation", web::post().to(confirm));
 }
@@ -83,6 +84,13 @@ async fn change_password(desk: Desk, Posted { fields, .. }: Posted) -> Result<Ht
             show(&desk.visitor, &page)
         }
     }
+}
+
+/// Single keys, for this browser only: whoever speaks to the computer, or types with a tremor, switches them off.
+async fn choose_keys(Posted { visitor, fields }: Posted) -> HttpResponse {
+    let mut response = see(ACCOUNT);
+    visitor.use_keys(&mut response, fields.get("keys") == "on");
+    response
 }
 
 async fn enrol(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpResponse, Failure> {

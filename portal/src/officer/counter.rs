@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Desk, query, told};
 use crate::api::{Failure, List};
-use crate::applications::{Upload, alias, certificate, invoice, invoice_pdf, media_type, statement};
+use crate::applications::{Upload, alias, certificate, invoice, invoice_pdf, media_type, receipt, statement};
 use crate::form::{Objections, Posted};
 use crate::page::{Page, see, show};
 use crate::places::{named, regions};
@@ -26,9 +26,11 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
         .route(&step("documents/{kind}"), web::post().to(uploaded))
         .route(&step("submission"), web::post().to(submitted))
         .route(&step("withdrawal"), web::post().to(withdrawn))
+        .route(&step("receipt"), web::post().to(received))
         // The applicant's own: the API lets in who registered the application.
         .route(&step("invoice.pdf"), web::get().to(invoice_pdf))
         .route(&step("statement"), web::get().to(statement))
+        .route(&step("receipt"), web::get().to(receipt))
         .route(&step("certificate.{form}"), web::get().to(certificate));
 }
 
@@ -214,6 +216,19 @@ async fn submitted(
     let signed = fields.object(&["statement_cms"]);
     let outcome = call.idempotent(fields.get("csrf")).json(&signed).done().await;
     went_on(&desk, &id, "submit", outcome).await
+}
+
+/// The written key has signed that it is the one of the certificate. A script asks, and has to hear of a refusal by its
+/// status.
+async fn received(
+    desk: Desk,
+    Posted { fields, .. }: Posted,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let call = desk.post(&format!("/api/v1/applications/{}/receipt", segment(&id)));
+    let signed = fields.object(&["receipt_cms"]);
+    call.json(&signed).done().await?;
+    Ok(see(&format!("/officer/applications/{}/counter", segment(&id))))
 }
 
 async fn withdrawn(desk: Desk, _: Posted, id: web::Path<String>) -> Result<HttpResponse, Failure> {

@@ -176,3 +176,27 @@ pub(super) async fn next_after(desk: &Desk, id: &str) -> Result<Option<String>, 
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(query: &str) -> Asked {
+        web::Query::<Asked>::from_query(query).unwrap().into_inner()
+    }
+
+    #[test]
+    fn the_queue_begins_with_what_this_role_has_to_do() {
+        assert_eq!(asked("").state(false), "under_review");
+        assert_eq!(asked("").state(true), "draft");
+        assert_eq!(asked("state=").state(false), "", "all was asked for");
+        assert_eq!(asked("state=issued").state(true), "issued");
+    }
+
+    #[test]
+    fn a_search_looks_into_every_state() {
+        assert_eq!(asked("q=Misolov").state(false), "");
+        assert_eq!(asked("q=+").state(false), "under_review");
+        assert_eq!(asked("q=Misolov&state=draft").state(false), "draft");
+    }
+}

@@ -7,42 +7,42 @@ use ca_core::Timestamp;
 use ca_core::calendar::TASHKENT;
 use time::{Duration, OffsetDateTime, Weekday};
 
-/// With less than this left, an application is pressing.
-const PRESSING: i64 = 4 * 60;
+/// With less than this left, in milliseconds, an application is pressing.
+const PRESSING: i64 = 4 * 3_600_000;
 
 /// How much time is left for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Clock {
     /// When the working day is over.
     pub(super) due: Timestamp,
-    /// Whole minutes until then; negative once it is over.
-    minutes: i64,
+    /// Milliseconds until then; negative once it is over.
+    left: i64,
 }
 
 impl Clock {
     /// The clock of what was submitted then.
     pub(super) fn of(submitted_at: Timestamp, now: Timestamp) -> Self {
         let due = due(submitted_at);
-        Self { due, minutes: (due.unix_millis() - now.unix_millis()).div_euclid(60_000) }
+        Self { due, left: due.unix_millis() - now.unix_millis() }
     }
 
     /// The time is over.
     pub(super) fn is_over(&self) -> bool {
-        self.minutes < 0
+        self.left < 0
     }
 
     /// `plenty`, `pressing` or `over`.
     pub(super) fn pressure(&self) -> &'static str {
-        match self.minutes {
+        match self.left {
             ..0 => "over",
             0..PRESSING => "pressing",
             _ => "plenty",
         }
     }
 
-    /// Days, hours and minutes, left or over.
+    /// Days, hours and whole minutes, left or over.
     pub(super) fn parts(&self) -> (i64, i64, i64) {
-        let minutes = if self.is_over() { -self.minutes - 1 } else { self.minutes };
+        let minutes = self.left.abs() / 60_000;
         (minutes / 1440, minutes / 60 % 24, minutes % 60)
     }
 }

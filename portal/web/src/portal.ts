@@ -48,8 +48,9 @@ function countdown(link: HTMLAnchorElement): void {
   tick();
 }
 
-/** A key without a modifier presses what carries it, unless somebody is typing. */
+/** A key without a modifier presses what carries it, unless somebody is typing or has switched single keys off. */
 function shortcuts(): void {
+  if (document.body.dataset['keys'] === undefined) return;
   document.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.target instanceof Element && event.target.closest('input, select, textarea, [contenteditable]')) return;
