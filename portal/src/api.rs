@@ -73,7 +73,7 @@ pub(crate) struct FieldError {
 impl Problem {
     /// The visitor can do something about it on the same page.
     pub(crate) fn is_answerable(&self) -> bool {
-        matches!(self.status, 400..=499) && !matches!(self.status, 401 | 404)
+        matches!(self.status, 400..=499) && !matches!(self.status, 401 | 404) && self.kind != "forbidden"
     }
 }
 

@@ -1,0 +1,234 @@
+// The office in a browser: a queue decided, a walk-in taken from document to drive, certificates, money, messages, the log.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { code, inspect, judge, pinfl, stage, visit } from './stage.mjs';
+import { PASSWORD, PICTURE, drive } from './people.mjs';
+
+let muhr;
+before(async () => { muhr = await stage(); });
+after(() => muhr.stop());
+
+const looks = [
+  { name: 'desktop-light', viewport: { width: 1280, height: 900 }, colorScheme: 'light' },
+  { name: 'phone-dark', viewport: { width: 360, height: 780 }, colorScheme: 'dark' },
+];
+
+async function show(page, name) {
+  for (const look of looks) {
+    await page.setViewportSize(look.viewport);
+    await page.emulateMedia({ colorScheme: look.colorScheme });
+    await inspect(page, name, `office-${look.name}-`);
+  }
+  await page.setViewportSize(looks[0].viewport);
+}
+
+async function signIn(login, options = {}) {
+  const visitor = await visit(muhr, { locale: 'en', viewport: looks[0].viewport, ...options });
+  await visitor.page.goto(`${muhr.url}/officer/sign-in`);
+  await visitor.page.fill('#login', login);
+  await visitor.page.fill('#password', muhr.officers[login]);
+  await visitor.page.click('main form button');
+  await visitor.page.waitForURL(url => !url.pathname.endsWith('/sign-in'));
+  return visitor;
+}
+
+/** An application under review, by the API: what the office has to have something to decide on. */
+async function application(phone, subject) {
+  const call = async (method, path, token, body, type = 'application/json') => {
+    const headers = { ...(token && { authorization: `Bearer ${token}` }), ...(body && { 'content-type': type }) };
+    const answer = await fetch(muhr.url + path, { method, headers, body: body && type === 'application/json' ? JSON.stringify(body) : body });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+    return answer.headers.get('content-type')?.includes('json') ? answer.json() : answer.text();
+  };
+  const captcha = await call('POST', '/api/v1/captchas');
+  const { answer } = await call('GET', `/sandbox/captchas/${captcha.id}`);
+  const sent = await call('POST', '/api/v1/phone-verifications', null, { phone, captcha_id: captcha.id, captcha_text: answer });
+  const { token } = await call('POST', `/api/v1/phone-verifications/${sent.id}/confirmation`, null, { code: await code(muhr, phone) });
+  const made = await call('POST', '/api/v1/applications', token, {
+    subject_type: 'natural_person', region: 1726, district: 1726266, purpose: 'Soliq hisoboti', offer_accepted: true,
+    subject: { passport: 'AA1234567', birth_date: '1990-01-01', surname: 'Misolov', given_name: 'Namuna', ...subject },
+  });
+  const [key, request] = ['key.pem', 'request.pem'].map(name => join(muhr.folder, name));
+  judge('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-keyout', key, '-subj', '/CN=x', '-out', request);
+  const path = `/api/v1/applications/${made.id}`;
+  await call('PUT', `${path}/csr`, token, readFileSync(request, 'utf8'), 'application/x-pem-file');
+  for (const kind of ['photo', 'selfie']) await call('PUT', `${path}/documents/${kind}`, token, PICTURE, 'image/png');
+  await call('POST', `/sandbox/payments/${(await call('GET', `${path}/invoice`, token)).id}`);
+  await call('POST', `${path}/submission`, token, {});
+  return made.id;
+}
+
+test('a reviewer decides what is in the queue, by keys', async () => {
+  const first = await application('+998902000001', { pinfl: pinfl(301), surname: 'Birinchiyev' });
+  await application('+998902000002', { pinfl: pinfl(302), surname: 'Ikkinchiyev' });
+  await application('+998902000003', { pinfl: pinfl(303), surname: 'Uchinchiyev' });
+  const { page, complaints, close } = await signIn('reviewer');
+  await show(page, '02-queue');
+  await page.goto(`${muhr.url}/officer/applications/${first}`);
+  await show(page, '03-review');
+  assert.match(await page.textContent('main'), /subject:\s+CN: Birinchiyev Namuna/, 'the certificate as it will be signed');
+  for (const image of await page.$$('main img')) assert.ok(await image.evaluate(image => image.naturalWidth > 0), 'pictures are there');
+
+  await page.keyboard.press('r');
+  await page.selectOption('#reason-return', 'other');
+  await page.click('form[action$=return] button');
+  assert.match(await page.textContent('main'), /note/i, 'another reason needs a note');
+  await page.fill('#note-return', 'Passportning yuzi koʻrinmayapti.');
+  await page.click('form[action$=return] button');
+  await page.waitForURL(url => !url.pathname.includes(first));
+  const approved = page.url().split('/').pop().split('?')[0];
+  await page.keyboard.press('a');
+  await page.waitForURL(url => !url.pathname.includes(approved));
+  await page.keyboard.press('x');
+  await page.selectOption('#reason-reject', 'suspected-fraud');
+  await page.click('form[action$=rejection] button');
+  await page.waitForTimeout(2000);
+  await page.goto(`${muhr.url}/officer?state=issued`);
+  assert.match(await page.textContent('main'), /Ikkinchiyev/);
+  for (const room of ['payments', 'messages', 'certificates', 'statistics']) {
+    await page.goto(`${muhr.url}/officer/${room}`);
+    await show(page, `04-${room}`);
+  }
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('a walk-in leaves with a key on their drive', async () => {
+  const { page, complaints, close } = await signIn('registrar');
+  await page.addInitScript(drive);
+  await page.goto(`${muhr.url}/officer/register`);
+  await show(page, '05-register');
+  await page.selectOption('#district', '1726266');
+  await page.fill('#phone', '91 234 56 78');
+  await page.fill('#pinfl', pinfl(304));
+  await page.fill('#birth_date', '1990-01-01');
+  await page.fill('#passport', 'aa 7654321');
+  await page.fill('#surname', 'Karimov');
+  await page.fill('#given_name', 'Karim');
+  await page.fill('#purpose', 'Soliq hisobotlari');
+  await page.check('input[name=offer_accepted]');
+  await page.click('main form .actions button');
+  await page.waitForURL(/\/counter$/);
+  await show(page, '06-counter');
+  const counter = page.url();
+  const id = /applications\/([^/]+)/.exec(counter)[1];
+  await page.selectOption('#way', 'cash');
+  await page.fill('#receipt_number', 'K-2026-1');
+  await page.click('form[action$=payment] button');
+
+  const reviewer = await signIn('reviewer');
+  await reviewer.page.goto(`${muhr.url}/officer/payments`);
+  await reviewer.page.click('form[action$=confirmation] button');
+  await page.goto(counter);
+  // The drive is the applicant's, and so is the password that they type.
+  await page.click('[data-task=make-key] [data-pick-folder]');
+  await page.fill('[data-task=make-key] [data-password]', PASSWORD);
+  await page.fill('[data-task=make-key] [data-password-again]', PASSWORD);
+  await page.click('[data-task=make-key] button.button:not([type=button])');
+  await page.waitForURL(/done=key/);
+  writeFileSync(join(muhr.folder, 'photo.png'), PICTURE);
+  await page.setInputFiles('#file-photo', join(muhr.folder, 'photo.png'));
+  await page.waitForSelector('#photo [data-editor]:not([hidden])');
+  await page.click('#photo form > .actions button:not([type=button])');
+  await page.waitForSelector('form[action$=submission]');
+  await page.fill('[data-task=sign-statement] [data-password]', PASSWORD);
+  await page.click('form[action$=submission] button');
+  await page.waitForSelector('form[action$=submission]', { state: 'detached' });
+  await reviewer.page.goto(`${muhr.url}/officer/applications/${id}`);
+  await reviewer.page.click('form[action$=approval] button');
+  for (let tries = 0; tries < 50 && !(await page.$('[data-task=save-key]')); tries += 1) {
+    await page.waitForTimeout(200);
+    await page.goto(counter);
+  }
+  await page.fill('[data-task=save-key] [data-password]', PASSWORD);
+  await page.click('[data-task=save-key] button.button:not([type=button])');
+  await page.waitForSelector('[data-task=save-key] [data-status].good');
+  await show(page, '07-written');
+  const octets = await page.evaluate(async () => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('DSKEYS');
+    const [name] = await Array.fromAsync(folder.keys());
+    return [...new Uint8Array(await (await (await folder.getFileHandle(name)).getFile()).arrayBuffer())];
+  });
+  const pfx = join(muhr.folder, 'walk-in.pfx');
+  writeFileSync(pfx, Uint8Array.from(octets));
+  assert.match(judge('openssl', 'pkcs12', '-in', pfx, '-passin', `pass:${PASSWORD}`, '-noenc'), /cn=karimov karim/);
+  for (const room of ['refunds', 'reconciliations']) {
+    await page.goto(`${muhr.url}/officer/${room}`);
+    await show(page, `08-${room}`);
+  }
+  assert.deepEqual([...complaints, ...reviewer.complaints], []);
+  await close();
+  await reviewer.close();
+});
+
+test('a revocation officer suspends, restores and revokes; an auditor sees it', async () => {
+  const { page, close } = await signIn('revocation');
+  await page.goto(`${muhr.url}/officer/certificates`);
+  await show(page, '09-register-of-certificates');
+  await page.click('main .ledger a');
+  await page.click('form[action$=suspension] button');
+  await page.waitForSelector('form[action$=restoration] button');
+  await show(page, '10-certificate');
+  await page.click('form[action$=restoration] button');
+  await page.waitForSelector('form[action$=suspension] button');
+  await page.click('main summary');
+  await page.selectOption('#reason', 'keyCompromise');
+  await page.click('form[action$=revocation] button');
+  await page.waitForSelector('.state.revoked');
+  await close();
+
+  const auditor = await signIn('auditor');
+  await auditor.page.goto(`${muhr.url}/officer/audit`);
+  assert.match(await auditor.page.textContent('main'), /revo/i);
+  await show(auditor.page, '11-audit');
+  await auditor.close();
+});
+
+test('an officer enrols an authenticator, and needs it from then on', async () => {
+  const { page, close } = await signIn('auditor');
+  await page.goto(`${muhr.url}/officer/account`);
+  await show(page, '12-account');
+  await page.fill('#totp-password', muhr.officers.auditor);
+  await page.click('form[action$=totp] button');
+  await show(page, '13-authenticator');
+  const secret = await page.inputValue('input[name=secret]');
+  await page.fill('#code', totp(secret, 0));
+  await page.click('form[action$=confirmation] button');
+  await page.click('.leave button');
+  await page.goto(`${muhr.url}/officer/sign-in`);
+  await show(page, '01-sign-in');
+  await page.fill('#login', 'auditor');
+  await page.fill('#password', muhr.officers.auditor);
+  await page.click('main form button');
+  await page.waitForSelector('#totp');
+  await page.fill('#password', muhr.officers.auditor);
+  // Each code works once, so the next one.
+  await page.fill('#totp', totp(secret, 30));
+  await page.click('main form button');
+  await page.waitForURL(url => !url.pathname.endsWith('/sign-in'));
+  await close();
+});
+
+/** RFC 6238, as an authenticator computes it. */
+function totp(secret, ahead) {
+  const bits = [...secret.replace(/=+$/, '')].map(letter => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g).map(octet => Number.parseInt(octet, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor((Date.now() / 1000 + ahead) / 30)));
+  const hash = createHmac('sha1', key).update(counter).digest();
+  return String((hash.readUInt32BE(hash[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
+}
+
+test('nobody is let in without signing in, and a role sees only its rooms', async () => {
+  const stranger = await visit(muhr, { locale: 'en' });
+  await stranger.page.goto(`${muhr.url}/officer/audit`);
+  assert.match(stranger.page.url(), /\/officer\/sign-in/);
+  await stranger.close();
+  const { page, close } = await signIn('registrar');
+  const answer = await page.goto(`${muhr.url}/officer/audit`);
+  assert.equal(answer.status(), 403);
+  await close();
+});
