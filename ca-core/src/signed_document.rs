@@ -3,10 +3,9 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use cms::cert::CertificateChoices;
 use cms::content_info::ContentInfo;
-use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use cms::signed_data::{SignedData, SignerInfo};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911::{ID_AA_SIGNING_CERTIFICATE_V_2, ID_SIGNED_DATA, ID_SIGNING_TIME};
-use const_oid::db::rfc5912::ID_CE_SUBJECT_KEY_IDENTIFIER;
 use der::asn1::{OctetString, OctetStringRef};
 use der::pem::decode_vec;
 use der::{Any, Decode, Encode};
@@ -15,7 +14,7 @@ use x509_cert::time::Time;
 
 use crate::ber::to_der;
 use crate::csr::SubjectPublicKey;
-use crate::statement::{StatementRefusal, verify_content};
+use crate::statement::{StatementRefusal, is_named, verify_content};
 use crate::{SerialNumber, Timestamp};
 
 /// Labels that programs give CMS in PEM (RFC 7468 sections 8 and 9).
@@ -149,23 +148,6 @@ fn certificates(signed: &SignedData) -> Vec<Certificate> {
             CertificateChoices::Other(_) => None,
         })
         .collect()
-}
-
-/// RFC 5652 section 5.3, sid.
-fn is_named(certificate: &Certificate, signer: &SignerIdentifier) -> bool {
-    let certificate = &certificate.tbs_certificate;
-    match signer {
-        SignerIdentifier::IssuerAndSerialNumber(name) => {
-            name.issuer == certificate.issuer && name.serial_number == certificate.serial_number
-        }
-        SignerIdentifier::SubjectKeyIdentifier(identifier) => {
-            certificate.extensions.iter().flatten().any(|extension| {
-                extension.extn_id == ID_CE_SUBJECT_KEY_IDENTIFIER
-                    && OctetString::from_der(extension.extn_value.as_bytes())
-                        .is_ok_and(|value| value == identifier.0)
-            })
-        }
-    }
 }
 
 /// The first certificate that SigningCertificateV2 names is this one. Hashes other than SHA-256 are not looked into: the

@@ -241,7 +241,7 @@ fn check_certificates(
 }
 
 /// RFC 5652 section 5.3, sid.
-fn is_named(certificate: &Certificate, signer: &SignerIdentifier) -> bool {
+pub(crate) fn is_named(certificate: &Certificate, signer: &SignerIdentifier) -> bool {
     let certificate = &certificate.tbs_certificate;
     match signer {
         SignerIdentifier::IssuerAndSerialNumber(name) => {

@@ -1,6 +1,5 @@
 //! The receipt: the holder signs with the certified key, so that everybody knows it is theirs and works.
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::csr::public_key_of;
 use ca_core::statement::{receipt_text, verify};
@@ -9,7 +8,7 @@ use store::applications::StoredApplication;
 use store::certificates;
 use store::{Connection, receipts};
 
-use super::submission::{decode, no_csr};
+use super::submission::{decode, no_csr, to_sign};
 use super::view::{self, ApplicationView};
 use super::{Reader, named};
 use crate::auth::{Acting, Then};
@@ -56,10 +55,7 @@ pub(crate) async fn text(
             receipt_of(connection, &stored)
         })
         .await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(text))
+    Ok(to_sign(text))
 }
 
 /// Hand the signed receipt in

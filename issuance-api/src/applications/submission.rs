@@ -61,10 +61,15 @@ pub(crate) async fn statement(
             statement_of(&stored)
         })
         .await?;
-    Ok(HttpResponse::Ok()
+    Ok(to_sign(text))
+}
+
+/// Octets that somebody signs as they are.
+pub(super) fn to_sign(text: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(text))
+        .body(text)
 }
 
 /// Hand the application in
