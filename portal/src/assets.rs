@@ -1,7 +1,7 @@
 //! Style sheet, pictures and scripts, built into the program and named by their content.
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 /// A file whose name changes when its content does.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Asset {
     pub(crate) integrity: &'static str,
     media_type: &'static str,
     content: &'static [u8],
+    /// The same under gzip.
+    packed: &'static [u8],
 }
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -19,15 +21,26 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 /// Mounts every asset.
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     for asset in [&STYLE, &OFFICE_STYLE, &ICON, &SCRIPT, &KEYS_SCRIPT].into_iter().flatten() {
-        cfg.route(asset.path, web::get().to(move || async move { asset.answer() }));
+        cfg.route(
+            asset.path,
+            web::get().to(move |request: HttpRequest| async move { asset.answer(&request) }),
+        );
     }
 }
 
 impl Asset {
-    fn answer(&self) -> HttpResponse {
-        HttpResponse::Ok()
+    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+        let gzip = accepted.is_some_and(|accepted| accepted.split(',').any(|name| name.trim() == "gzip"));
+        let mut answer = HttpResponse::Ok();
+        answer
             .insert_header((header::CONTENT_TYPE, self.media_type))
             .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
-            .body(self.content)
+            .insert_header((header::VARY, "accept-encoding"));
+        if gzip {
+            answer.insert_header((header::CONTENT_ENCODING, "gzip")).body(self.packed)
+        } else {
+            answer.body(self.content)
+        }
     }
 }
