@@ -178,6 +178,15 @@ test('pictures that are none, too large or of the wrong kind are explained or ma
     return { size: document.querySelector('#file-photo').files[0].size, longest: Math.max(canvas.width, canvas.height) };
   });
   assert.ok(size < 5 * 1024 * 1024 && longest <= 3000, `${size} octets, ${longest} px`);
+  // Dragging over the left half keeps the left half.
+  const width = await page.evaluate(() => document.querySelector('#photo canvas').width);
+  await page.locator('#photo canvas').scrollIntoViewIfNeeded();
+  const box = await page.locator('#photo canvas').boundingBox();
+  await page.mouse.move(box.x + 2, box.y + 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height - 2, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForFunction(width => document.querySelector('#photo canvas').width < width * 0.6, width);
   await page.click('#photo form > .actions button');
   await page.waitForSelector('#photo .note.good');
   await close();

@@ -27,7 +27,7 @@ portal-search = Қидириш
 portal-more = Яна кўрсатиш
 portal-optional = (ихтиёрий)
 portal-money = { $amount } сўм
-portal-kilobytes = { $count } KB
+portal-kilobytes = { $count } КБ
 portal-until = { $day } гача
 portal-needs-script = Бу қадам учун JavaScript керак: калит браузерингизда яратилади ва ундан ташқарига чиқмайди.
 
@@ -289,7 +289,7 @@ portal-signatures-title = Имзоланган ҳужжатни текшириш
 portal-door-signatures-text = Ким имзолаган ва сертификати ўшанда амал қилганми?
 portal-signatures-lead = Шу марказ сертификатлари билан қўйилган имзолар учун (PKCS#7, .p7s, .p7m). Ҳужжат кўрилади, сақланмайди.
 portal-signature-file = Имзо ёки имзоси ичида бўлган ҳужжат
-portal-signature-file-hint = Кўпи билан 5 MB.
+portal-signature-file-hint = Кўпи билан 5 МБ.
 portal-signed-file = Имзоланган ҳужжат
 portal-signed-file-hint = Имзо алоҳида файлда бўлса.
 portal-signature-valid = Имзоланган, қарши далил йўқ

@@ -8,6 +8,9 @@ const LARGEST = 4.5 * 1024 * 1024;
 /** Fewer pixels on the shorter side show too little of a face. */
 const SHORTEST = 600;
 
+/** A drag over less of the picture is a slip of the hand. */
+const LEAST_KEPT = 0.1;
+
 interface View { turns: number; top: number; right: number; bottom: number; left: number }
 
 /** Gives a form with a file input camera, preview, rotation, cropping and hints. */
@@ -56,6 +59,18 @@ export function attachPicture(form: HTMLFormElement): void {
       attempt(redraw());
     });
   }
+  crop(canvas, kept => {
+    // A part of what is shown: the edges that are off already stay off.
+    const [width, height] = [1 - view.left - view.right, 1 - view.top - view.bottom];
+    view.left += kept.left * width;
+    view.right += kept.right * width;
+    view.top += kept.top * height;
+    view.bottom += kept.bottom * height;
+    for (const range of form.querySelectorAll<HTMLInputElement>('[data-crop]')) {
+      range.value = String(Math.round(view[range.dataset['crop'] as 'top' | 'right' | 'bottom' | 'left'] * 100));
+    }
+    attempt(redraw());
+  });
   camera(form, file => { attempt(load(file)); }, error => { status.bad(words(error)); });
 }
 
@@ -96,6 +111,50 @@ function hand(input: HTMLInputElement, picture: Blob): void {
   const transfer = new DataTransfer();
   transfer.items.add(new File([picture], 'picture.jpg', { type: 'image/jpeg' }));
   input.files = transfer.files;
+}
+
+type Edges = Omit<View, 'turns'>;
+
+/** A drag over the preview keeps what it went over; the ranges beside it do the same for those who do not drag. */
+function crop(canvas: HTMLCanvasElement, keep: (edges: Edges) => void): void {
+  const frame = document.createElement('div');
+  frame.className = 'frame';
+  frame.hidden = true;
+  canvas.after(frame);
+  let from: { x: number; y: number } | undefined;
+  const place = (event: PointerEvent): { x: number; y: number } => {
+    const box = canvas.getBoundingClientRect();
+    const inside = (value: number, size: number): number => Math.min(1, Math.max(0, value / size));
+    return { x: inside(event.clientX - box.left, box.width), y: inside(event.clientY - box.top, box.height) };
+  };
+  const edges = (to: { x: number; y: number }): Edges => {
+    const start = from ?? to;
+    return { left: Math.min(start.x, to.x), right: 1 - Math.max(start.x, to.x), top: Math.min(start.y, to.y), bottom: 1 - Math.max(start.y, to.y) };
+  };
+  canvas.addEventListener('pointerdown', event => {
+    event.preventDefault();
+    canvas.setPointerCapture(event.pointerId);
+    from = place(event);
+  });
+  canvas.addEventListener('pointermove', event => {
+    if (!from) return;
+    const { left, top, right, bottom } = edges(place(event));
+    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = canvas;
+    frame.style.left = `${offsetLeft + left * offsetWidth}px`;
+    frame.style.top = `${offsetTop + top * offsetHeight}px`;
+    frame.style.width = `${(1 - left - right) * offsetWidth}px`;
+    frame.style.height = `${(1 - top - bottom) * offsetHeight}px`;
+    frame.hidden = false;
+  });
+  const end = (event: PointerEvent): void => {
+    const kept = from && edges(place(event));
+    from = undefined;
+    frame.hidden = true;
+    // Whoever only taps has not chosen anything.
+    if (kept && event.type === 'pointerup' && 1 - kept.left - kept.right > LEAST_KEPT && 1 - kept.top - kept.bottom > LEAST_KEPT) keep(kept);
+  };
+  canvas.addEventListener('pointerup', end);
+  canvas.addEventListener('pointercancel', end);
 }
 
 /** What will probably be objected to. Nothing is forbidden here: an officer decides. */
