@@ -18,6 +18,8 @@ enum Proof {
     Library(&'static str),
     /// A module that `python3` can import.
     PythonModule(&'static str),
+    /// A file of its own.
+    File(&'static str),
 }
 
 /// What `cargo build` needs beyond Rust and a C compiler.
@@ -42,6 +44,15 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "nginx", proof: Proof::Programs(&["nginx"]) },
     Package { name: "apache2-bin", proof: Proof::Programs(&["apache2"]) },
     Package { name: "faketime", proof: Proof::Programs(&["faketime"]) },
+    // Pages are as wide as their letters.
+    Package {
+        name: "fonts-noto-core",
+        proof: Proof::File("/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf"),
+    },
+    Package {
+        name: "fonts-dejavu-core",
+        proof: Proof::File("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"),
+    },
     Package { name: "chromium", proof: Proof::Programs(&["chromium"]) },
     Package { name: "g++", proof: Proof::Programs(&["g++"]) },
 ];
@@ -93,6 +104,7 @@ impl Proof {
             Self::PythonModule(name) => {
                 succeeds(Command::new("python3").args(["-c", &format!("import {name}")]))
             }
+            Self::File(path) => Path::new(path).is_file(),
         }
     }
 }
