@@ -78,7 +78,6 @@ test('an applicant applies, pays, submits, and revokes what was issued', async (
   assert.match(await page.textContent('.lead'), /Under review/);
 
   await officer(muhr, 'reviewer', `applications/${id}/approval`);
-  await page.waitForFunction(() => true);
   for (let tries = 0; tries < 50 && !(await page.textContent('.lead')).includes('issued'); tries += 1) {
     await new Promise(done => setTimeout(done, 200));
     await page.reload();

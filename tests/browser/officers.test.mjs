@@ -85,8 +85,11 @@ test('a reviewer decides what is in the queue, by keys', async () => {
   await page.keyboard.press('x');
   await page.selectOption('#reason-reject', 'suspected-fraud');
   await page.click('form[action$=rejection] button');
-  await page.waitForTimeout(2000);
-  await page.goto(`${muhr.url}/officer?state=issued`);
+  const issued = async () => {
+    await page.goto(`${muhr.url}/officer?state=issued`);
+    return (await page.textContent('main')).includes('Ikkinchiyev');
+  };
+  for (let tries = 0; tries < 50 && !(await issued()); tries += 1) await page.waitForTimeout(200);
   assert.match(await page.textContent('main'), /Ikkinchiyev/);
   for (const room of ['payments', 'messages', 'certificates', 'statistics']) {
     await page.goto(`${muhr.url}/officer/${room}`);
