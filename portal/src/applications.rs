@@ -13,7 +13,7 @@ use crate::api::{Failure, List};
 use crate::form::{Objections, Posted};
 use crate::page::{Page, see, show};
 use crate::places::{named, regions};
-use crate::record::{Application, Invoice, application, segment};
+use crate::record::{Application, Invoice, application, call_of, segment};
 use crate::visitor::Visitor;
 
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
@@ -132,7 +132,7 @@ pub(crate) async fn alias(portal: &Portal, visitor: &Visitor, a: &Application) -
     if a.certificate.is_none() {
         return Ok(String::new());
     }
-    let path = format!("/api/v1/applications/{}/certificate", a.id);
+    let path = call_of(&a.id, "certificate");
     let (_, der) = portal.api.get(visitor, &path).accept("application/pkix-cert").octets().await?;
     ca_core::key_file::alias(&der).map_err(|error| Failure::Unreachable(error.to_string()))
 }
@@ -166,7 +166,7 @@ async fn made_key(
     Posted { visitor, fields }: Posted,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/csr", segment(&id));
+    let path = call_of(&id, "csr");
     let csr = fields.get("csr").as_bytes().to_vec();
     let put = portal.api.put(&visitor, &path).body("application/x-pem-file", csr).read::<Application>().await;
     match put {
@@ -180,7 +180,7 @@ async fn made_key(
 }
 
 pub(crate) async fn invoice(portal: &Portal, visitor: &Visitor, id: &str) -> Result<Invoice, Failure> {
-    portal.api.get(visitor, &format!("/api/v1/applications/{}/invoice", segment(id))).read().await
+    portal.api.get(visitor, &call_of(id, "invoice")).read().await
 }
 
 async fn payment(
@@ -193,8 +193,7 @@ async fn payment(
         Ok(a) => a,
         Err(response) => return Ok(response),
     };
-    let invoice = invoice(&portal, &visitor, &id).await?;
-    let mut invoice = invoice;
+    let mut invoice = invoice(&portal, &visitor, &id).await?;
     // The sandbox's provider has no page; it is played with a button.
     invoice.pay_links.retain(|link| link.provider != "sandbox");
     let bills = invoice.pay_links.iter().any(|link| link.provider == "click");
@@ -225,7 +224,7 @@ async fn bill(
     Posted { visitor, fields }: Posted,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/invoice/bills", segment(&id));
+    let path = call_of(&id, "invoice/bills");
     let bill = portal.api.post(&visitor, &path).idempotent(fields.get("csrf"));
     bill.json(&json!({"provider": fields.get("provider")})).done().await?;
     Ok(see(&format!("/applications/{}/payment?billed=1", segment(&id))))
@@ -247,7 +246,7 @@ pub(crate) async fn invoice_pdf(
     visitor: Visitor,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/invoice.pdf", segment(&id));
+    let path = call_of(&id, "invoice.pdf");
     passed_on(portal.api.get(&visitor, &path).octets().await?, "inline; filename=\"invoice.pdf\"")
 }
 
@@ -347,7 +346,7 @@ async fn submitted(
     Posted { visitor, fields }: Posted,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/submission", segment(&id));
+    let path = call_of(&id, "submission");
     let call = portal.api.post(&visitor, &path).idempotent(fields.get("csrf"));
     let body = fields.object(&["statement_cms"]);
     match call.json(&body).done().await {
@@ -365,7 +364,7 @@ pub(crate) async fn statement(
     visitor: Visitor,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/statement", segment(&id));
+    let path = call_of(&id, "statement");
     passed_on(portal.api.get(&visitor, &path).octets().await?, "inline")
 }
 
@@ -374,7 +373,7 @@ pub(crate) async fn receipt(
     visitor: Visitor,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/receipt", segment(&id));
+    let path = call_of(&id, "receipt");
     passed_on(portal.api.get(&visitor, &path).octets().await?, "inline")
 }
 
@@ -383,7 +382,7 @@ async fn received(
     Posted { visitor, fields }: Posted,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/receipt", segment(&id));
+    let path = call_of(&id, "receipt");
     portal.api.post(&visitor, &path).json(&fields.object(&["receipt_cms"])).done().await?;
     Ok(see(&format!("/applications/{}", segment(&id))))
 }
@@ -393,7 +392,7 @@ async fn withdrawn(
     Posted { visitor, .. }: Posted,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/withdrawal", segment(&id));
+    let path = call_of(&id, "withdrawal");
     portal.api.post(&visitor, &path).done().await?;
     Ok(see(&format!("/applications/{}", segment(&id))))
 }
@@ -410,7 +409,7 @@ pub(crate) async fn certificate(
         "ics" => "text/calendar",
         _ => "application/pkix-cert",
     };
-    let call = portal.api.get(&visitor, &format!("/api/v1/applications/{}/certificate", segment(&id)));
+    let call = portal.api.get(&visitor, &call_of(&id, "certificate"));
     let name = format!(
         "attachment; filename=\"certificate.{}\"",
         if media_type == "application/pkix-cert" { "cer" } else { &form }

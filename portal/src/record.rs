@@ -172,6 +172,11 @@ pub(crate) async fn application(api: &Api, visitor: &Visitor, id: &str) -> Resul
     api.get(visitor, &format!("/api/v1/applications/{}", segment(id))).read().await
 }
 
+/// The API's address of what belongs to an application: its invoice, its request, its certificate.
+pub(crate) fn call_of(id: &str, what: &str) -> String {
+    format!("/api/v1/applications/{}/{what}", segment(id))
+}
+
 /// A text as one segment of a path.
 pub(crate) fn segment(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()

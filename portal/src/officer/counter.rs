@@ -15,7 +15,7 @@ use crate::applications::{Upload, alias, certificate, invoice, invoice_pdf, medi
 use crate::form::{Objections, Posted};
 use crate::page::{Page, see, show};
 use crate::places::{named, regions};
-use crate::record::{Application, Invoice, application, segment};
+use crate::record::{Application, Invoice, application, call_of, segment};
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     let step = |name: &str| format!("/officer/applications/{{id}}/{name}");
@@ -186,7 +186,7 @@ async fn made_key(
     Posted { fields, .. }: Posted,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let path = format!("/api/v1/applications/{}/csr", segment(&id));
+    let path = call_of(&id, "csr");
     let csr = fields.get("csr").as_bytes().to_vec();
     let put = desk.portal.api.put(&desk.visitor, &path).body("application/x-pem-file", csr);
     went_on(&desk, &id, "key", put.done().await).await
@@ -212,7 +212,7 @@ async fn submitted(
     Posted { fields, .. }: Posted,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let call = desk.post(&format!("/api/v1/applications/{}/submission", segment(&id)));
+    let call = desk.post(&call_of(&id, "submission"));
     let signed = fields.object(&["statement_cms"]);
     let outcome = call.idempotent(fields.get("csrf")).json(&signed).done().await;
     went_on(&desk, &id, "submit", outcome).await
@@ -225,13 +225,13 @@ async fn received(
     Posted { fields, .. }: Posted,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let call = desk.post(&format!("/api/v1/applications/{}/receipt", segment(&id)));
+    let call = desk.post(&call_of(&id, "receipt"));
     let signed = fields.object(&["receipt_cms"]);
     call.json(&signed).done().await?;
     Ok(see(&format!("/officer/applications/{}/counter", segment(&id))))
 }
 
 async fn withdrawn(desk: Desk, _: Posted, id: web::Path<String>) -> Result<HttpResponse, Failure> {
-    let call = desk.post(&format!("/api/v1/applications/{}/withdrawal", segment(&id)));
+    let call = desk.post(&call_of(&id, "withdrawal"));
     went_on(&desk, &id, "withdraw", call.done().await).await
 }
