@@ -1,6 +1,7 @@
 //! What a certificate costs: a dated table in, a quote with its reasons out. Money is integer tiyin (1/100 so'm).
 
 mod benefit;
+mod entry;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use crate::subject::SubjectType;
 
 use benefit::Benefit;
 pub use benefit::{Claim, ClaimError, names_benefit};
+pub use entry::Entry;
 
 /// 100 %.
 const WHOLE: i32 = 10_000;

@@ -4,6 +4,7 @@
 //! environment and no file path. The modules carry the RFC's nouns; `docs/GLOSSARY.md` defines them.
 
 pub mod algorithm;
+pub mod administration;
 pub mod application;
 pub mod ber;
 pub mod bundle;

@@ -10,6 +10,7 @@ mod evidence;
 mod messages;
 mod password;
 mod preview;
+mod recovery_codes;
 mod registrations;
 mod sessions;
 mod statistics;
@@ -24,6 +25,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     sessions::configure(cfg);
     password::configure(cfg);
     totp::configure(cfg);
+    recovery_codes::configure(cfg);
     applications::configure(cfg);
     evidence::configure(cfg);
     decisions::configure(cfg);
@@ -42,6 +44,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     password::change,
     totp::enrol,
     totp::confirm,
+    recovery_codes::renew,
     applications::queue,
     applications::get,
     registrations::register_walk_in,

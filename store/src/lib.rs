@@ -3,6 +3,7 @@
 //! Each file keeps one noun: its rows are private to it, its functions take a [`Connection`] inside a transaction that
 //! [`Database::write`] or [`Database::read`] opened. One verb is one transaction with one winner.
 
+pub mod acts;
 pub mod applications;
 pub mod audit;
 pub mod bills;

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use crate::audit;
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::schema::{officers, sessions};
+use crate::schema::{officers, recovery_codes, sessions};
 
 /// An officer's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,10 +109,7 @@ pub fn disable(
     if changed == 0 {
         return Err(StoreError::NotFound);
     }
-    diesel::delete(
-        sessions::table.filter(sessions::kind.eq("officer")).filter(sessions::principal.eq(login)),
-    )
-    .execute(connection)?;
+    end_sessions(connection, login)?;
     record(connection, login, "officer.disable", serde_json::json!({}), actor, now)
 }
 
@@ -158,31 +155,145 @@ pub fn sign_in_failed(
     record(connection, login, "officer.sign-in-failed", serde_json::json!({}), "anonymous", now)
 }
 
-/// A sign-in succeeded: the count starts again, and the TOTP step used cannot be used again.
+/// What an officer showed besides the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// Nothing: none is enrolled.
+    None,
+    /// The code of this TOTP step.
+    Totp(i64),
+    /// The recovery code with this SHA-256.
+    RecoveryCode([u8; 32]),
+}
+
+/// A sign-in succeeded: the count starts again, and what was shown cannot be shown again.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] if the TOTP step was used meanwhile.
+/// [`StoreError::Conflict`] if the code was used before, or is none.
 pub fn signed_in(
     connection: &mut Connection,
     login: &str,
-    totp_step: Option<i64>,
+    second: SecondFactor,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let shown = match second {
+        SecondFactor::None => "none",
+        SecondFactor::Totp(step) => {
+            let fresh = officers::totp_last_step.is_null().or(officers::totp_last_step.lt(step));
+            let changed = diesel::update(officers::table.find(login))
+                .filter(fresh)
+                .set(officers::totp_last_step.eq(step))
+                .execute(connection)?;
+            if changed == 0 {
+                return Err(StoreError::Conflict("TOTP step".to_owned()));
+            }
+            "totp"
+        }
+        SecondFactor::RecoveryCode(sha256) => {
+            let code = recovery_codes::table.find((login, sha256.as_slice()));
+            if diesel::delete(code).execute(connection)? == 0 {
+                return Err(StoreError::Conflict("recovery code".to_owned()));
+            }
+            "recovery-code"
+        }
+    };
     diesel::update(officers::table.find(login))
         .set((officers::failed_attempts.eq(0), officers::locked_until.eq(None::<i64>)))
         .execute(connection)?;
-    if let Some(step) = totp_step {
-        let fresh = officers::totp_last_step.is_null().or(officers::totp_last_step.lt(step));
-        let changed = diesel::update(officers::table.find(login))
-            .filter(fresh)
-            .set(officers::totp_last_step.eq(step))
+    let (actor, details) = (format!("officer:{login}"), serde_json::json!({ "second_factor": shown }));
+    record(connection, login, "officer.sign-in", details, &actor, now)
+}
+
+/// Replaces the recovery codes by these, given as SHA-256.
+///
+/// # Errors
+/// The database's.
+pub fn set_recovery_codes(
+    connection: &mut Connection,
+    login: &str,
+    codes_sha256: &[[u8; 32]],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    forget_recovery_codes(connection, login)?;
+    for sha256 in codes_sha256 {
+        diesel::insert_into(recovery_codes::table)
+            .values((recovery_codes::login.eq(login), recovery_codes::code_sha256.eq(sha256.as_slice())))
             .execute(connection)?;
-        if changed == 0 {
-            return Err(StoreError::Conflict("TOTP step".to_owned()));
-        }
     }
-    let actor = format!("officer:{login}");
-    record(connection, login, "officer.sign-in", serde_json::json!({}), &actor, now)
+    let details = serde_json::json!({ "count": codes_sha256.len() });
+    record(connection, login, "officer.recovery-codes", details, &format!("officer:{login}"), now)
+}
+
+fn forget_recovery_codes(connection: &mut Connection, login: &str) -> Result<(), StoreError> {
+    diesel::delete(recovery_codes::table.filter(recovery_codes::login.eq(login))).execute(connection)?;
+    Ok(())
+}
+
+/// How many recovery codes an officer still has.
+///
+/// # Errors
+/// The database's.
+pub fn recovery_codes_left(connection: &mut Connection, login: &str) -> Result<i64, StoreError> {
+    Ok(recovery_codes::table.filter(recovery_codes::login.eq(login)).count().get_result(connection)?)
+}
+
+/// Gives an open account another role and ends its sessions.
+///
+/// # Errors
+/// [`StoreError::NotFound`] if there is no open account.
+pub fn set_role(
+    connection: &mut Connection,
+    login: &str,
+    role: Role,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let changed = diesel::update(officers::table.find(login))
+        .filter(officers::disabled_at.is_null())
+        .set(officers::role.eq(role.as_str()))
+        .execute(connection)?;
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
+    end_sessions(connection, login)?;
+    record(connection, login, "officer.role", serde_json::json!({ "role": role.as_str() }), actor, now)
+}
+
+/// Gives an account, closed or not, a password somebody else made, and takes its authenticator, recovery codes and
+/// sessions away.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn reset(
+    connection: &mut Connection,
+    login: &str,
+    password_hash: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let changed = diesel::update(officers::table.find(login))
+        .set((
+            officers::password_hash.eq(password_hash),
+            officers::must_change_password.eq(true),
+            officers::totp_secret.eq(None::<Vec<u8>>),
+            officers::totp_last_step.eq(None::<i64>),
+            officers::failed_attempts.eq(0),
+            officers::locked_until.eq(None::<i64>),
+            officers::disabled_at.eq(None::<i64>),
+        ))
+        .execute(connection)?;
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
+    forget_recovery_codes(connection, login)?;
+    end_sessions(connection, login)?;
+    record(connection, login, "officer.reset", serde_json::json!({}), actor, now)
+}
+
+fn end_sessions(connection: &mut Connection, login: &str) -> Result<(), StoreError> {
+    let theirs = sessions::table.filter(sessions::kind.eq("officer")).filter(sessions::principal.eq(login));
+    diesel::delete(theirs).execute(connection)?;
+    Ok(())
 }
 
 /// Replaces the password by one only its officer knows.

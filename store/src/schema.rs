@@ -430,6 +430,29 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    recovery_codes (login, code_sha256) {
+        login -> Text,
+        code_sha256 -> Binary,
+    }
+}
+
+diesel::table! {
+    acts (id) {
+        id -> Text,
+        kind -> Text,
+        object -> Text,
+        content -> Text,
+        reason -> Text,
+        state -> Text,
+        proposed_by -> Text,
+        proposed_at -> BigInt,
+        decided_by -> Nullable<Text>,
+        decided_at -> Nullable<BigInt>,
+        decision_reason -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(certificates -> applications (application_id));
 diesel::joinable!(payments -> invoices (invoice_id));
 diesel::joinable!(refunds -> invoices (invoice_id));

@@ -61,23 +61,23 @@ pub(crate) async fn change(
     not_locked(account.locked_until, now)?;
     let right = context.passwords.verify(old, Some(account.password_hash)).await?;
     let hash = context.passwords.hash(new).await?;
-    let settings = std::sync::Arc::clone(&context.settings);
+    let inner = context.as_ref().clone();
     let account = context
         .write(move |connection| {
             if let Err(locked) = not_locked(officers::find(connection, &login)?.locked_until, now) {
                 return Ok(Err(locked));
             }
             if !right {
-                let (failures, lockout) = (settings.officers.lockout_failures, settings.officers.lockout);
+                let (failures, lockout) = (inner.settings.officers.lockout_failures, inner.settings.officers.lockout);
                 officers::sign_in_failed(connection, &login, failures, lockout, now)?;
                 return Ok(Err(Problem::new(Kind::SignInFailed)));
             }
             officers::set_password(connection, &login, &hash, now)?;
             sessions::close_others(connection, SessionKind::Officer, &login, &officer.token_sha256)?;
-            Ok(Ok(officers::find(connection, &login)?))
+            Ok(Ok(AccountView::read(&inner, connection, &login)?))
         })
         .await??;
-    Ok(HttpResponse::Ok().json(AccountView::of(&account, &context)))
+    Ok(HttpResponse::Ok().json(account))
 }
 
 /// Length is what makes a password strong (NIST SP 800-63B section 5.1.1.2); no other composition is asked for.

@@ -5,11 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
-use store::officers::{self, Account};
+use store::officers::{self, Account, SecondFactor};
 use store::sessions::{self, SessionKind};
 use store::{Connection, StoreError, audit};
 
-use super::totp;
+use super::{recovery_codes, totp};
 use crate::auth::{First, SignedIn, Token, Unready};
 use crate::context::Context;
 use crate::json::Json;
@@ -30,7 +30,7 @@ pub(crate) struct SignIn {
     #[serde(deserialize_with = "secret")]
     #[schema(value_type = String, format = Password)]
     password: SecretString,
-    /// The six digits of the authenticator app, once one is enrolled.
+    /// The six digits of the authenticator app, once one is enrolled; or a recovery code.
     totp: Option<String>,
 }
 
@@ -59,18 +59,30 @@ pub(crate) struct AccountView {
     must_enrol_totp: bool,
     /// Sign-in asks for a one-time code.
     totp_enrolled: bool,
+    /// Recovery codes that have not been used.
+    recovery_codes_left: i64,
 }
 
 impl AccountView {
-    pub(super) fn of(account: &Account, context: &Context) -> Self {
-        let first = First::of(account, &context.settings);
-        Self {
-            login: account.officer.login.clone(),
+    /// As it is now.
+    ///
+    /// # Errors
+    /// 503 if the database cannot be reached.
+    pub(super) fn read(
+        context: &Context,
+        connection: &mut Connection,
+        login: &str,
+    ) -> Result<Self, Problem> {
+        let account = officers::find(connection, login)?;
+        let first = First::of(&account, &context.settings);
+        Ok(Self {
+            login: account.officer.login,
             role: account.officer.role.as_str(),
             must_change_password: first == Some(First::ChangePassword),
             must_enrol_totp: first == Some(First::EnrolTotp),
             totp_enrolled: account.totp_secret.is_some(),
-        }
+            recovery_codes_left: officers::recovery_codes_left(connection, login)?,
+        })
     }
 }
 
@@ -130,10 +142,13 @@ pub(crate) async fn sign_in(
                 let kind = SessionKind::Officer;
                 sessions::open(connection, &sha256, kind, &login, expires_at, now)?;
             }
-            Ok(judged.map(|()| account))
+            match judged {
+                Ok(()) => Ok(Ok(AccountView::read(&inner, connection, &login)?)),
+                Err(refused) => Ok(Err(refused)),
+            }
         })
         .await?;
-    let account = AccountView::of(&outcome?, &context);
+    let account = outcome?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, "/api/v1/officer/sessions/current"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -172,15 +187,18 @@ pub(super) fn judge(
         return Ok(Err(locked));
     }
     let login = &account.officer.login;
-    let step = match (&account.totp_secret, code) {
+    let second = match (&account.totp_secret, code) {
+        (None, _) => Some(SecondFactor::None),
         (Some(_), None) if password_right => return Ok(Err(Problem::new(Kind::TotpRequired))),
-        (Some(sealed), Some(code)) => totp::step(&context.sealer, login, sealed, code, now)?,
-        _ => None,
+        (Some(_), None) => None,
+        (Some(sealed), Some(code)) => match recovery_codes::typed(code) {
+            Some(sha256) => Some(SecondFactor::RecoveryCode(sha256)),
+            None => totp::step(&context.sealer, login, sealed, code, now)?.map(SecondFactor::Totp),
+        },
     };
-    // A code works once (RFC 6238 section 5.2).
-    let fresh = step.is_some() && step > account.totp_last_step;
-    if password_right && (account.totp_secret.is_none() || fresh) {
-        match officers::signed_in(connection, login, step, now) {
+    // A code works once (RFC 6238 section 5.2); one that was used is as good as a wrong one.
+    if let Some(second) = second.filter(|_| password_right) {
+        match officers::signed_in(connection, login, second, now) {
             Ok(()) => return Ok(Ok(())),
             Err(StoreError::Conflict(_)) => {}
             Err(other) => return Err(other.into()),
@@ -204,8 +222,9 @@ pub(crate) async fn current(
     Unready(officer): Unready,
 ) -> Result<HttpResponse, Problem> {
     let login = officer.officer.login;
-    let account = context.read(move |connection| Ok(officers::find(connection, &login)?)).await?;
-    Ok(HttpResponse::Ok().json(AccountView::of(&account, &context)))
+    let inner = context.as_ref().clone();
+    let account = context.read(move |connection| AccountView::read(&inner, connection, &login)).await?;
+    Ok(HttpResponse::Ok().json(account))
 }
 
 /// Sign out

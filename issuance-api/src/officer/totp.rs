@@ -14,6 +14,7 @@ use store::officers;
 use totp_rs::{Builder, Totp};
 use zeroize::Zeroizing;
 
+use super::recovery_codes::{RecoveryCodes, RecoveryCodesView, told};
 use super::sessions::{AccountView, judge, not_locked, secret};
 use crate::auth::Unready;
 use crate::context::Context;
@@ -70,9 +71,9 @@ pub(super) fn step(
 pub(crate) struct NewTotp {
     #[serde(deserialize_with = "secret")]
     #[schema(value_type = String, format = Password)]
-    password: SecretString,
-    /// A code of the authenticator that is to be replaced, if one is enrolled.
-    totp: Option<String>,
+    pub(super) password: SecretString,
+    /// A code of the authenticator that is enrolled, if one is; or a recovery code.
+    pub(super) totp: Option<String>,
 }
 
 /// A secret for an authenticator app, not yet in use.
@@ -152,6 +153,8 @@ pub(crate) async fn enrol(
 }
 
 /// Confirm the authenticator with a code
+///
+/// The answer tells ten recovery codes, which are not told again.
 #[utoipa::path(
     post,
     path = "/api/v1/officer/totp/confirmation",
@@ -159,7 +162,7 @@ pub(crate) async fn enrol(
     security(("officer" = [])),
     request_body = EnrolmentProof,
     responses(
-        (status = 200, description = "from now on sign-in asks for a code", body = AccountView),
+        (status = 200, description = "from now on sign-in asks for a code", body = RecoveryCodesView),
         (status = 422, description = "invalid-fields: a wrong code, or an enrolment that has expired", body = Document),
     )
 )]
@@ -174,13 +177,15 @@ pub(crate) async fn confirm(
     let step = check(&totp(&login, &secret)?, &body.code, now)
         .ok_or_else(|| Problem::field("/code", "totp-code"))?;
     let sealed = context.sealer.seal(&context_of(&login), &secret).map_err(Problem::internal)?;
+    let (inner, drawn) = (context.as_ref().clone(), RecoveryCodes::draw()?);
     let account = context
         .write(move |connection| {
             officers::set_totp(connection, &login, Some(&sealed), Some(step), now)?;
-            Ok(officers::find(connection, &login)?)
+            officers::set_recovery_codes(connection, &login, &drawn.sha256, now)?;
+            AccountView::read(&inner, connection, &login)
         })
         .await?;
-    Ok(HttpResponse::Ok().json(AccountView::of(&account, &context)))
+    Ok(told(account, drawn.codes))
 }
 
 /// The secret of an enrolment of this officer that has not expired.

@@ -1,0 +1,2 @@
+DROP TABLE acts;
+DROP TABLE recovery_codes;
