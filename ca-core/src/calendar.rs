@@ -1,6 +1,6 @@
 //! Days: RFC 3339 full-dates and the day it is in Tashkent.
 
-use serde::{Deserialize, Deserializer, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::format_description::StaticFormatDescription;
 use time::macros::{format_description, offset};
 use time::{Date, Time, UtcOffset};
@@ -91,6 +91,11 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 /// For `#[serde(default, deserialize_with = "...")]` on an `Option<Date>`.
 pub(crate) fn deserialize_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
     deserialize(deserializer).map(Some)
+}
+
+/// For `#[serde(serialize_with = "...")]` on an `Option<Date>`.
+pub(crate) fn serialize_some<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+    date.map(full_date).serialize(serializer)
 }
 
 #[cfg(test)]

@@ -13,8 +13,7 @@ use crate::Timestamp;
 use crate::calendar::{full_date, tashkent_date};
 use crate::subject::SubjectType;
 
-use benefit::Benefit;
-pub use benefit::{Claim, ClaimError, names_benefit};
+pub use benefit::{Benefit, Claim, ClaimError, names_benefit};
 pub use entry::Entry;
 
 /// 100 %.
@@ -293,6 +292,11 @@ impl FeeTable {
             amount_tiyin: amount(bhm.tiyin, rate.basis_points, reduction),
             rule: format!("bhm-{}/{subject_type}-{}/{via}", full_date(bhm.from), full_date(rate.from)),
         })
+    }
+
+    /// Every entry of every benefit, in the order of the table.
+    pub fn benefits(&self) -> &[Benefit] {
+        &self.benefits
     }
 
     /// What people read for a benefit in the language with this tag, if the table says it.

@@ -193,7 +193,7 @@ pub(crate) async fn register(
     actor: Actor,
     reader: Reader,
 ) -> Result<ApplicationView, Problem> {
-    let registration = Registration::of(context, new, actor, reader)?;
+    let registration = Registration::of(context, new, actor, reader);
     context
         .decide(move |connection| {
             registration.make(connection)?;
@@ -205,36 +205,16 @@ pub(crate) async fn register(
 /// A draft that is about to be created, at today's price.
 #[derive(Clone)]
 pub(crate) struct Registration {
+    context: Context,
     new: Arc<NewApplication>,
     actor: Actor,
-    quote: Quote,
-    payable_until: Timestamp,
-    /// Open applications a phone may have.
-    most: i64,
     now: Timestamp,
 }
 
 impl Registration {
-    /// With its price.
-    ///
-    /// # Errors
-    /// 422 if the claimed benefit does not hold.
-    pub(crate) fn of(
-        context: &Context,
-        new: NewApplication,
-        actor: Actor,
-        reader: Reader,
-    ) -> Result<Self, Problem> {
-        let claim = claim(new.benefit.as_deref(), new.district);
-        let quote = context.fees.quote(new.subject.subject_type(), new.channel, claim, reader.now);
-        Ok(Self {
-            quote: quote.map_err(no_price)?,
-            most: i64::from(context.settings.applications.open_per_phone),
-            payable_until: reader.now.plus(context.settings.invoices.validity),
-            now: reader.now,
-            new: Arc::new(new),
-            actor,
-        })
+    /// Of somebody who has stated this.
+    pub(crate) fn of(context: &Context, new: NewApplication, actor: Actor, reader: Reader) -> Self {
+        Self { context: context.clone(), new: Arc::new(new), actor, now: reader.now }
     }
 
     /// The name it will have.
@@ -245,14 +225,19 @@ impl Registration {
     /// Creates it, in the caller's transaction.
     ///
     /// # Errors
-    /// 409 if the phone has as many open applications as one may have.
+    /// 409 if the phone has as many open applications as one may have; 422 if the claimed benefit does not hold.
     pub(crate) fn make(&self, connection: &mut Connection) -> Result<(), Problem> {
-        turns::take(connection, &format!("applications/{}", self.new.phone))?;
-        if applications::open_of(connection, &self.new.phone)? >= self.most {
+        let (new, settings) = (&self.new, &self.context.settings);
+        let claim = claim(new.benefit.as_deref(), new.district);
+        let prices = self.context.prices(connection)?;
+        let quote = prices.quote(new.subject.subject_type(), new.channel, claim, self.now).map_err(no_price)?;
+        turns::take(connection, &format!("applications/{}", new.phone))?;
+        if applications::open_of(connection, &new.phone)? >= i64::from(settings.applications.open_per_phone) {
             return Err(Problem::new(Kind::TooManyOpenApplications));
         }
-        applications::create(connection, &self.new, &self.actor.to_string(), self.now)?;
-        invoices::write(connection, self.new.id, &self.quote, self.payable_until, self.now)?;
+        applications::create(connection, new, &self.actor.to_string(), self.now)?;
+        let payable_until = self.now.plus(settings.invoices.validity);
+        invoices::write(connection, new.id, &quote, payable_until, self.now)?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use config::clock::SystemClock;
 use config::tables::{Profiles, Tables, TablesError};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
-use store::{Connection, Database};
+use store::{Connection, Database, acts};
 use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
@@ -36,7 +36,7 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// The one clock.
     pub clock: SystemClock,
-    /// What things cost.
+    /// What things cost by the settings; see [`Self::prices`].
     pub fees: Arc<FeeTable>,
     /// Where people live.
     pub regions: Arc<Regions>,
@@ -134,6 +134,14 @@ impl Context {
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What things cost: the settings' table with the entries that administrators have added.
+    ///
+    /// # Errors
+    /// 503 if the database cannot be reached; an added entry that breaks a rule of the table as it is now.
+    pub fn prices(&self, connection: &mut Connection) -> Result<FeeTable, Problem> {
+        self.fees.with(acts::fee_entries(connection)?).map_err(Problem::internal)
     }
 
     /// Runs a reading transaction off the event loop.

@@ -80,7 +80,9 @@ pub(crate) async fn now(
     query: web::Query<FeeQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (subject_type, channel) = query.read().map_err(Problem::fields)?;
-    let quote = context.fees.quote(subject_type, channel, None, context.now()).map_err(Problem::internal)?;
+    let (inner, now) = (context.as_ref().clone(), context.now());
+    let fees = context.read(move |connection| inner.prices(connection)).await?;
+    let quote = fees.quote(subject_type, channel, None, now).map_err(Problem::internal)?;
     let rule_text = rule_text(language(&request), &quote, &context.fees);
     Ok(HttpResponse::Ok().json(Fee::of(quote, rule_text)))
 }

@@ -41,6 +41,15 @@ pub(crate) fn after<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T
     text.map(|text| text.parse().map_err(|_| Problem::field("/after", "wrong-type"))).transpose()
 }
 
+/// The moment and the name of the last item seen, of a list in the order of both.
+///
+/// # Errors
+/// 422 at `/after` for what was never a `next`.
+pub(crate) fn after_moment(text: Option<&str>) -> Result<Option<(i64, String)>, Problem> {
+    let read = |text: &str| text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
+    text.map(|text| read(text).ok_or_else(|| Problem::field("/after", "wrong-type"))).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,10 @@
 use actix_web::web;
 use utoipa::OpenApi;
 
+mod acts;
 mod applications;
 mod audit;
+mod authority;
 mod decisions;
 mod evidence;
 mod messages;
@@ -30,6 +32,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     evidence::configure(cfg);
     decisions::configure(cfg);
     audit::configure(cfg);
+    acts::configure(cfg);
+    authority::configure(cfg);
     statistics::configure(cfg);
     messages::configure(cfg);
     counter::configure(cfg);
@@ -55,6 +59,15 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     decisions::reasons,
     audit::list,
     statistics::get,
+    acts::list,
+    acts::propose,
+    acts::confirm,
+    acts::refuse,
+    acts::withdraw,
+    authority::accounts,
+    authority::fee_table,
+    authority::profiles,
+    authority::partners,
     messages::list,
     messages::resend,
     counter::record,

@@ -22,7 +22,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use pkcs8::der::{Decode, pem};
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 use pkcs8::{ObjectIdentifier, der};
-use store::{StoreError, seen_signatures};
+use store::{StoreError, acts, seen_signatures};
 
 use crate::context::Context;
 use crate::json::{collect, declared_length};
@@ -168,14 +168,19 @@ async fn identify(request: &mut ServiceRequest) -> Result<SignedBy, Problem> {
 
     let (database, name, ends_at) = (context.database.clone(), signature.name(), signature.ends_at());
     // Not by `Context::write`: asking who it is must not ring the doorbell.
-    let first = web::block(move || {
-        database.write(|connection| -> Result<bool, StoreError> {
-            seen_signatures::note(connection, &name, ends_at)
+    let signer = partner.name.clone();
+    let (first, suspended) = web::block(move || {
+        database.write(|connection| -> Result<_, StoreError> {
+            let first = seen_signatures::note(connection, &name, ends_at)?;
+            Ok((first, acts::is_suspended(connection, &signer)?))
         })
     })
     .await??;
     if !first {
         return Err(refused(Refusal::Used));
+    }
+    if suspended {
+        return Err(Problem::new(Kind::PartnerSuspended));
     }
     // Last, so that nobody else can use the partner's minute up.
     partner.count()?;

@@ -7,8 +7,11 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use crate::problem::{Kind, Problem};
 
@@ -79,6 +82,16 @@ impl Passwords {
         drop(permit);
         Ok(result)
     }
+}
+
+/// A password for somebody who will replace it: 120 random bits.
+///
+/// # Errors
+/// The system's random generator failed.
+pub fn one_time() -> Result<SecretString, String> {
+    let mut random = Zeroizing::new([0_u8; 15]);
+    SystemRandom::new().fill(random.as_mut()).map_err(|_| "no random bytes".to_owned())?;
+    Ok(URL_SAFE_NO_PAD.encode(random.as_ref()).into())
 }
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, String> {

@@ -50,6 +50,9 @@ pub enum Kind {
     PaymentNotOpen,
     ReceiptAlreadyRecorded,
     RefundNotDue,
+    OwnAct,
+    ActNotOpen,
+    PartnerSuspended,
     SignInFailed,
     AccountLocked,
     TotpRequired,
@@ -60,7 +63,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its slug and status.
-    pub const ALL: [(Self, &'static str, u16); 41] = [
+    pub const ALL: [(Self, &'static str, u16); 44] = [
         (Self::MalformedRequest, "malformed-request", 400),
         (Self::InvalidFields, "invalid-fields", 422),
         (Self::UnsupportedMediaType, "unsupported-media-type", 415),
@@ -96,6 +99,9 @@ impl Kind {
         (Self::PaymentNotOpen, "payment-not-open", 409),
         (Self::ReceiptAlreadyRecorded, "receipt-already-recorded", 409),
         (Self::RefundNotDue, "refund-not-due", 409),
+        (Self::OwnAct, "own-act", 403),
+        (Self::ActNotOpen, "act-not-open", 409),
+        (Self::PartnerSuspended, "partner-suspended", 403),
         (Self::SignInFailed, "sign-in-failed", 401),
         (Self::AccountLocked, "account-locked", 429),
         (Self::TotpRequired, "totp-required", 401),
@@ -218,6 +224,15 @@ impl Problem {
             let said = |name: &str| error[name].as_str().unwrap_or_default();
             problem.because(said("pointer"), format!("relayed-{}", said("rule")), said("detail"))
         })
+    }
+
+    /// The same objections, when what is there has changed and not what was sent.
+    #[must_use]
+    pub fn as_conflict(self) -> Self {
+        match self.kind {
+            Kind::InvalidFields => Self { kind: Kind::Conflict, ..self },
+            _ => self,
+        }
     }
 
     /// What kind it is.

@@ -1,12 +1,11 @@
 //! `muhr officer`: accounts of the back office.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca_core::Timestamp;
+use ca_core::administration::is_login;
 use ca_core::application::Role;
 use config::Settings;
-use issuance_api::passwords::Passwords;
-use secrecy::SecretString;
+use issuance_api::passwords::{self, Passwords};
+use secrecy::ExposeSecret;
 use store::{Database, officers};
 
 use crate::commands::Place;
@@ -72,15 +71,12 @@ pub(crate) fn add(
     role: Role,
     now: Timestamp,
 ) -> Result<String, Failure> {
-    let plain = login.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b));
-    if !plain || !(1..=32).contains(&login.len()) {
+    if !is_login(login) {
         return Err(Failure::new("a login is 1 to 32 small letters, digits, dots and hyphens"));
     }
-    let mut random = [0_u8; 15];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| Failure::new("no random octets"))?;
-    let password = URL_SAFE_NO_PAD.encode(random);
+    let password = passwords::one_time().map_err(Failure::new)?;
     let passwords = Passwords::new(&settings.officers).map_err(Failure::new)?;
-    let hash = passwords.hash_now(&SecretString::from(password.clone())).map_err(Failure::new)?;
+    let hash = passwords.hash_now(&password).map_err(Failure::new)?;
     database.write(|c| officers::add(c, login, role, &hash, "operator", now))?;
-    Ok(password)
+    Ok(password.expose_secret().to_owned())
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::Date;
 
 use super::{FeeTableError, WHOLE, check_series, check_shares};
@@ -24,23 +24,28 @@ pub struct Claim<'a> {
 }
 
 /// A benefit from a day on, until another one if the act ended.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Benefit {
+pub struct Benefit {
     name: String,
     /// What people read, by the tag of their language.
     #[serde(default)]
     titles: BTreeMap<String, String>,
     /// Everybody if absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     subject_types: Option<Vec<SubjectType>>,
     /// SOATO codes; the whole country if absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     districts: Option<Vec<u32>>,
     #[serde(with = "calendar")]
     from: Date,
     /// The last day.
-    #[serde(default, deserialize_with = "calendar::deserialize_some")]
+    #[serde(
+        default,
+        deserialize_with = "calendar::deserialize_some",
+        serialize_with = "calendar::serialize_some",
+        skip_serializing_if = "Option::is_none"
+    )]
     until: Option<Date>,
     pub(super) basis_points: i32,
     source: String,
@@ -53,7 +58,7 @@ impl Benefit {
     }
 
     /// The name that is claimed.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 

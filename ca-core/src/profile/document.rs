@@ -4,7 +4,7 @@ use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
     ANY_EXTENDED_KEY_USAGE, ANY_POLICY, ID_KP_EMAIL_PROTECTION, ID_KP_OCSP_SIGNING, ID_KP_TIME_STAMPING,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use x509_cert::der::flagset::FlagSet;
 use x509_cert::ext::pkix::KeyUsages;
 
@@ -16,7 +16,7 @@ use super::{
 };
 
 /// A profile as `config/profiles/*.toml` writes it; the comments there explain each key.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct ProfileDocument {
@@ -47,7 +47,7 @@ fn undivided() -> u16 {
 }
 
 /// One attribute of the subject in a [`ProfileDocument`]: either `field`, or `text`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct SubjectAttributeDocument {
@@ -156,6 +156,37 @@ impl TryFrom<ProfileDocument> for Profile {
 }
 
 impl Profile {
+    /// The profile as it would be written: what it was read from, with every default said.
+    pub fn document(&self) -> ProfileDocument {
+        let usages = KEY_USAGES.iter().filter(|(_, usage)| self.key_usage.contains(*usage));
+        let purpose = |oid: &ObjectIdentifier| {
+            let known = KEY_PURPOSES.iter().find(|(_, known)| known == oid);
+            known.map_or_else(|| oid.to_string(), |(name, _)| (*name).to_owned())
+        };
+        let attribute = |of: &SubjectAttribute| {
+            let (field, text, optional) = match &of.source {
+                Source::Field { field, optional } => (Some(*field), None, *optional),
+                Source::Text(text) => (None, Some(text.clone()), false),
+            };
+            SubjectAttributeDocument { attribute: of.attribute.name().to_owned(), field, text, optional }
+        };
+        ProfileDocument {
+            name: self.name.clone(),
+            kind: self.kind,
+            default_months: self.default_months,
+            max_months: self.max_months,
+            subject: self.subject.iter().map(attribute).collect(),
+            key_usage: usages.map(|(name, _)| (*name).to_owned()).collect(),
+            extended_key_usage: self.extended_key_usage.iter().map(purpose).collect(),
+            policy: self.policy.map(|policy| policy.to_string()),
+            path_len: self.path_len,
+            crl_distribution_point: self.crl_distribution_point,
+            crl_shards: self.crl_shards,
+            ocsp: self.ocsp,
+            ca_issuers: self.ca_issuers,
+        }
+    }
+
     fn check_usages(&self) -> Result<(), ProfileError> {
         let ca = KeyUsages::KeyCertSign | KeyUsages::CRLSign;
         let usage_fits = match self.kind {

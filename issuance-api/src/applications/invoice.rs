@@ -171,8 +171,8 @@ fn renewed(
         }
     }
     let application = &stored.application;
-    let price =
-        |claim| context.fees.quote(application.subject_type(), application.channel, claim, reader.now);
+    let fees = context.prices(connection)?;
+    let price = |claim| fees.quote(application.subject_type(), application.channel, claim, reader.now);
     let quote = match price(claim(stored.benefit.as_deref(), stored.district)) {
         // The benefit has ended meanwhile.
         Err(FeeError::Claim(_)) => price(None),

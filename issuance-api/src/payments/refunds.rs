@@ -195,19 +195,13 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     officer.require(&READERS)?;
     let limit = list::limit(query.limit.as_deref())?;
-    let after = query.after.as_deref().map(read_after).transpose()?;
+    let after = list::after_moment(query.after.as_deref())?;
     let state = query.into_inner().state;
     if state.as_deref().is_some_and(|state| !["due", "executing", "done"].contains(&state)) {
         return Err(Problem::field("/state", "not-a-choice"));
     }
     let page = context.read(move |c| Ok(refunds::page(c, state.as_deref(), after.clone(), limit)?)).await?;
     Ok(HttpResponse::Ok().json(List::from(page.map(RefundView::from))))
-}
-
-/// When the last refund seen was due, and its name.
-fn read_after(text: &str) -> Result<(i64, String), Problem> {
-    let read = text.split_once('.').and_then(|(due, id)| Some((due.parse().ok()?, id.to_owned())));
-    read.ok_or_else(|| Problem::field("/after", "wrong-type"))
 }
 
 /// See to a refund

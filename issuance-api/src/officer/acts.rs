@@ -1,0 +1,522 @@
+//! What administrators decide on, two together: officers and their roles, prices, partners.
+
+use actix_web::{HttpResponse, web};
+use ca_core::Timestamp;
+use ca_core::administration::{Act, ActState, is_login};
+use ca_core::application::Role;
+use ca_core::calendar::{parse_full_date, tashkent_date};
+use ca_core::fee::Entry;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use store::acts::{self, StoredAct};
+use store::{Connection, StoreError, officers};
+
+use crate::auth::{SignedIn, Then};
+use crate::context::Context;
+use crate::json::Json;
+use crate::list::{self, List};
+use crate::passwords;
+use crate::payments::counter::{Explanation, text};
+use crate::problem::{Document, FieldError, Kind, Problem, only};
+
+/// The longest name of an act that added an entry to the fee table, or name of its source.
+const SOURCE_MAX: usize = 200;
+
+/// What is proposed. Which fields it takes depends on `kind`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAct {
+    /// `officer-add`, `officer-role` (both with `login` and `role`), `officer-reset`, `officer-disable`, `officer-reopen`
+    /// (with `login`), `fee` (with `series` and what it needs), `fee-withdrawal` (with `act`), `partner-suspension` or
+    /// `partner-restoration` (with `partner`).
+    kind: String,
+    /// Why, for the audit log.
+    reason: String,
+    /// An officer's account.
+    login: Option<String>,
+    /// `registrar`, `reviewer`, `revocation`, `auditor` or `admin`.
+    role: Option<String>,
+    /// `bhm` (with `tiyin`), `rate` (with `subject_type` and `basis_points`) or `discount` (with `channel` and
+    /// `basis_points`); each with `from` and `source`.
+    series: Option<String>,
+    /// `natural_person`, `sole_proprietor` or `legal_entity`.
+    subject_type: Option<String>,
+    /// `online`, `my.gov.uz` or `service-center`.
+    channel: Option<String>,
+    /// The first day in Tashkent, after today.
+    #[schema(format = Date)]
+    from: Option<String>,
+    /// The base calculation amount.
+    tiyin: Option<i64>,
+    /// Hundredths of a percent, 0 to 10000.
+    basis_points: Option<i32>,
+    /// Which act says so.
+    source: Option<String>,
+    /// The id of the act that added an entry to the fee table.
+    act: Option<String>,
+    /// A partner's name in the settings.
+    partner: Option<String>,
+}
+
+/// An act, as administrators see it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Act)]
+pub(crate) struct ActView {
+    id: String,
+    /// `kind` and what it is about: `login`, `role`, `entry`, `act` or `partner`.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    act: Act,
+    reason: String,
+    /// `proposed`, `in_force`, `refused`, `withdrawn` or `revoked` (ended by a later act).
+    state: String,
+    proposed_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    proposed_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    decided_at: Option<Timestamp>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_reason: Option<String>,
+}
+
+impl From<StoredAct> for ActView {
+    fn from(stored: StoredAct) -> Self {
+        let StoredAct { id, act, reason, state, proposed_by, proposed_at, decided_by, decided_at, decision_reason } =
+            stored;
+        Self { id, act, reason, state, proposed_by, proposed_at, decided_by, decided_at, decision_reason }
+    }
+}
+
+/// An act that has just been put in force.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct EnactedView {
+    #[serde(flatten)]
+    act: ActView,
+    /// For the officer whose account was opened or reset; told this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    one_time_password: Option<String>,
+}
+
+/// Which acts.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ActsQuery {
+    /// `proposed`, `in_force`, `refused`, `withdrawn` or `revoked`; every state if absent.
+    state: Option<String>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// Items on a page: 50 if absent, at most 200.
+    limit: Option<String>,
+}
+
+pub(super) fn configure(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::resource("/v1/officer/acts")
+            .route(web::get().to(list))
+            .route(web::post().to(propose))
+            .default_service(only("GET, POST")),
+    )
+    .service(
+        web::resource("/v1/officer/acts/{id}/confirmation")
+            .route(web::post().to(confirm))
+            .default_service(only("POST")),
+    )
+    .service(
+        web::resource("/v1/officer/acts/{id}/refusal").route(web::post().to(refuse)).default_service(only("POST")),
+    )
+    .service(
+        web::resource("/v1/officer/acts/{id}/withdrawal")
+            .route(web::post().to(withdraw))
+            .default_service(only("POST")),
+    );
+}
+
+/// Administrative acts, newest first
+#[utoipa::path(get, path = "/api/v1/officer/acts", tag = "administration", operation_id = "acts",
+    security(("officer" = [])), params(ActsQuery),
+    responses(
+        (status = 200, description = "a page", body = List<ActView>),
+        (status = 403, description = "forbidden", body = Document),
+    ))]
+pub(crate) async fn list(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    query: web::Query<ActsQuery>,
+) -> Result<HttpResponse, Problem> {
+    officer.require(&[Role::Admin, Role::Auditor])?;
+    let limit = list::limit(query.limit.as_deref())?;
+    let before = list::after_moment(query.after.as_deref())?;
+    let named = |name: &str| ActState::ALL.into_iter().find(|state| state.as_str() == name);
+    let state = query.state.as_deref().map(|name| named(name).ok_or_else(|| Problem::field("/state", "not-a-choice")));
+    let state = state.transpose()?;
+    let page = context.read(move |connection| Ok(acts::page(connection, state, before, limit)?)).await?;
+    Ok(HttpResponse::Ok().json(List::from(page.map(ActView::from))))
+}
+
+/// Propose an act
+///
+/// Another administrator decides on it. Closing an account and suspending a partner count at once.
+#[utoipa::path(post, path = "/api/v1/officer/acts", tag = "administration", operation_id = "propose_act",
+    security(("officer" = [])), request_body = NewAct,
+    responses(
+        (status = 201, description = "proposed, or in force if it is urgent", body = ActView),
+        (status = 403, description = "forbidden, own-act", body = Document),
+        (status = 409, description = "conflict: the same is proposed already", body = Document),
+        (status = 422, description = "invalid-fields", body = Document),
+    ))]
+pub(crate) async fn propose(
+    context: web::Data<Context>,
+    Then(officer, Json(new)): Then<SignedIn, Json<NewAct>>,
+) -> Result<HttpResponse, Problem> {
+    officer.require(&[Role::Admin])?;
+    let reason = text(new.reason.clone(), "/reason", 500)?;
+    let act = new.read()?;
+    let (inner, now, login) = (context.as_ref().clone(), context.now(), officer.officer.login);
+    if act.login() == Some(&login) {
+        return Err(Problem::new(Kind::OwnAct));
+    }
+    let stored = context
+        .write(move |connection| {
+            fits(&inner, connection, &act, now)?;
+            let stored = acts::propose(connection, &act, &reason, &login, now)?;
+            if act.is_urgent() {
+                carry_out(connection, &act, None, &format!("officer:{login}"), now)?;
+            }
+            Ok(stored)
+        })
+        .await?;
+    Ok(HttpResponse::Created().json(ActView::from(stored)))
+}
+
+/// Put a proposal in force
+///
+/// By another administrator than the one who proposed it, and not by the officer it is about.
+#[utoipa::path(post, path = "/api/v1/officer/acts/{id}/confirmation", tag = "administration", operation_id = "confirm_act",
+    security(("officer" = [])), params(("id" = String, Path, description = "the act")),
+    responses(
+        (status = 200, description = "in force", body = EnactedView),
+        (status = 403, description = "forbidden, own-act", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "act-not-open; conflict: it does not fit any more", body = Document),
+    ))]
+pub(crate) async fn confirm(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    officer.require(&[Role::Admin])?;
+    let (id, now, login) = (id.into_inner(), context.now(), officer.officer.login);
+    let named = id.clone();
+    let proposed = context.read(move |connection| Ok(acts::find(connection, &named)?)).await?;
+    let password = match proposed.act {
+        Act::OfficerAdd { .. } | Act::OfficerReset { .. } | Act::OfficerReopen { .. } => {
+            Some(passwords::one_time().map_err(Problem::internal)?)
+        }
+        _ => None,
+    };
+    let hash = match &password {
+        Some(password) => Some(context.passwords.hash(password.clone()).await?),
+        None => None,
+    };
+    let inner = context.as_ref().clone();
+    let enacted = context
+        .write(move |connection| {
+            let stored = acts::find(connection, &id)?;
+            let act = &stored.act;
+            if act.is_own(&stored.proposed_by, &login) {
+                return Err(Problem::new(Kind::OwnAct));
+            }
+            // First taken, so that of two who confirm at one moment one finds it taken.
+            let taken = acts::decide(connection, &id, ActState::InForce, &login, None, now)?;
+            let taken = taken.ok_or_else(|| Problem::new(Kind::ActNotOpen))?;
+            fits(&inner, connection, act, now).map_err(Problem::as_conflict)?;
+            carry_out(connection, act, hash.as_deref(), &format!("officer:{login}"), now)?;
+            Ok(taken)
+        })
+        .await?;
+    let one_time_password = password.as_ref().map(SecretString::expose_secret).map(str::to_owned);
+    Ok(HttpResponse::Ok()
+        .insert_header(("cache-control", "no-store"))
+        .json(EnactedView { act: enacted.into(), one_time_password }))
+}
+
+/// Refuse a proposal
+#[utoipa::path(post, path = "/api/v1/officer/acts/{id}/refusal", tag = "administration", operation_id = "refuse_act",
+    security(("officer" = [])), params(("id" = String, Path, description = "the act")), request_body = Explanation,
+    responses(
+        (status = 200, description = "refused", body = ActView),
+        (status = 403, description = "forbidden, own-act", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "act-not-open", body = Document),
+        (status = 422, description = "invalid-fields", body = Document),
+    ))]
+pub(crate) async fn refuse(
+    context: web::Data<Context>,
+    id: web::Path<String>,
+    Then(officer, Json(why)): Then<SignedIn, Json<Explanation>>,
+) -> Result<HttpResponse, Problem> {
+    end(&context, officer, id.into_inner(), ActState::Refused, Some(why.stated()?)).await
+}
+
+/// Take a proposal of one's own back
+#[utoipa::path(post, path = "/api/v1/officer/acts/{id}/withdrawal", tag = "administration", operation_id = "withdraw_act",
+    security(("officer" = [])), params(("id" = String, Path, description = "the act")),
+    responses(
+        (status = 200, description = "withdrawn", body = ActView),
+        (status = 403, description = "forbidden, own-act: it is somebody else's", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "act-not-open", body = Document),
+    ))]
+pub(crate) async fn withdraw(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    end(&context, officer, id.into_inner(), ActState::Withdrawn, None).await
+}
+
+/// Ends a proposal without carrying it out.
+async fn end(
+    context: &Context,
+    officer: SignedIn,
+    id: String,
+    state: ActState,
+    reason: Option<String>,
+) -> Result<HttpResponse, Problem> {
+    officer.require(&[Role::Admin])?;
+    let (now, login) = (context.now(), officer.officer.login);
+    let ended = context
+        .write(move |connection| {
+            let stored = acts::find(connection, &id)?;
+            let own = stored.proposed_by == login;
+            if own != (state == ActState::Withdrawn) || (!own && stored.act.is_own(&stored.proposed_by, &login)) {
+                return Err(Problem::new(Kind::OwnAct));
+            }
+            let ended = acts::decide(connection, &id, state, &login, reason.as_deref(), now)?;
+            ended.ok_or_else(|| Problem::new(Kind::ActNotOpen))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(ActView::from(ended)))
+}
+
+impl NewAct {
+    /// The act, if every field it needs is there and says something.
+    fn read(self) -> Result<Act, Problem> {
+        let mut objections = Vec::new();
+        let act = self.act(&mut objections);
+        match act {
+            Some(act) if objections.is_empty() => Ok(act),
+            _ => Err(Problem::fields(objections)),
+        }
+    }
+
+    fn act(self, objections: &mut Vec<FieldError>) -> Option<Act> {
+        match self.kind.as_str() {
+            "officer-add" | "officer-role" => {
+                let login = login(self.login, objections);
+                let role: Option<Role> = choice(self.role, "/role", objections);
+                let (login, role) = (login?, role?);
+                Some(if self.kind == "officer-add" {
+                    Act::OfficerAdd { login, role }
+                } else {
+                    Act::OfficerRole { login, role }
+                })
+            }
+            "officer-reset" => Some(Act::OfficerReset { login: login(self.login, objections)? }),
+            "officer-disable" => Some(Act::OfficerDisable { login: login(self.login, objections)? }),
+            "officer-reopen" => Some(Act::OfficerReopen { login: login(self.login, objections)? }),
+            "fee" => self.entry(objections).map(|entry| Act::Fee { entry }),
+            "fee-withdrawal" => Some(Act::FeeWithdrawal { act: present(self.act, "/act", objections)? }),
+            "partner-suspension" => {
+                Some(Act::PartnerSuspension { partner: present(self.partner, "/partner", objections)? })
+            }
+            "partner-restoration" => {
+                Some(Act::PartnerRestoration { partner: present(self.partner, "/partner", objections)? })
+            }
+            _ => {
+                objections.push(FieldError::new("/kind", "not-a-choice"));
+                None
+            }
+        }
+    }
+
+    /// An entry of the fee table.
+    fn entry(self, objections: &mut Vec<FieldError>) -> Option<Entry> {
+        let series = present(self.series, "/series", objections);
+        let from = present(self.from, "/from", objections);
+        let from = from.and_then(|day| {
+            let read = parse_full_date(&day).ok();
+            if read.is_none() {
+                objections.push(FieldError::new("/from", "not-a-date"));
+            }
+            read
+        });
+        let source = present(self.source, "/source", objections).and_then(|source| {
+            text(source, "/source", SOURCE_MAX).map_err(|_| objections.push(FieldError::new("/source", "too-long"))).ok()
+        });
+        let mut share = |objections: &mut Vec<FieldError>| {
+            let points = present(self.basis_points, "/basis_points", objections)?;
+            if !(0..=10_000).contains(&points) {
+                objections.push(FieldError::new("/basis_points", "out-of-range"));
+                return None;
+            }
+            Some(points)
+        };
+        match series?.as_str() {
+            "bhm" => {
+                let tiyin = present(self.tiyin, "/tiyin", objections);
+                // Nobody's base amount is above a thousand million so'm: a slip of the finger is.
+                if tiyin.is_some_and(|tiyin| !(1..=100_000_000_000).contains(&tiyin)) {
+                    objections.push(FieldError::new("/tiyin", "out-of-range"));
+                }
+                Some(Entry::Bhm { from: from?, tiyin: tiyin?, source: source? })
+            }
+            "rate" => {
+                let subject_type = choice(self.subject_type, "/subject_type", objections);
+                let basis_points = share(objections);
+                Some(Entry::Rate {
+                    subject_type: subject_type?,
+                    from: from?,
+                    basis_points: basis_points?,
+                    source: source?,
+                })
+            }
+            "discount" => {
+                let channel = choice(self.channel, "/channel", objections);
+                let basis_points = share(objections);
+                Some(Entry::Discount { channel: channel?, from: from?, basis_points: basis_points?, source: source? })
+            }
+            _ => {
+                objections.push(FieldError::new("/series", "not-a-choice"));
+                None
+            }
+        }
+    }
+}
+
+fn present<T>(value: Option<T>, pointer: &str, objections: &mut Vec<FieldError>) -> Option<T> {
+    if value.is_none() {
+        objections.push(FieldError::new(pointer, "required"));
+    }
+    value
+}
+
+fn choice<T: std::str::FromStr>(
+    value: Option<String>,
+    pointer: &str,
+    objections: &mut Vec<FieldError>,
+) -> Option<T> {
+    let read = present(value, pointer, objections)?.parse().ok();
+    if read.is_none() {
+        objections.push(FieldError::new(pointer, "not-a-choice"));
+    }
+    read
+}
+
+fn login(value: Option<String>, objections: &mut Vec<FieldError>) -> Option<String> {
+    let login = present(value, "/login", objections)?;
+    if is_login(&login) {
+        return Some(login);
+    }
+    objections.push(FieldError::new("/login", "login"));
+    None
+}
+
+/// Whether the act can be carried out as things are.
+///
+/// # Errors
+/// 422 at the field that does not fit.
+fn fits(context: &Context, connection: &mut Connection, act: &Act, now: Timestamp) -> Result<(), Problem> {
+    let objection = match act {
+        Act::OfficerAdd { login, .. } => existing(connection, login)?.map(|_| ("/login", "login-taken")),
+        Act::OfficerRole { login, role } => match existing(connection, login)? {
+            Some(account) if account.disabled_at.is_some() => Some(("/login", "login-closed")),
+            Some(account) if account.officer.role == *role => Some(("/role", "same-role")),
+            Some(_) => None,
+            None => Some(("/login", "login-unknown")),
+        },
+        Act::OfficerReset { login } | Act::OfficerDisable { login } => match existing(connection, login)? {
+            Some(account) if account.disabled_at.is_some() => Some(("/login", "login-closed")),
+            Some(_) => None,
+            None => Some(("/login", "login-unknown")),
+        },
+        Act::OfficerReopen { login } => match existing(connection, login)? {
+            Some(account) if account.disabled_at.is_none() => Some(("/login", "login-open")),
+            Some(_) => None,
+            None => Some(("/login", "login-unknown")),
+        },
+        Act::Fee { entry } => {
+            let mut others = acts::fee_entries(connection)?;
+            // When it is confirmed, it stands among them already.
+            if let Some(place) = others.iter().position(|other| other == entry) {
+                others.remove(place);
+            }
+            let table = context.fees.with(others).map_err(Problem::internal)?;
+            if entry.from() <= tashkent_date(now) {
+                Some(("/from", "not-future"))
+            } else if table.with([entry.clone()]).is_err() {
+                Some(("/from", "day-taken"))
+            } else {
+                None
+            }
+        }
+        Act::FeeWithdrawal { act } => match acts::find(connection, act) {
+            Ok(StoredAct { act: Act::Fee { entry }, state, .. }) if state == ActState::InForce.as_str() => {
+                (entry.from() <= tashkent_date(now)).then_some(("/act", "not-future"))
+            }
+            Ok(_) | Err(StoreError::NotFound) => Some(("/act", "act-unknown")),
+            Err(other) => return Err(other.into()),
+        },
+        Act::PartnerSuspension { partner } | Act::PartnerRestoration { partner } => {
+            let suspending = matches!(act, Act::PartnerSuspension { .. });
+            let suspended = acts::is_suspended(connection, partner)?;
+            if !context.settings.partners.contains_key(partner) {
+                Some(("/partner", "partner-unknown"))
+            } else if suspending == suspended {
+                Some(("/partner", if suspended { "partner-suspended" } else { "partner-not-suspended" }))
+            } else {
+                None
+            }
+        }
+    };
+    objection.map_or(Ok(()), |(pointer, rule)| Err(Problem::field(pointer, rule)))
+}
+
+fn existing(connection: &mut Connection, login: &str) -> Result<Option<officers::Account>, Problem> {
+    match officers::find(connection, login) {
+        Ok(account) => Ok(Some(account)),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Does what the act says. What an act only states, prices and suspensions, counts by being in force.
+fn carry_out(
+    connection: &mut Connection,
+    act: &Act,
+    password_hash: Option<&str>,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let hash = || password_hash.ok_or_else(|| Problem::internal("no password was made"));
+    match act {
+        Act::OfficerAdd { login, role } => officers::add(connection, login, *role, hash()?, actor, now)?,
+        Act::OfficerRole { login, role } => officers::set_role(connection, login, *role, actor, now)?,
+        Act::OfficerReset { login } | Act::OfficerReopen { login } => {
+            officers::reset(connection, login, hash()?, actor, now)?;
+        }
+        Act::OfficerDisable { login } => officers::disable(connection, login, actor, now)?,
+        Act::FeeWithdrawal { act } => {
+            acts::revoke_one(connection, act)?;
+        }
+        Act::PartnerRestoration { .. } => {
+            acts::revoke(connection, "partner-suspension", &act.object())?;
+        }
+        Act::Fee { .. } | Act::PartnerSuspension { .. } => {}
+    }
+    Ok(())
+}
