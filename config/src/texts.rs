@@ -61,6 +61,15 @@ pub fn amount(tiyin: i64) -> String {
     }
 }
 
+/// 750 basis points are `7,5 %`.
+pub fn percent(basis_points: i32) -> String {
+    let (whole, rest) = (basis_points / 100, (basis_points % 100).abs());
+    match rest {
+        0 => format!("{whole}\u{a0}%"),
+        rest => format!("{whole},{}\u{a0}%", format!("{rest:02}").trim_end_matches('0')),
+    }
+}
+
 fn identifier(language: Language) -> LanguageIdentifier {
     match language {
         Language::Uz => langid!("uz"),

@@ -17,7 +17,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::Timestamp;
 use ca_core::application::{Actor, ApplicationId, Transition};
-use ca_core::fee::{Channel, Claim, ClaimError, FeeError, Quote};
+use ca_core::fee::{Channel, Claim, ClaimError, FeeError};
 use serde::Deserialize;
 use store::applications::{self, Filter, NewApplication, StoredApplication};
 use store::{Connection, invoices, turns};

@@ -5,7 +5,7 @@ use ca_core::calendar::full_date;
 use ca_core::fee::{Channel, FeeTable, Quote};
 use ca_core::subject::SubjectType;
 use config::Language;
-use config::texts::{amount, text};
+use config::texts::{amount, percent, text};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
@@ -142,15 +142,6 @@ pub(crate) fn rule_text(language: Language, quote: &Quote, fees: &FeeTable) -> S
     }
 }
 
-/// 750 basis points are `7,5 %`.
-pub(crate) fn percent(basis_points: i32) -> String {
-    let (whole, rest) = (basis_points / 100, (basis_points % 100).abs());
-    match rest {
-        0 => format!("{whole}\u{a0}%"),
-        rest => format!("{whole},{}\u{a0}%", format!("{rest:02}").trim_end_matches('0')),
-    }
-}
-
 /// A day as it is written in all of our languages.
 pub(crate) fn numeric(date: Date) -> String {
     format!("{:02}.{:02}.{:04}", date.day(), u8::from(date.month()), date.year())
@@ -164,14 +155,6 @@ mod tests {
     fn a_percentage_is_a_plain_number() {
         let written = |points| serde_json::to_string(&Percent(points)).unwrap();
         assert_eq!([0, 700, 750, 1000, 625].map(written), ["0", "7", "7.5", "10", "6.25"]);
-    }
-
-    #[test]
-    fn a_share_is_written_without_needless_digits() {
-        assert_eq!(percent(700), "7\u{a0}%");
-        assert_eq!(percent(750), "7,5\u{a0}%");
-        assert_eq!(percent(725), "7,25\u{a0}%");
-        assert_eq!(percent(1005), "10,05\u{a0}%");
     }
 
     #[test]

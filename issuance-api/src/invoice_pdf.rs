@@ -11,7 +11,8 @@ use krilla::Document;
 use krilla::metadata::{DateTime, Metadata};
 use krilla::page::PageSettings;
 
-use crate::fees::{numeric, percent};
+use config::texts::percent;
+use crate::fees::numeric;
 use page::{Ink, Page};
 
 /// What the paper says.

@@ -66,16 +66,18 @@ fn partner_key(data: &Path) -> Result<(), Failure> {
     })
 }
 
-/// One officer of each role, with one-time passwords in a file that only its owner reads.
+/// One officer of each role, and the second ones that two pairs of eyes take, with one-time passwords in a file that only
+/// its owner reads.
 pub(crate) fn officers(database: &Database, settings: &Settings) -> Result<(), Failure> {
     if !database.read(officers::all)?.is_empty() {
         return Ok(());
     }
     let now = settings.clock().now();
     let mut passwords = BTreeMap::new();
-    for role in Role::ALL {
-        let password = officer::add(database, settings, role.as_str(), role, now)?;
-        passwords.insert(role.as_str(), password);
+    let first = Role::ALL.map(|role| (role.as_str(), role));
+    for (login, role) in first.into_iter().chain([("reviewer2", Role::Reviewer), ("admin2", Role::Admin)]) {
+        let password = officer::add(database, settings, login, role, now)?;
+        passwords.insert(login, password);
     }
     let path = settings.data.directory.join(OFFICERS);
     if path.exists() {

@@ -13,6 +13,7 @@ use crate::page::Page;
 use crate::visitor::Visitor;
 
 mod account;
+mod administration;
 mod audit;
 mod certificates;
 mod counter;
@@ -43,7 +44,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .configure(messages::configure)
         .configure(certificates::configure)
         .configure(statistics::configure)
-        .configure(audit::configure);
+        .configure(audit::configure)
+        .configure(administration::configure);
 }
 
 /// An officer's account, as the API tells it to its officer.
@@ -54,6 +56,7 @@ pub(crate) struct Account {
     pub(crate) must_change_password: bool,
     pub(crate) must_enrol_totp: bool,
     pub(crate) totp_enrolled: bool,
+    pub(crate) recovery_codes_left: i64,
 }
 
 /// A part of the office that its navigation leads to.
@@ -65,7 +68,7 @@ pub(crate) struct Room {
     roles: &'static [&'static str],
 }
 
-const ROOMS: [Room; 9] = [
+const ROOMS: [Room; 10] = [
     Room { name: "queue", path: "/officer", roles: &["registrar", "reviewer", "auditor"] },
     Room { name: "register", path: "/officer/register", roles: &["registrar", "reviewer"] },
     Room {
@@ -91,6 +94,16 @@ const ROOMS: [Room; 9] = [
         roles: &["registrar", "auditor", "admin"],
     },
     Room { name: "audit", path: "/officer/audit", roles: &["auditor", "admin"] },
+    Room { name: "administration", path: "/officer/administration", roles: &["auditor", "admin"] },
+];
+
+/// The doors of the administration, by name.
+pub(crate) const DOORS: [(&str, &str); 5] = [
+    ("acts", "/officer/administration"),
+    ("officers", "/officer/administration/officers"),
+    ("prices", "/officer/administration/prices"),
+    ("profiles", "/officer/administration/profiles"),
+    ("partners", "/officer/administration/partners"),
 ];
 
 impl Room {
@@ -209,6 +222,7 @@ fn told(page: &Page, done: &str) -> String {
     let known = [
         "approve", "return", "reject", "password", "totp", "confirm", "cancel", "execute", "abandon",
         "resend", "revoke", "suspend", "restore", "record", "key", "document", "submit", "withdraw",
+        "act-proposal", "act-urgent", "act-confirmation", "act-refusal", "act-withdrawal",
     ];
     if known.contains(&done) { page.o(&format!("done-{done}")) } else { String::new() }
 }
@@ -252,6 +266,7 @@ mod tests {
             must_change_password,
             must_enrol_totp: false,
             totp_enrolled: false,
+            recovery_codes_left: 0,
         };
         let rooms = |account: Account| account.rooms().map(|room| room.name).collect::<Vec<_>>();
         assert_eq!(rooms(account("revocation", false)), ["certificates"]);

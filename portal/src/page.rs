@@ -11,7 +11,7 @@ use config::texts::{amount, find, text, text_or};
 
 use crate::api::Failure;
 use crate::assets;
-use crate::officer::{Account, Room};
+use crate::officer::{Account, DOORS, Room};
 use crate::visitor::Visitor;
 
 /// Which scripts a page has.
@@ -123,6 +123,12 @@ impl Page {
         let path = self.place.split('?').next().unwrap_or_default();
         let rooms = self.officer.iter().flat_map(Account::rooms);
         rooms.map(|room| (room, self.o(&format!("room-{}", room.name)), room.holds(path))).collect()
+    }
+
+    /// The doors of the administration: name, path, and whether this page is behind it.
+    pub(crate) fn doors(&self) -> [(&'static str, &'static str, bool); 5] {
+        let place = self.place.split('?').next().unwrap_or_default();
+        DOORS.map(|(name, path)| (name, path, path == place))
     }
 
     /// The text of a name of the API: a state, a reason, a role.

@@ -132,3 +132,11 @@ fn every_name_of_an_application_has_its_text() {
         assert!(Language::ALL.into_iter().all(|language| find(language, &key, &[]).is_some()), "{key}");
     }
 }
+
+#[test]
+fn a_share_is_written_without_needless_digits() {
+    assert_eq!(percent(700), "7\u{a0}%");
+    assert_eq!(percent(750), "7,5\u{a0}%");
+    assert_eq!(percent(725), "7,25\u{a0}%");
+    assert_eq!(percent(1005), "10,05\u{a0}%");
+}

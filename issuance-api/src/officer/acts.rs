@@ -351,14 +351,14 @@ impl NewAct {
         let from = from.and_then(|day| {
             let read = parse_full_date(&day).ok();
             if read.is_none() {
-                objections.push(FieldError::new("/from", "not-a-date"));
+                objections.push(FieldError::new("/from", "not-a-day"));
             }
             read
         });
         let source = present(self.source, "/source", objections).and_then(|source| {
             text(source, "/source", SOURCE_MAX).map_err(|_| objections.push(FieldError::new("/source", "too-long"))).ok()
         });
-        let mut share = |objections: &mut Vec<FieldError>| {
+        let share = |objections: &mut Vec<FieldError>| {
             let points = present(self.basis_points, "/basis_points", objections)?;
             if !(0..=10_000).contains(&points) {
                 objections.push(FieldError::new("/basis_points", "out-of-range"));
@@ -520,3 +520,6 @@ fn carry_out(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

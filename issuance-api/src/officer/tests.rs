@@ -519,7 +519,10 @@ async fn an_enrolled_authenticator_is_asked_for_and_each_code_works_once() {
     let wrong = refused!(app, token, 422, "invalid-fields", confirm("1"));
     assert_eq!(wrong["errors"][0]["pointer"], "/code");
     let code = code_at(seconds);
-    assert_eq!(ask!(app, token, 200, confirm(&code))["totp_enrolled"], true);
+    let enrolled = ask!(app, token, 200, confirm(&code));
+    assert_eq!((&enrolled["totp_enrolled"], &enrolled["recovery_codes_left"]), (&json!(true), &json!(10)));
+    let codes: Vec<&str> =
+        enrolled["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
     ask!(app, token, 200, Ask::get("/api/v1/officer/audit"));
 
     sign_in(None).of(app).await.is_problem(401, "totp-required");
@@ -528,6 +531,19 @@ async fn an_enrolled_authenticator_is_asked_for_and_each_code_works_once() {
     sign_in(Some(&next)).of(app).await.is(201);
     sign_in(Some(&next)).of(app).await.is_problem(401, "sign-in-failed");
     refused!(app, token, 401, "totp-required", enrol(PASSWORD));
+
+    let recovered = sign_in(Some(&codes[3].to_uppercase().replace('-', " "))).of(app).await.is(201);
+    assert_eq!(recovered["recovery_codes_left"], 9);
+    sign_in(Some(codes[3])).of(app).await.is_problem(401, "sign-in-failed");
+    let renew = |password: &str, code: &str| {
+        let asked = json!({"password": password, "totp": code});
+        Ask::post("/api/v1/officer/totp/recovery-codes", &asked)
+    };
+    refused!(app, token, 401, "sign-in-failed", renew("wrong", codes[4]));
+    let renewed = ask!(app, token, 200, renew(PASSWORD, codes[4]));
+    assert_eq!(renewed["recovery_codes_left"], 10);
+    sign_in(Some(codes[5])).of(app).await.is_problem(401, "sign-in-failed");
+    sign_in(Some(renewed["recovery_codes"][0].as_str().unwrap())).of(app).await.is(201);
 }
 
 #[actix_web::test]

@@ -22,7 +22,8 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
         .route("/officer/account/password", web::post().to(change_password))
         .route("/officer/account/keys", web::post().to(choose_keys))
         .route("/officer/account/totp", web::post().to(enrol))
-        .route("/officer/account/totp/confirmation", web::post().to(confirm));
+        .route("/officer/account/totp/confirmation", web::post().to(confirm))
+        .route("/officer/account/recovery-codes", web::post().to(renew_codes));
 }
 
 #[derive(Template)]
@@ -34,6 +35,17 @@ struct AccountPage {
     password: Objections,
     totp: Objections,
     enrolment: Option<Enrolment>,
+    codes: Objections,
+    /// Told this once.
+    recovery_codes: Vec<String>,
+}
+
+/// Recovery codes that were just made.
+#[derive(Debug, Deserialize)]
+struct RecoveryCodes {
+    #[serde(flatten)]
+    account: Account,
+    recovery_codes: Vec<String>,
 }
 
 /// A secret that waits for the proof that an app has it.
@@ -59,7 +71,16 @@ impl AccountPage {
             password: Objections::default(),
             totp: Objections::default(),
             enrolment: None,
+            codes: Objections::default(),
+            recovery_codes: Vec::new(),
         }
+    }
+
+    /// The codes are told, and nothing is to be done first any more.
+    fn tell(&mut self, RecoveryCodes { account, recovery_codes }: RecoveryCodes) {
+        self.p.officer = Some(account.clone());
+        self.me = account;
+        self.recovery_codes = recovery_codes;
     }
 }
 
@@ -107,16 +128,31 @@ async fn enrol(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpResponse
 async fn confirm(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpResponse, Failure> {
     let code: String = fields.get("code").chars().filter(char::is_ascii_digit).collect();
     let proof = json!({"enrolment": fields.get("enrolment"), "code": code});
-    match desk.post("/api/v1/officer/totp/confirmation").json(&proof).done().await {
-        Ok(()) => Ok(see("/officer/account?done=totp")),
+    let mut page = AccountPage::of(&desk);
+    match desk.post("/api/v1/officer/totp/confirmation").json(&proof).read().await {
+        Ok(codes) => {
+            page.tell(codes);
+            page.done = told(&page.p, "totp");
+            show(&desk.visitor, &page)
+        }
         Err(failure) => {
-            let mut page = AccountPage::of(&desk);
             page.totp = refused(failure)?;
             // An enrolment that has expired is of no more use; another one is begun.
             page.enrolment = page.totp.on("enrolment").is_empty().then(|| Enrolment::again(&fields));
             show(&desk.visitor, &page)
         }
     }
+}
+
+async fn renew_codes(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpResponse, Failure> {
+    let mut page = AccountPage::of(&desk);
+    let mut asked = fields.object(&["totp"]);
+    asked.insert("password".to_owned(), fields.verbatim("password").into());
+    match desk.post("/api/v1/officer/totp/recovery-codes").json(&asked).read().await {
+        Ok(codes) => page.tell(codes),
+        Err(failure) => page.codes = refused(failure)?,
+    }
+    show(&desk.visitor, &page)
 }
 
 impl Enrolment {

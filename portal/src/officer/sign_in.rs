@@ -56,7 +56,8 @@ async fn signed_in(
     let visitor = visitor.stranger();
     let mut said = fields.object(&["login"]);
     said.insert("password".to_owned(), fields.verbatim("password").into());
-    let code: String = fields.get("totp").chars().filter(char::is_ascii_digit).collect();
+    // A recovery code has letters too.
+    let code: String = fields.get("totp").chars().filter(char::is_ascii_alphanumeric).collect();
     if !code.is_empty() {
         said.insert("totp".to_owned(), code.into());
     }

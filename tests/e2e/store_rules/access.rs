@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use ca_core::Timestamp;
+use ca_core::administration::{Act, ActState};
 use store::idempotency::{self, Answer, Known};
 use store::phone_verifications::{self, PhoneVerification};
 use store::sessions::{self, Session, SessionKind};
-use store::{StoreError, captchas, officers};
+use store::officers::SecondFactor;
+use store::{StoreError, acts, captchas, officers};
 
 use super::stage::{Ground, HOUR, at_once, later, now};
 use crate::stack::Database;
@@ -22,6 +24,8 @@ on_both_databases!(
     an_idempotency_key_remembers_its_request_and_its_answer,
     every_wrong_password_is_counted_however_many_come_at_once,
     a_totp_step_is_used_once,
+    a_recovery_code_is_used_once_however_many_try_at_once,
+    an_act_is_decided_once_and_by_another,
 );
 
 const TOKEN: [u8; 32] = [1; 32];
@@ -155,15 +159,52 @@ fn every_wrong_password_is_counted_however_many_come_at_once(kind: Database) {
     assert_eq!((account().failed_attempts, account().locked_until), (4, None));
     fail(now());
     assert_eq!(account().locked_until, Some(now().plus(HOUR)));
-    ground.write(|c| officers::signed_in(c, "reviewer", None, now()));
+    ground.write(|c| officers::signed_in(c, "reviewer", SecondFactor::None, now()));
     assert_eq!((account().failed_attempts, account().locked_until), (0, None));
 }
 
 fn a_totp_step_is_used_once(kind: Database) {
     let ground = Ground::new(kind);
-    let sign_in = |step| ground.store.write(|c| officers::signed_in(c, "reviewer", Some(step), now()));
+    let sign_in = |step| ground.store.write(|c| officers::signed_in(c, "reviewer", SecondFactor::Totp(step), now()));
     let outcomes = at_once(6, |_| sign_in(7));
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     assert!(matches!(sign_in(6), Err(StoreError::Conflict(_))), "nor an earlier one");
     sign_in(8).expect("the next");
+}
+
+fn a_recovery_code_is_used_once_however_many_try_at_once(kind: Database) {
+    let ground = Ground::new(kind);
+    ground.write(|c| officers::set_recovery_codes(c, "reviewer", &[[1; 32], [2; 32]], now()));
+    let sign_in = |code| {
+        ground.store.write(|c| officers::signed_in(c, "reviewer", SecondFactor::RecoveryCode([code; 32]), now()))
+    };
+    let used = at_once(8, |_| sign_in(1));
+    assert_eq!(used.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert!(matches!(sign_in(3), Err(StoreError::Conflict(_))), "never one");
+    assert_eq!(ground.read(|c| officers::recovery_codes_left(c, "reviewer")), 1);
+    ground.write(|c| officers::set_recovery_codes(c, "reviewer", &[[4; 32]], now()));
+    assert!(matches!(sign_in(2), Err(StoreError::Conflict(_))), "replaced");
+    assert!(sign_in(4).is_ok());
+}
+
+fn an_act_is_decided_once_and_by_another(kind: Database) {
+    let ground = Ground::new(kind);
+    let act = Act::PartnerRestoration { partner: "bank".to_owned() };
+    let propose = || ground.store.write(|c| acts::propose(c, &act, "a test", "first", now()));
+    let proposed = propose().expect("it is the first");
+    assert!(matches!(propose(), Err(StoreError::Conflict(_))), "one at a time");
+    let decide = |login: &str, state| {
+        ground.store.write(|c| acts::decide(c, &proposed.id, state, login, None, now()))
+    };
+    assert!(matches!(decide("first", ActState::InForce), Err(StoreError::Conflict(_))), "one's own");
+    assert!(matches!(decide("second", ActState::Withdrawn), Err(StoreError::Conflict(_))), "another's");
+    let decided = at_once(8, |n| decide(&format!("second{n}"), ActState::InForce).expect("it may"));
+    assert_eq!(decided.iter().flatten().count(), 1);
+    let rule = ground.store.write(|c| {
+        c.batch_execute("UPDATE acts SET decided_by = proposed_by").map_err(StoreError::from)
+    });
+    assert!(rule.is_err(), "the database itself knows that nobody decides on their own proposal");
+    let suspension = Act::PartnerSuspension { partner: "bank".to_owned() };
+    ground.write(|c| acts::propose(c, &suspension, "a test", "first", now()));
+    assert!(ground.read(|c| acts::is_suspended(c, "bank")) && !ground.read(|c| acts::is_suspended(c, "other")));
 }
