@@ -200,6 +200,9 @@ test('an officer enrols an authenticator, and needs it from then on', async () =
   const secret = await page.inputValue('input[name=secret]');
   await page.fill('#code', totp(secret, 0));
   await page.click('form[action$=confirmation] button');
+  const codes = await page.locator('.codes code').allTextContents();
+  assert.equal(codes.length, 10);
+  await show(page, '14-recovery-codes');
   await page.click('.leave button');
   await page.goto(`${muhr.url}/officer/sign-in`);
   await show(page, '01-sign-in');
@@ -212,7 +215,76 @@ test('an officer enrols an authenticator, and needs it from then on', async () =
   await page.fill('#totp', totp(secret, 30));
   await page.click('main form button');
   await page.waitForURL(url => !url.pathname.endsWith('/sign-in'));
+  await page.click('.leave button');
+
+  // The phone is lost.
+  await page.goto(`${muhr.url}/officer/sign-in`);
+  await page.fill('#login', 'auditor');
+  await page.fill('#password', muhr.officers.auditor);
+  await page.fill('#totp', codes[6].toUpperCase());
+  await page.click('main form button');
+  await page.waitForURL(url => !url.pathname.endsWith('/sign-in'));
+  await page.goto(`${muhr.url}/officer/account`);
+  assert.match(await page.textContent('#codes-title + p'), /\b9\b/);
   await close();
+});
+
+test('two administrators hire an officer, change a price and stop a partner', async () => {
+  const first = await signIn('admin');
+  const second = await signIn('admin2');
+  const place = path => `${muhr.url}/officer/administration${path}`;
+  await first.page.goto(place('/officers'));
+  await show(first.page, '15-officers');
+  await first.page.fill('#add-login', 'Not a login');
+  await first.page.fill('#reason-add', 'Yangi xodim');
+  await first.page.click('section form button');
+  assert.match(await first.page.textContent('#add-login-wrong'), /small Latin letters/);
+  assert.equal(await first.page.inputValue('#reason-add'), 'Yangi xodim', 'what was typed stays');
+  await first.page.fill('#add-login', 'yangi.xodim');
+  await first.page.selectOption('#add-role', 'registrar');
+  await first.page.click('section form button');
+  await first.page.waitForSelector('.note.good');
+  assert.equal(await first.page.locator('form[action$=confirmation]').count(), 0, 'nobody decides on their own proposal');
+
+  await first.page.goto(place('/prices'));
+  await first.page.click('details:has(#som) summary, details:has([name=som]) summary');
+  await show(first.page, '16-prices');
+  await first.page.fill('[name=som]', '450 000');
+  await first.page.fill('#from-bhm', '2020-01-01', { force: true });
+  await first.page.fill('#source-bhm', 'A decree of the future');
+  await first.page.fill('#reason-bhm', 'The base amount rises');
+  await first.page.$eval('#from-bhm', input => input.removeAttribute('min'));
+  await first.page.click('details:has([name=som]) button');
+  assert.match(await first.page.textContent('#from-bhm-wrong'), /after today/);
+  assert.equal(await first.page.inputValue('[name=som]'), '450 000');
+  await first.page.fill('#from-bhm', '2099-01-01');
+  await first.page.click('details:has([name=som]) button');
+  await first.page.waitForSelector('.note.good');
+
+  await second.page.goto(place(''));
+  await show(second.page, '17-proposals');
+  await second.page.click('li:has-text("yangi.xodim") form[action$=confirmation] button');
+  const password = await second.page.textContent('code.secret');
+  await show(second.page, '18-one-time-password');
+  await second.page.click('li:has-text("450") form[action$=confirmation] button');
+  await second.page.waitForSelector('.note.good');
+  await second.page.goto(place('/prices'));
+  assert.match(await second.page.textContent('tr:has-text("2099-01-01")'), /450.000/);
+  await second.page.goto(place('/profiles'));
+  await show(second.page, '19-profiles');
+  await second.page.goto(place('/partners'));
+  await show(second.page, '20-partners');
+  await second.page.click('tr summary');
+  await second.page.fill('tr input[name=reason]', 'Its key was lost');
+  await second.page.click('tr form button');
+  await second.page.goto(place('/partners'));
+  await second.page.waitForSelector('.state.revoked');
+
+  muhr.officers['yangi.xodim'] = password;
+  const hired = await signIn('yangi.xodim');
+  await hired.page.goto(`${muhr.url}/officer/register`);
+  await hired.page.waitForSelector('main form');
+  for (const visitor of [first, second, hired]) await visitor.close();
 });
 
 /** RFC 6238, as an authenticator computes it. */
