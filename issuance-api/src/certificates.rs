@@ -83,6 +83,8 @@ pub(crate) struct RevocationForm {
     /// Since when the key is suspected, if known; not in the future.
     #[schema(value_type = Option<String>, format = DateTime)]
     invalidity_date: Option<Timestamp>,
+    /// The holder's PINFL: whoever has the phone and does not know it is told so. The portal always asks for it.
+    pinfl: Option<String>,
 }
 
 /// A command without arguments.
@@ -181,7 +183,8 @@ pub(crate) async fn revoke(
         Problem::field("/reason", if named_reason.is_empty() { "required" } else { "reason-unknown" })
     })?;
     let change = Change::Revoke { reason, invalidity_date: form.invalidity_date };
-    apply(&context, &request, acting, named(&serial)?, change).await
+    let pinfl = form.pinfl.map(|pinfl| pinfl.trim().to_owned());
+    apply(&context, &request, acting, named(&serial)?, change, pinfl).await
 }
 
 /// Suspend (certificateHold)
@@ -200,7 +203,7 @@ pub(crate) async fn suspend(
     serial: web::Path<String>,
     Then(acting, Json(NoArguments {})): Then<Acting, Json<NoArguments>>,
 ) -> Result<HttpResponse, Problem> {
-    apply(&context, &request, acting, named(&serial)?, Change::Suspend).await
+    apply(&context, &request, acting, named(&serial)?, Change::Suspend, None).await
 }
 
 /// End a suspension
@@ -221,7 +224,7 @@ pub(crate) async fn restore(
     serial: web::Path<String>,
     Then(acting, Json(NoArguments {})): Then<Acting, Json<NoArguments>>,
 ) -> Result<HttpResponse, Problem> {
-    apply(&context, &request, acting, named(&serial)?, Change::Restore).await
+    apply(&context, &request, acting, named(&serial)?, Change::Restore, None).await
 }
 
 /// What is not the name of a serial is not there.
@@ -236,12 +239,19 @@ async fn apply(
     acting: Acting,
     serial: SerialNumber,
     change: Change,
+    pinfl: Option<String>,
 ) -> Result<HttpResponse, Problem> {
     let now = Reader::of(context, request).now;
     let view = context
         .decide(move |connection| {
             let stored = certificates::find(connection, &serial)?;
             let requester = requester(connection, &acting, &stored)?;
+            if let Some(said) = &pinfl {
+                let holder = certificates::holder(connection, &serial)?;
+                if holder.is_none_or(|(_, pinfl)| pinfl != *said) {
+                    return Err(Problem::field("/pinfl", "pinfl-not-holders"));
+                }
+            }
             let to = decide(stored.status, stored.certificate.not_after, change, requester, now)?;
             certificates::change_status(connection, &stored, to, &acting.actor().to_string(), now)?;
             Ok(CertificateView::of(&StoredCertificate { status: to, ..stored }, true, true, now))
@@ -272,7 +282,7 @@ fn requester(
 }
 
 fn is_holder(connection: &mut Connection, serial: &SerialNumber, phone: &str) -> Result<bool, Problem> {
-    Ok(certificates::holder_phone(connection, serial)?.as_deref() == Some(phone))
+    Ok(certificates::holder(connection, serial)?.is_some_and(|(holder, _)| holder == phone))
 }
 
 /// What is searched, by what it looks like.

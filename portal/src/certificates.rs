@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::Portal;
 use crate::api::{Failure, List};
-use crate::form::{Objections, Posted};
+use crate::form::{Fields, Objections, Posted};
 use crate::page::{Page, see, show};
 use crate::record::{Application, segment};
 use crate::visitor::Visitor;
@@ -84,6 +84,8 @@ struct CertificatePage {
     c: Certificate,
     /// The visitor's own.
     mine: bool,
+    /// What was typed before it was refused.
+    fields: Fields,
     objections: Objections,
     reasons: [&'static str; 5],
 }
@@ -141,20 +143,21 @@ async fn certificate(
     visitor: Visitor,
     serial: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    certificate_page(&portal, &visitor, &serial, Objections::default()).await
+    certificate_page(&portal, &visitor, &serial, Fields::default(), Objections::default()).await
 }
 
 async fn certificate_page(
     portal: &Portal,
     visitor: &Visitor,
     name: &str,
+    fields: Fields,
     objections: Objections,
 ) -> Result<HttpResponse, Failure> {
     let path = format!("/api/v1/certificates/{}", segment(&serial(name)));
     let c: Certificate = portal.api.get(visitor, &path).read().await?;
     let mine = mine(portal, visitor).await?;
     let mine = mine.iter().filter_map(|a| a.certificate.as_ref()).any(|own| own.serial == c.serial);
-    show(visitor, &CertificatePage { p: portal.page(visitor), c, mine, objections, reasons: REASONS })
+    show(visitor, &CertificatePage { p: portal.page(visitor), c, mine, fields, objections, reasons: REASONS })
 }
 
 /// The visitor's applications that have a certificate, newest first; none without a sign-in.
@@ -172,29 +175,32 @@ async fn revoke(
     serial: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let path = format!("/api/v1/certificates/{}/revocation", segment(&serial));
-    let asked = portal.api.post(&visitor, &path).json(&json!({"reason": fields.get("reason")}));
-    changed(&portal, &visitor, &serial, asked.done().await).await
+    let asked = portal.api.post(&visitor, &path);
+    let asked = asked.json(&json!({"reason": fields.get("reason"), "pinfl": fields.get("pinfl")}));
+    let outcome = asked.done().await;
+    changed(&portal, &visitor, &serial, fields, outcome).await
 }
 
 async fn suspend(
     portal: web::Data<Portal>,
-    Posted { visitor, .. }: Posted,
+    Posted { visitor, fields }: Posted,
     serial: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let path = format!("/api/v1/certificates/{}/suspension", segment(&serial));
     let asked = portal.api.post(&visitor, &path).done().await;
-    changed(&portal, &visitor, &serial, asked).await
+    changed(&portal, &visitor, &serial, fields, asked).await
 }
 
 async fn changed(
     portal: &Portal,
     visitor: &Visitor,
     serial: &str,
+    fields: Fields,
     outcome: Result<(), Failure>,
 ) -> Result<HttpResponse, Failure> {
     match outcome {
         Ok(()) => Ok(see(&format!("/certificates/{}", segment(serial)))),
-        Err(failure) => certificate_page(portal, visitor, serial, Objections::answerable(failure)?).await,
+        Err(failure) => certificate_page(portal, visitor, serial, fields, Objections::answerable(failure)?).await,
     }
 }
 

@@ -290,18 +290,18 @@ pub fn of_applications(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The phone that applied for this certificate: its holder's.
+/// Who holds a certificate: the phone that applied, and the person's PINFL. None for one of the CA's own.
 ///
 /// # Errors
 /// The database's.
-pub fn holder_phone(
+pub fn holder(
     connection: &mut Connection,
     serial: &SerialNumber,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<(String, String)>, StoreError> {
     Ok(certificates::table
         .inner_join(applications::table)
         .filter(certificates::serial.eq(serial.as_bytes()))
-        .select(applications::phone)
+        .select((applications::phone, applications::pinfl))
         .first(connection)
         .optional()?)
 }

@@ -35,3 +35,4 @@ warning-stir-check-digit = The STIR may be mistyped: its check digit is unusual.
 warning-stir-kind = The STIR starts like that of another kind of taxpayer. Compare it with the document.
 field-benefit-unknown = There is no such benefit today.
 field-benefit-not-covered = This benefit is not for such a subject or not for this district.
+field-pinfl-not-holders = This is not the PINFL of the certificate’s holder.

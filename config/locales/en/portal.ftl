@@ -298,3 +298,4 @@ portal-signer = Signed by
 portal-signed-at = Signed at
 portal-signed-at-hint = by the signer's own clock
 portal-judged-at = Certificate judged at
+portal-revoke-pinfl = The holder’s, so that nobody who merely has the phone ends the certificate.

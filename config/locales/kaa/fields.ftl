@@ -35,3 +35,4 @@ warning-stir-check-digit = STIR da qáte bolıwı múmkin: qadaǵalaw cifrı ád
 warning-stir-kind = STIR basqa túrdegi salıq tólewshinikindey baslanadı. Hújjet penen salıstırıń.
 field-benefit-unknown = Búgin bunday jeńillik joq.
 field-benefit-not-covered = Bul jeńillik bunday arza beriwshige yamasa bul rayonǵa tiyisli emes.
+field-pinfl-not-holders = Bul sertifikat iyesiniń JSHSHIR nomeri emes.

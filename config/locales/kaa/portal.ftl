@@ -298,3 +298,4 @@ portal-signer = Kim imzalaǵan
 portal-signed-at = Imzalanǵan waqtı
 portal-signed-at-hint = imzalawshınıń óz saatı boyınsha
 portal-judged-at = Sertifikat qaysı waqıtqa qarap
+portal-revoke-pinfl = Sertifikat iyesiniki: sonda telefondı qolǵa kirgizgen adam onı biykar ete almaydı.

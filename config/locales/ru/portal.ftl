@@ -298,3 +298,4 @@ portal-signer = Кто подписал
 portal-signed-at = Подписано
 portal-signed-at-hint = по часам подписавшего
 portal-judged-at = Сертификат проверен на
+portal-revoke-pinfl = Владельца: чтобы сертификат не мог прекратить тот, у кого оказался только телефон.

@@ -35,3 +35,4 @@ warning-stir-check-digit = STIRda xato boʻlishi mumkin: nazorat raqami odatdagi
 warning-stir-kind = STIR boshqa turdagi soliq toʻlovchinikidek boshlanadi. Hujjat bilan solishtiring.
 field-benefit-unknown = Bugun bunday imtiyoz yoʻq.
 field-benefit-not-covered = Bu imtiyoz bunday arizachiga yoki bu tumanga tegishli emas.
+field-pinfl-not-holders = Bu sertifikat egasining JSHSHIR raqami emas.

@@ -298,3 +298,4 @@ portal-signer = Kim imzolagan
 portal-signed-at = Imzolangan vaqti
 portal-signed-at-hint = imzolovchining oʻz soati boʻyicha
 portal-judged-at = Sertifikat qaysi paytga koʻra
+portal-revoke-pinfl = Sertifikat egasiniki: shunda telefonni qoʻlga kiritgan kishi uni bekor qila olmaydi.

@@ -406,7 +406,11 @@ async fn the_status_of_a_certificate_is_its_holders_and_the_revocation_officers(
     let future = json!({"reason": "keyCompromise", "invalidity_date": "2099-01-01T00:00:00Z"});
     let refused = refused!(app, token, 422, "invalid-fields", change("revocation", &future));
     assert_eq!(refused["errors"][0]["pointer"], "/invalidity_date");
-    let revoked = ask!(app, token, 200, change("revocation", &json!({"reason": "keyCompromise"})));
+    let of_another = json!({"reason": "keyCompromise", "pinfl": "31506801234561"});
+    let refused = refused!(app, token, 422, "invalid-fields", change("revocation", &of_another));
+    assert_eq!(refused["errors"][0]["rule"], "pinfl-not-holders");
+    let of_holder = json!({"reason": "keyCompromise", "pinfl": "31506801234560"});
+    let revoked = ask!(app, token, 200, change("revocation", &of_holder));
     assert_eq!((&revoked["status"], &revoked["reason"]), (&json!("revoked"), &json!("keyCompromise")));
     assert_eq!(Ask::get(path).of(app).await.is(200)["revoked_at"], revoked["revoked_at"]);
     for verb in ["suspension", "restoration"] {
