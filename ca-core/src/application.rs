@@ -354,6 +354,9 @@ pub struct Facts {
     pub paid: bool,
     /// The kinds of documents that are stored.
     pub documents: Vec<DocumentKind>,
+    /// The statement is signed with the key of the holder's valid certificate, which is renewed: whoever was identified
+    /// for that one has shown who they are.
+    pub renewal_signed: bool,
 }
 
 /// An application as decisions see it.
@@ -428,8 +431,13 @@ impl Application {
             (Fact::Offer, self.facts.offer_accepted),
             (Fact::Csr, self.facts.csr),
             (Fact::Payment, self.facts.paid),
-            (Fact::Photo, has(DocumentKind::Photo)),
-            (Fact::Selfie, has(DocumentKind::Selfie) || self.channel == Channel::ServiceCenter),
+            (Fact::Photo, has(DocumentKind::Photo) || self.facts.renewal_signed),
+            (
+                Fact::Selfie,
+                has(DocumentKind::Selfie)
+                    || self.channel == Channel::ServiceCenter
+                    || self.facts.renewal_signed,
+            ),
             (Fact::PowerOfAttorney, has(DocumentKind::PowerOfAttorney) || !self.subject.representative()),
         ]
         .into_iter()

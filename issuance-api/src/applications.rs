@@ -6,6 +6,7 @@ pub(crate) mod documents;
 pub(crate) mod form;
 pub(crate) mod invoice;
 pub(crate) mod receipt;
+pub(crate) mod renewal;
 pub(crate) mod submission;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     .configure(invoice::configure)
     .configure(submission::configure)
     .configure(receipt::configure)
+    .configure(renewal::configure)
     .configure(certificate::configure);
 }
 

@@ -50,6 +50,7 @@ pub enum Kind {
     PaymentNotOpen,
     ReceiptAlreadyRecorded,
     RefundNotDue,
+    NotRenewable,
     OwnAct,
     ActNotOpen,
     PartnerSuspended,
@@ -63,7 +64,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its slug and status.
-    pub const ALL: [(Self, &'static str, u16); 44] = [
+    pub const ALL: [(Self, &'static str, u16); 45] = [
         (Self::MalformedRequest, "malformed-request", 400),
         (Self::InvalidFields, "invalid-fields", 422),
         (Self::UnsupportedMediaType, "unsupported-media-type", 415),
@@ -99,6 +100,7 @@ impl Kind {
         (Self::PaymentNotOpen, "payment-not-open", 409),
         (Self::ReceiptAlreadyRecorded, "receipt-already-recorded", 409),
         (Self::RefundNotDue, "refund-not-due", 409),
+        (Self::NotRenewable, "not-renewable", 409),
         (Self::OwnAct, "own-act", 403),
         (Self::ActNotOpen, "act-not-open", 409),
         (Self::PartnerSuspended, "partner-suspended", 403),

@@ -32,6 +32,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .route(&step("review"), web::get().to(review))
         .route(&step("review"), web::post().to(submitted))
         .route(&step("statement"), web::get().to(statement))
+        .route(&step("renewal"), web::post().to(signed_renewal))
         .route(&step("withdrawal"), web::post().to(withdrawn))
         .route(&step("receipt"), web::get().to(receipt))
         .route(&step("receipt"), web::post().to(received))
@@ -269,10 +270,28 @@ async fn documents(
 ) -> Result<HttpResponse, Failure> {
     match draft(&portal, &visitor, &id).await? {
         Ok(a) => {
-            let (p, refused, objections) = (portal.page(&visitor), String::new(), Objections::default());
+            let (p, refused, objections) =
+                (portal.page(&visitor).with_keys(), String::new(), Objections::default());
             show(&visitor, &DocumentsPage { p, a, refused, objections })
         }
         Err(response) => Ok(response),
+    }
+}
+
+/// The statement, signed with the key of the certificate that is renewed, takes the place of the pictures.
+async fn signed_renewal(
+    portal: web::Data<Portal>,
+    Posted { visitor, fields }: Posted,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let call = portal.api.put(&visitor, &call_of(&id, "renewal")).json(&fields.object(&["statement_cms"]));
+    match call.read::<Application>().await {
+        Ok(a) => Ok(see(&format!("/applications/{}/{}", a.id, a.next_step()))),
+        Err(failure) => {
+            let (refused, objections) = ("renewal".to_owned(), Objections::answerable(failure)?);
+            let a = application(&portal.api, &visitor, &id).await?;
+            show(&visitor, &DocumentsPage { p: portal.page(&visitor).with_keys(), a, refused, objections })
+        }
     }
 }
 
@@ -305,7 +324,7 @@ async fn uploaded(
         Err(failure) => {
             let objections = Objections::answerable(failure)?;
             let a = application(&portal.api, &visitor, &id).await?;
-            show(&visitor, &DocumentsPage { p: portal.page(&visitor), a, refused: kind, objections })
+            show(&visitor, &DocumentsPage { p: portal.page(&visitor).with_keys(), a, refused: kind, objections })
         }
     }
 }

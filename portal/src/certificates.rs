@@ -22,6 +22,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .route("/certificates/{serial}", web::get().to(certificate))
         .route("/certificates/{serial}/revocation", web::post().to(revoke))
         .route("/certificates/{serial}/suspension", web::post().to(suspend))
+        .route("/certificates/{serial}/renewal", web::post().to(renew))
         .route("/revoke", web::get().to(lost))
         .route("/password", web::get().to(password));
 }
@@ -201,6 +202,23 @@ async fn changed(
     match outcome {
         Ok(()) => Ok(see(&format!("/certificates/{}", segment(serial)))),
         Err(failure) => certificate_page(portal, visitor, serial, fields, Objections::answerable(failure)?).await,
+    }
+}
+
+/// A draft with what is known; its first step is the new key.
+async fn renew(
+    portal: web::Data<Portal>,
+    Posted { visitor, fields }: Posted,
+    serial: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let path = format!("/api/v1/certificates/{}/renewal", segment(&serial));
+    let call = portal.api.post(&visitor, &path).idempotent(fields.get("csrf"));
+    let call = call.json(&json!({"offer_accepted": fields.get("offer_accepted") == "on"}));
+    match call.read::<Application>().await {
+        Ok(a) => Ok(see(&format!("/applications/{}/{}", a.id, a.next_step()))),
+        Err(failure) => {
+            certificate_page(&portal, &visitor, &serial, fields, Objections::answerable(failure)?).await
+        }
     }
 }
 

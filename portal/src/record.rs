@@ -23,6 +23,7 @@ pub(crate) struct Application {
     pub(crate) refusal: Option<Refusal>,
     pub(crate) certificate: Option<Certified>,
     pub(crate) received_at: Option<Timestamp>,
+    pub(crate) renewal: Option<Renewal>,
     #[serde(default)]
     pub(crate) warnings: Vec<Warning>,
     #[serde(default)]
@@ -67,6 +68,17 @@ pub(crate) struct Certified {
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
     pub(crate) status: String,
+}
+
+/// The certificate that an application renews.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Renewal {
+    pub(crate) serial: String,
+    pub(crate) status: String,
+    /// The application it was issued for: its key may be in this browser.
+    #[serde(default)]
+    pub(crate) application: String,
+    pub(crate) signed_at: Option<Timestamp>,
 }
 
 /// What is to be looked at twice.
@@ -145,7 +157,9 @@ impl Application {
 
     /// The kinds of documents it has or needs, in the order people are asked for them.
     pub(crate) fn document_kinds(&self) -> Vec<&'static str> {
-        let wanted = |kind: &&'static str| self.lacks(kind) || self.document(kind).is_some();
+        // Whoever has signed a renewal may still be asked for a picture.
+        let picture = |kind: &str| self.renewal.is_some() && kind != "power-of-attorney";
+        let wanted = |kind: &&'static str| self.lacks(kind) || self.document(kind).is_some() || picture(kind);
         ["photo", "selfie", "power-of-attorney"].into_iter().filter(wanted).collect()
     }
 

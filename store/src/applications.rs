@@ -11,7 +11,7 @@ use crate::database::Connection;
 use crate::error::StoreError;
 use crate::jobs::{JobKind, NewJob};
 use crate::schema::{application_events, applications, documents, invoices};
-use crate::{Page, audit, jobs, messages};
+use crate::{Page, audit, jobs, messages, renewals};
 
 /// An application to be created, as a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -303,6 +303,7 @@ fn with_facts(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<StoredA
         .filter(invoices::state.eq("paid"))
         .select(invoices::application_id)
         .load(connection)?;
+    let renewed = renewals::signed(connection, &rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>())?;
     rows.into_iter()
         .map(|row| {
             let kinds = there.iter().filter(|(id, _)| *id == row.id);
@@ -310,6 +311,7 @@ fn with_facts(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<StoredA
                 offer_accepted: row.offer_accepted_at.is_some(),
                 csr: row.csr.is_some(),
                 paid: paid.contains(&row.id),
+                renewal_signed: renewed.contains(&row.id),
                 documents: kinds.filter_map(|(_, kind)| kind.parse::<DocumentKind>().ok()).collect(),
             };
             stored(row, facts)
@@ -371,6 +373,8 @@ pub fn set_csr(
     if changed == 0 {
         return Err(StoreError::Conflict("application state".to_owned()));
     }
+    // The statement names the key.
+    renewals::forget_signature(connection, id)?;
     let entry = audit::Entry {
         at: now,
         actor: actor.to_owned(),

@@ -263,6 +263,14 @@ pub fn find(connection: &mut Connection, serial: &SerialNumber) -> Result<Stored
     row.try_into()
 }
 
+/// The certificate with this key of its page.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub(crate) fn by_id(connection: &mut Connection, id: i64) -> Result<StoredCertificate, StoreError> {
+    certificates::table.find(id).select(Row::as_select()).first::<Row>(connection)?.try_into()
+}
+
 /// The certificate that answers an application, if it has been signed.
 ///
 /// # Errors

@@ -33,6 +33,7 @@ pub mod receipts;
 pub mod reconciliations;
 pub mod refunds;
 pub mod reminders;
+pub mod renewals;
 pub mod responders;
 mod schema;
 pub mod seen_signatures;

@@ -453,6 +453,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    renewals (application_id) {
+        application_id -> Text,
+        certificate_id -> BigInt,
+        statement_cms -> Nullable<Binary>,
+        signed_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(certificates -> applications (application_id));
 diesel::joinable!(payments -> invoices (invoice_id));
 diesel::joinable!(refunds -> invoices (invoice_id));

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { code, inspect, judge, languages, officer, pinfl, solve, stage, visit } from './stage.mjs';
+import { SEND, begin, makeKey, payAndShow } from './people.mjs';
 
 let muhr;
 before(async () => { muhr = await stage(); });
@@ -194,6 +195,70 @@ function opensAsKeyFile(octets, number) {
   judge('openssl', 'cms', '-sign', '-binary', '-in', join(muhr.folder, 'text'), '-signer', opened, '-inkey', opened, '-outform', 'DER', '-out', signed);
   judge('openssl', 'cms', '-verify', '-binary', '-inform', 'DER', '-in', signed, '-content', join(muhr.folder, 'text'), '-CAfile', opened, '-purpose', 'any', '-out', join(muhr.folder, 'out'));
 }
+
+test('a certificate is renewed: the present key signs in place of the pictures', async () => {
+  const { page, complaints, close } = await visit(muhr, { locale: 'en' });
+  await page.addInitScript(drive);
+  const number = pinfl(140);
+  const approved = async id => {
+    await officer(muhr, 'reviewer', `applications/${id}/approval`);
+    await page.goto(`${muhr.url}/applications/${id}`);
+    for (let tries = 0; tries < 50 && !(await page.$('[data-task=save-key]')); tries += 1) {
+      await page.waitForTimeout(200);
+      await page.reload();
+    }
+  };
+  const save = async secret => {
+    await page.fill('[data-task=save-key] [data-password]', secret);
+    await page.click('[data-task=save-key] button.button:not([type])');
+    await page.waitForSelector('[data-task=save-key] [data-status].good');
+  };
+  const submit = async secret => {
+    await page.waitForURL(/\/review$/);
+    await page.fill('[data-password]', secret);
+    await page.click(SEND);
+    await page.waitForURL(url => /\/applications\/[^/]+$/.test(url.pathname));
+  };
+  const first = await begin(muhr, page, { number, phone: '901234540' });
+  await page.click('[data-pick-folder]');
+  await makeKey(page, password);
+  await payAndShow(muhr, page);
+  await submit(password);
+  await approved(first);
+  await save(password);
+  await page.click('.issued dl a');
+  const present = page.url();
+
+  const secret = 'Yangi-2027 parol';
+  await page.check('form[action$=renewal] input[type=checkbox]');
+  await page.click('form[action$=renewal] button');
+  await page.waitForURL(/\/key$/);
+  const second = /applications\/([^/]+)\/key/.exec(page.url())[1];
+  assert.notEqual(second, first);
+  await page.click('[data-pick-folder]');
+  await makeKey(page, secret);
+  await page.waitForURL(/\/payment$/);
+  await page.click('form[action$=play] button');
+  await page.waitForSelector('#payment-state .good');
+  await page.click('main > .actions .button');
+  await page.waitForURL(/\/documents$/);
+  await show(page, '20-renewal', 'en');
+  await page.fill('#renewal-password', secret);
+  await page.click('#renewal form button');
+  await page.waitForSelector('#renewal [data-status].bad');
+  await page.fill('#renewal-password', password);
+  await page.click('#renewal form button');
+  await submit(secret);
+  await approved(second);
+  await save(secret);
+  assert.deepEqual((await dskeys(page)).names, [`DS${number}0001.pfx`, `DS${number}0002.pfx`]);
+  await page.click('.issued dl a');
+  assert.notEqual(page.url(), present);
+  await page.goto(present);
+  assert.match(await page.textContent('h1'), /Valid|valid/, 'the certificate before stays valid until its end');
+  assert.deepEqual(complaints, []);
+  await close();
+});
 
 test('a signed document is checked by anybody, and a changed one is not believed', async () => {
   const { page, complaints, close } = await visit(muhr, { locale: 'en' });

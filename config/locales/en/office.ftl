@@ -385,3 +385,7 @@ office-partner-today = Applications today
 office-partner-per-minute = Requests a minute
 office-partner-active = active
 office-partner-suspended = suspended
+office-renewal = Renews
+office-renewal-signed = The statement is signed with that certificate’s key, { $moment }; so no pictures are asked for.
+office-renewal-unsigned = Not signed with that certificate’s key.
+office-renewal-before = The application before

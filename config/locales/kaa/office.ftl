@@ -385,3 +385,7 @@ office-partner-today = Búgingi arzalar
 office-partner-per-minute = Minutına soraw
 office-partner-active = aktiv
 office-partner-suspended = toqtatılǵan
+office-renewal = Uzaytılıp atırǵan sertifikat:
+office-renewal-signed = Bayanat sol sertifikat gilti menen imzalanǵan, { $moment }; sonlıqtan súwretler soralmaydı.
+office-renewal-unsigned = Sol sertifikat gilti menen imzalanbaǵan.
+office-renewal-before = Aldıńǵı arza

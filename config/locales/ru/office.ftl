@@ -385,3 +385,7 @@ office-partner-today = Заявлений сегодня
 office-partner-per-minute = Запросов в минуту
 office-partner-active = действует
 office-partner-suspended = приостановлен
+office-renewal = Продлевается
+office-renewal-signed = Заявление подписано ключом этого сертификата, { $moment }; поэтому фотографии не требуются.
+office-renewal-unsigned = Ключом этого сертификата не подписано.
+office-renewal-before = Прежнее заявление

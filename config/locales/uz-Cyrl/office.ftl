@@ -385,3 +385,7 @@ office-partner-today = Бугунги аризалар
 office-partner-per-minute = Дақиқада сўров
 office-partner-active = фаол
 office-partner-suspended = тўхтатилган
+office-renewal = Узайтирилаётган сертификат:
+office-renewal-signed = Баёнот ўша сертификат калити билан имзоланган, { $moment }; шунинг учун суратлар сўралмайди.
+office-renewal-unsigned = Ўша сертификат калити билан имзоланмаган.
+office-renewal-before = Аввалги ариза

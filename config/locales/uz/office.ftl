@@ -385,3 +385,7 @@ office-partner-today = Bugungi arizalar
 office-partner-per-minute = Daqiqada soʻrov
 office-partner-active = faol
 office-partner-suspended = toʻxtatilgan
+office-renewal = Uzaytirilayotgan sertifikat:
+office-renewal-signed = Bayonot oʻsha sertifikat kaliti bilan imzolangan, { $moment }; shuning uchun suratlar soʻralmaydi.
+office-renewal-unsigned = Oʻsha sertifikat kaliti bilan imzolanmagan.
+office-renewal-before = Avvalgi ariza

@@ -12,7 +12,7 @@ use store::applications::{self, StoredApplication};
 use store::turns;
 
 use super::view::ApplicationView;
-use super::{Reader, moved, named};
+use super::{Reader, moved, named, renewal};
 use crate::auth::{Acting, Then};
 use crate::context::Context;
 use crate::json::Json;
@@ -97,15 +97,23 @@ pub(crate) async fn submit(
         .decide(move |connection| {
             // With a new certification request: see `csr::put`.
             turns::take(connection, &format!("application/{id}"))?;
+            if !renewal::still_counts(connection, id, reader.now)? {
+                // Forgetting it has to last, so the refusal does not undo this transaction.
+                let stored = acting.find(connection, id)?;
+                return match stored.application.submit(acting.actor(), reader.now) {
+                    Err(refusal) => Ok(Err(refusal.into())),
+                    Ok(_) => Ok(Err(Problem::new(Kind::Conflict))),
+                };
+            }
             let stored = acting.find(connection, id)?;
             let transition = stored.application.submit(acting.actor(), reader.now)?;
             if let Some(cms) = &cms {
                 check(cms, &stored)?;
                 applications::set_statement(connection, id, cms)?;
             }
-            moved(connection, &transition, reader)
+            Ok(Ok(moved(connection, &transition, reader)?))
         })
-        .await?;
+        .await??;
     Ok(HttpResponse::Ok().json(view))
 }
 
@@ -128,7 +136,7 @@ fn check(cms: &[u8], stored: &StoredApplication) -> Result<(), Problem> {
 }
 
 /// The statement names the key, so there is none before there is a request.
-fn statement_of(stored: &StoredApplication) -> Result<Vec<u8>, Problem> {
+pub(super) fn statement_of(stored: &StoredApplication) -> Result<Vec<u8>, Problem> {
     let csr = stored.csr.as_deref().ok_or_else(no_csr)?;
     let application = &stored.application;
     Ok(statement_text(&Statement {

@@ -13,7 +13,7 @@ use store::applications::{self, Event, StoredApplication};
 use store::certificates::{self, StoredCertificate};
 use store::documents::{self, Document};
 use store::invoices::{self, Invoice};
-use store::{Connection, StoreError, receipts};
+use store::{Connection, StoreError, receipts, renewals};
 
 use super::invoice::state_now;
 use crate::problem::Problem;
@@ -76,6 +76,9 @@ pub(crate) struct ApplicationView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     received_at: Option<Timestamp>,
+    /// The certificate that it renews; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewal: Option<RenewalView>,
     /// What an officer will look at twice.
     warnings: Vec<WarningView>,
     /// The newest invoice; not in lists.
@@ -146,6 +149,23 @@ pub(crate) struct CertificateSummary {
     not_after: Timestamp,
     /// `good`, `suspended`, `revoked` or `expired`.
     status: &'static str,
+}
+
+/// What an application renews.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Renewal)]
+pub(crate) struct RenewalView {
+    /// The certificate's, lower-case hex.
+    serial: String,
+    /// `good`, `suspended`, `revoked` or `expired`.
+    status: &'static str,
+    /// The application it was issued for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<String>,
+    /// Since when the statement, signed with its key, is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    signed_at: Option<Timestamp>,
 }
 
 /// An invoice in an application.
@@ -238,6 +258,12 @@ pub(crate) fn whole(
     let documents = documents::of(connection, id)?;
     let history = applications::history(connection, id)?;
     let received_at = receipts::received_at(connection, id)?;
+    let renewal = renewals::of(connection, id)?.map(|renewal| RenewalView {
+        serial: renewal.certificate.certificate.serial.to_string(),
+        status: status_at(&renewal.certificate, reader.now),
+        application: renewal.certificate.certificate.application.map(|id| id.to_string()),
+        signed_at: renewal.signed_at,
+    });
     let key = stored.csr.as_deref().map(key).transpose()?;
     let view = summary(stored, certificate.as_ref(), reader);
     Ok(ApplicationView {
@@ -245,6 +271,7 @@ pub(crate) fn whole(
         documents: Some(documents.into_iter().map(DocumentView::from).collect()),
         key,
         received_at,
+        renewal,
         history: Some(history.into_iter().map(EventView::from).collect()),
         ..view
     })
@@ -301,6 +328,7 @@ fn summary(
         email: stored.email,
         purpose: stored.purpose,
         received_at: None,
+        renewal: None,
         invoice: None,
         documents: None,
         key: None,

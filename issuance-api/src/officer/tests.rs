@@ -11,11 +11,12 @@ use ca_core::fee::Channel;
 use ca_core::issue::{Issuer, Request, Urls};
 use ca_core::profile::SubjectFields;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
+use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::PKey;
-use openssl::x509::X509Req;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::{X509, X509Req};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use store::certificates::NewCertificate;
@@ -30,12 +31,19 @@ use crate::harness::{Ask, Harness};
 const PHONE: &str = "+998901234567";
 const PASSWORD: &str = "correct horse battery staple";
 
-fn csr() -> Vec<u8> {
+fn key() -> PKey<Private> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+fn csr() -> Vec<u8> {
+    csr_of(&key())
+}
+
+fn csr_of(key: &PKey<Private>) -> Vec<u8> {
     let mut builder = X509Req::builder().unwrap();
-    builder.set_pubkey(&key).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder.sign(key, MessageDigest::sha256()).unwrap();
     builder.build().to_der().unwrap()
 }
 
@@ -78,8 +86,11 @@ fn report(harness: &Harness, invoice: &Value, transaction: &str, amount: &Value)
 
 /// Everything a submission asks for, and the submission.
 macro_rules! complete_and_submit {
-    ($harness:expr, $app:expr, $token:expr, $view:expr) => {{
-        ask!($app, $token, 200, Ask::put(&mine($view, "/csr"), "application/pkcs10", csr()));
+    ($harness:expr, $app:expr, $token:expr, $view:expr) => {
+        complete_and_submit!($harness, $app, $token, $view, csr())
+    };
+    ($harness:expr, $app:expr, $token:expr, $view:expr, $csr:expr) => {{
+        ask!($app, $token, 200, Ask::put(&mine($view, "/csr"), "application/pkcs10", $csr));
         for kind in ["photo", "selfie"] {
             let put = Ask::put(&mine($view, &format!("/documents/{kind}")), "image/jpeg", photo());
             ask!($app, $token, 200, put);
@@ -96,6 +107,13 @@ fn hire(harness: &Harness, login: &str, role: Role) {
     let hash = harness.context.passwords.hash_now(&SecretString::from(PASSWORD)).unwrap();
     let now = harness.context.now();
     harness.write(|connection| officers::add(connection, login, role, &hash, "test", now));
+}
+
+/// What `openssl cms -sign -binary` writes over a statement, in Base64.
+fn signed(statement: &[u8], certificate: &X509, key: &PKey<Private>) -> String {
+    let (signer, key) = (Some(certificate.as_ref()), Some(key.as_ref()));
+    let cms = CmsContentInfo::sign(signer, key, None, Some(statement), CMSOptions::BINARY | CMSOptions::DETACHED);
+    openssl::base64::encode_block(&cms.unwrap().to_der().unwrap())
 }
 
 /// A CA that signs for itself, as the signer would.
@@ -571,4 +589,78 @@ async fn in_production_an_officer_first_replaces_a_password_somebody_else_made()
         let hidden = Ask::get(path).of(app).await;
         assert_eq!(hidden.status, 404, "{path}");
     }
+}
+
+#[actix_web::test]
+async fn a_certificate_is_renewed_with_its_key_and_without_pictures() {
+    let harness = Harness::start();
+    let app = &harness.app().await;
+    let authority = Authority::of(&harness);
+    let token = &harness.applicant(PHONE);
+    let stranger = &harness.applicant("+998907654321");
+    let reviewer = &harness.officer("reviewer", Role::Reviewer);
+    let revocation = &harness.officer("revocation", Role::Revocation);
+    let (present, new) = (key(), key());
+    let first = &ask!(app, token, 201, Ask::post("/api/v1/applications", &natural_person()));
+    complete_and_submit!(&harness, app, token, first, csr_of(&present));
+    ask!(app, reviewer, 200, Ask::post(&theirs(first, "/approval"), &json!({})));
+    let serial = authority.issue(&harness, first);
+    let certificate = ask!(app, token, 200, Ask::get(&format!("/api/v1/certificates/{serial}")));
+    let certificate = X509::from_pem(certificate["pem"].as_str().unwrap().as_bytes()).unwrap();
+
+    let renew = |body: &Value| Ask::post(&format!("/api/v1/certificates/{serial}/renewal"), body);
+    let agreed = &json!({"offer_accepted": true});
+    refused!(app, token, 422, "invalid-fields", renew(&json!({})));
+    refused!(app, stranger, 404, "not-found", renew(agreed));
+    let view = &ask!(app, token, 201, renew(agreed));
+    assert_eq!(view["subject"], first["subject"]);
+    assert_eq!((&view["renewal"]["serial"], &view["renewal"]["application"]), (&json!(serial), &first["id"]));
+    assert_eq!(view["missing"], json!(["csr", "payment", "photo", "selfie"]));
+
+    let sign = |cms: &str| {
+        let body = json!({"statement_cms": cms}).to_string();
+        Ask::put(&mine(view, "/renewal"), "application/json", body)
+    };
+    refused!(app, token, 409, "submission-incomplete", sign(""));
+    ask!(app, token, 200, Ask::put(&mine(view, "/csr"), "application/pkcs10", csr_of(&new)));
+    let statement = Ask::get(&mine(view, "/statement")).with(token).of(app).await.body;
+    let cut = refused!(app, token, 422, "statement-refused", sign(&signed(&statement, &certificate, &present)[4..]));
+    assert_eq!(cut["errors"][0]["pointer"], "/statement_cms");
+    let other_text = signed(b"another text", &certificate, &present);
+    refused!(app, token, 422, "statement-refused", sign(&other_text));
+    let right = signed(&statement, &certificate, &present);
+    refused!(app, stranger, 404, "not-found", sign(&right));
+    let of_first = Ask::put(&mine(first, "/renewal"), "application/json", json!({"statement_cms": right}).to_string());
+    refused!(app, token, 409, "wrong-state", of_first);
+    let signed_view = ask!(app, token, 200, sign(&right));
+    assert_eq!(signed_view["missing"], json!(["payment"]));
+    assert!(signed_view["renewal"]["signed_at"].is_string());
+
+    // Another key makes another statement.
+    ask!(app, token, 200, Ask::put(&mine(view, "/csr"), "application/pkcs10", csr()));
+    refused!(app, token, 422, "statement-refused", sign(&right));
+    ask!(app, token, 200, Ask::put(&mine(view, "/csr"), "application/pkcs10", csr_of(&new)));
+    ask!(app, token, 200, sign(&right));
+    let invoice = ask!(app, token, 200, Ask::get(&mine(view, "/invoice")));
+    report(&harness, &invoice, "T-R", &invoice["amount_tiyin"]).of(app).await.is(200);
+
+    // A certificate that is not valid any more speaks for nobody; then the pictures are asked for after all.
+    let status = |verb: &str| Ask::post(&format!("/api/v1/certificates/{serial}/{verb}"), &json!({}));
+    ask!(app, token, 200, status("suspension"));
+    refused!(app, token, 409, "not-renewable", renew(agreed));
+    let submit = || Ask::post(&mine(view, "/submission"), &json!({}));
+    let incomplete = refused!(app, token, 409, "submission-incomplete", submit());
+    let missing: Vec<_> =
+        incomplete["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(missing, ["photo", "selfie"]);
+    refused!(app, token, 409, "not-renewable", sign(&right));
+    ask!(app, revocation, 200, status("restoration"));
+    assert_eq!(ask!(app, token, 200, Ask::get(&mine(view, "")))["missing"], json!(["photo", "selfie"]));
+    ask!(app, token, 200, sign(&right));
+    assert_eq!(ask!(app, token, 200, submit())["state"], "under_review");
+
+    let seen = ask!(app, reviewer, 200, Ask::get(&theirs(view, "")));
+    assert_eq!(seen["renewal"]["status"], "good");
+    ask!(app, reviewer, 200, Ask::post(&theirs(view, "/approval"), &json!({})));
+    assert_ne!(authority.issue(&harness, view), serial);
 }
