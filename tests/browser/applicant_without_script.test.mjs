@@ -95,7 +95,7 @@ test('an applicant applies, pays, submits, and revokes what was issued', async (
   await page.click('text=Revoke for ever');
   assert.match(await page.textContent('#error-pinfl'), /not the PINFL/);
   assert.equal(await page.inputValue('#reason'), 'keyCompromise', 'what was chosen stays');
-  await page.fill('#pinfl', HOLDER);
+  await page.fill('#pinfl', pinfl(1));
   await page.click('text=Revoke for ever');
   assert.match(await page.textContent('h1'), /Revoked/);
   await close();
