@@ -27,9 +27,11 @@ pub struct Template {
     examples: &'static Values<'static>,
 }
 
-/// Every text message there is. The one-time code is the only secret in any of them.
-pub const TEMPLATES: [Template; 12] = [
+/// Every text message there is. Secrets are only in the first two: a code that works once, and a password that is replaced
+/// at its first use.
+pub const TEMPLATES: [Template; 13] = [
     Template { name: "code", examples: &[("code", "482913")] },
+    Template { name: "key-password", examples: &[("password", "w7Kd-Rm4x-Qp9T")] },
     Template { name: "application-received", examples: &[] },
     Template {
         name: "invoice",

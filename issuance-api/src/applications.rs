@@ -5,6 +5,7 @@ pub(crate) mod csr;
 pub(crate) mod documents;
 pub(crate) mod form;
 pub(crate) mod invoice;
+pub(crate) mod key_password;
 pub(crate) mod receipt;
 pub(crate) mod renewal;
 pub(crate) mod submission;
@@ -53,6 +54,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     .configure(submission::configure)
     .configure(receipt::configure)
     .configure(renewal::configure)
+    .configure(key_password::configure)
     .configure(certificate::configure);
 }
 

@@ -126,6 +126,9 @@ async fn settle(context: &Arc<Context>, job: &Job) {
         Ok(Message::Code { verification, sealed_code }) => {
             send_sms::code(context, job, verification, sealed_code).await
         }
+        Ok(Message::KeyPassword { application, sealed_password }) => {
+            send_sms::key_password(context, job, application, sealed_password).await
+        }
         Ok(Message::Delivery { delivery }) => deliver(context, job, delivery).await,
         Err(error) => Err(StoreError::Corrupt(error.to_string())),
     };

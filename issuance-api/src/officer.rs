@@ -22,6 +22,8 @@ mod totp;
 
 use crate::payments::{counter, refunds};
 
+pub(crate) use sessions::secret;
+
 /// Everything below `/api/v1/officer`.
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     sessions::configure(cfg);

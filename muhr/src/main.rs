@@ -1,28 +1,46 @@
 //! `muhr`: every role in one process, or one role each, and the operator's commands.
 
+#[cfg(not(feature = "server"))]
+mod alone;
+#[cfg(feature = "server")]
 mod audit;
+#[cfg(feature = "server")]
 mod bench;
+#[cfg(feature = "server")]
 mod ca;
+#[cfg(feature = "server")]
 mod certificate;
+#[cfg(feature = "server")]
 mod commands;
 mod failure;
 mod key;
+#[cfg(feature = "server")]
 mod ledger;
+#[cfg(feature = "server")]
 mod officer;
+#[cfg(feature = "server")]
 mod responder;
+#[cfg(feature = "server")]
 mod roles;
+#[cfg(feature = "server")]
 mod sandbox;
+#[cfg(feature = "server")]
 mod sms;
+#[cfg(feature = "server")]
 mod up;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+#[cfg(not(feature = "server"))]
+use crate::alone::Arguments;
+#[cfg(feature = "server")]
 use crate::commands::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    #[cfg(feature = "server")]
     arguments.start_logging();
     match arguments.run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -312,7 +312,12 @@ async fn uploaded(
     if !visitor.gave(&upload.csrf) {
         return Err(Failure::ForeignForm);
     }
-    let media_type = media_type(&upload.file.data);
+    let Some(media_type) = media_type(&upload.file.data) else {
+        let p = portal.page(&visitor).with_keys();
+        let objections = Objections::to("", p.t("not-a-picture"));
+        let a = application(&portal.api, &visitor, &id).await?;
+        return show(&visitor, &DocumentsPage { p, a, refused: kind, objections });
+    };
     let to = format!("/api/v1/applications/{}/documents/{}", segment(&id), segment(&kind));
     let put =
         portal.api.put(&visitor, &to).body(media_type, upload.file.data.to_vec()).read::<Application>().await;
@@ -329,13 +334,14 @@ async fn uploaded(
     }
 }
 
-/// What the first octets say a file is; the browser only guesses from its name. The API judges.
-pub(crate) fn media_type(octets: &[u8]) -> &'static str {
+/// What the first octets say a file is; the browser only guesses from its name. The API judges; `None` is what it would not
+/// even look at.
+pub(crate) fn media_type(octets: &[u8]) -> Option<&'static str> {
     match octets {
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [b'%', b'P', b'D', b'F', ..] => "application/pdf",
-        _ => "application/octet-stream",
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
+        [b'%', b'P', b'D', b'F', ..] => Some("application/pdf"),
+        _ => None,
     }
 }
 

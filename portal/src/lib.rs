@@ -51,6 +51,8 @@ pub struct Portal {
     secure: bool,
     max_document_bytes: usize,
     sandbox: bool,
+    /// At a counter the page makes a key's first password.
+    generated_key_passwords: bool,
 }
 
 impl Portal {
@@ -66,6 +68,7 @@ impl Portal {
             secure: settings.public_url.is_https(),
             max_document_bytes: settings.http.max_document_bytes,
             sandbox: settings.is_sandbox(),
+            generated_key_passwords: settings.officers.generated_key_passwords,
         })
     }
 

@@ -175,6 +175,11 @@ impl Page {
         text_or(self.language, &format!("portal-provider-{name}"), &[], name)
     }
 
+    /// A rule of a key's password.
+    pub(crate) fn rule(&self, name: &str) -> String {
+        self.t(&format!("rule-{name}"))
+    }
+
     /// What kind of document this is.
     pub(crate) fn document(&self, kind: &str) -> String {
         self.t(&format!("document-{kind}"))

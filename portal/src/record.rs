@@ -18,6 +18,7 @@ pub(crate) struct Application {
     #[serde(default)]
     pub(crate) email: String,
     pub(crate) purpose: String,
+    pub(crate) language: String,
     pub(crate) created_at: Timestamp,
     pub(crate) missing: Vec<String>,
     pub(crate) refusal: Option<Refusal>,

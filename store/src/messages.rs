@@ -31,6 +31,13 @@ pub enum Message {
         /// AES-256-GCM sealed text, hex.
         sealed_code: String,
     },
+    /// Send the first password of a key that was made at a counter, sealed with the service's document key.
+    KeyPassword {
+        /// The application the key was made for.
+        application: ApplicationId,
+        /// AES-256-GCM sealed text, hex.
+        sealed_password: String,
+    },
     /// Send what a row of [`crate::deliveries`] tells.
     Delivery {
         /// Its number.
@@ -49,6 +56,12 @@ pub fn code(verification: &str, sealed_code: &[u8], now: Timestamp) -> NewJob {
     let message =
         Message::Code { verification: verification.to_owned(), sealed_code: hex::encode(sealed_code) };
     job(&message, format!("code:{verification}"), now)
+}
+
+/// The first password of a key as a job.
+pub fn key_password(application: ApplicationId, sealed_password: &[u8], now: Timestamp) -> NewJob {
+    let message = Message::KeyPassword { application, sealed_password: hex::encode(sealed_password) };
+    job(&message, format!("key-password:{application}:{}", now.unix_millis()), now)
 }
 
 /// A message as a job: two with the same key are one.

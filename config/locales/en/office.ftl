@@ -389,3 +389,7 @@ office-renewal = Renews
 office-renewal-signed = The statement is signed with that certificate’s key, { $moment }; so no pictures are asked for.
 office-renewal-unsigned = Not signed with that certificate’s key.
 office-renewal-before = The application before
+office-key-generated = The rules of this centre demand a generated password. It is made here, not shown, and sent to the applicant’s phone; they type it to sign, and replace it when the key is written onto the drive.
+office-own-password = A password of their own
+office-own-password-hint = The one from the SMS ends here: the applicant types another one, twice.
+office-template-key-password = password of a key

@@ -310,3 +310,4 @@ portal-renewal-sign = Sign
 portal-renewal-signed = Signed with the present key, { $moment }. No pictures are needed.
 portal-renewal-or-pictures = Or hand in pictures as the first time:
 portal-renewal-no-script = Signing needs JavaScript. Without it, hand in the pictures.
+portal-not-a-picture = This is no picture that can be taken here, whatever its name says. Save it as JPEG or PNG (a paper also as PDF) and choose it again.

@@ -1,5 +1,6 @@
 # $code: the digits. $number: the invoice's. $amount: soʻm. $until: a date. $reason: a reason- text. $serial: its first digits.
 sms-code = Muhr: your code is { $code }. Tell it to nobody.
+sms-key-password = Muhr: the password of your key is { $password }. Replace it when the key is saved.
 sms-application-received = Muhr: your application is under review. You will get the result by SMS within one working day.
 sms-invoice = Muhr: invoice { $number } for { $amount } soʻm. Pay it by { $until }.
 sms-paid = Muhr: invoice { $number } is paid. Thank you.

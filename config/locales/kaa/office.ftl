@@ -389,3 +389,7 @@ office-renewal = Uzaytılıp atırǵan sertifikat:
 office-renewal-signed = Bayanat sol sertifikat gilti menen imzalanǵan, { $moment }; sonlıqtan súwretler soralmaydı.
 office-renewal-unsigned = Sol sertifikat gilti menen imzalanbaǵan.
 office-renewal-before = Aldıńǵı arza
+office-key-generated = Bul oray qaǵıydaları jaratılǵan paroldi talap etedi. Ol usı jerde jaratıladı, kórsetilmeydi hám arza beriwshiniń telefonına jiberiledi; ol onı imzalawda teredi hám gilt diskke jazılǵanda almastıradı.
+office-own-password = Óz paroli
+office-own-password-hint = SMSdegi parol usı jerde tamamlanadı: arza beriwshi basqasın eki márte teredi.
+office-template-key-password = gilt paroli

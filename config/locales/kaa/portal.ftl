@@ -310,3 +310,4 @@ portal-renewal-sign = Imzalaw
 portal-renewal-signed = Házirgi gilt penen imzalandı, { $moment }. Súwretler kerek emes.
 portal-renewal-or-pictures = Yamasa birinshi márttegidey súwretlerdi tapsırıń:
 portal-renewal-no-script = Imzalaw ushın JavaScript kerek. Onsız súwretlerdi tapsırıń.
+portal-not-a-picture = Bul fayl atına qaramastan súwret emes. JPEG yamasa PNG (hújjetti PDF de) etip saqlań hám qayta tańlań.

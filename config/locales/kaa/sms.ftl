@@ -1,5 +1,6 @@
 # $code: cifrlar. $number: esap nomeri. $amount: sum. $until: sáne. $reason: reason- teksti. $serial: nomerdiń bası.
 sms-code = Muhr: kodıńız { $code }. Onı hesh kimge aytpań.
+sms-key-password = Muhr: giltińiz paroli { $password }. Gilt saqlanǵanda almastırıń.
 sms-application-received = Muhr: arzańız kórip shıǵılmaqta. Nátiyjesi bir jumıs kúni ishinde SMS arqalı keledi.
 sms-invoice = Muhr: { $amount } sumlıq { $number }-esap. { $until } ge shekem tóleń.
 sms-paid = Muhr: { $number }-esap tólendi. Raxmet.

@@ -36,3 +36,4 @@ warning-stir-kind = СТИР начинается как у другого ви�
 field-benefit-unknown = Сегодня такой льготы нет.
 field-benefit-not-covered = Эта льгота не для такого заявителя или не для этого района.
 field-pinfl-not-holders = Это не ПИНФЛ владельца сертификата.
+field-key-password = Пароль ключа — от 10 до 32 латинских букв, цифр и знаков.

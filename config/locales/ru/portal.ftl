@@ -310,3 +310,4 @@ portal-renewal-sign = Подписать
 portal-renewal-signed = Подписано нынешним ключом, { $moment }. Фотографии не нужны.
 portal-renewal-or-pictures = Или сдайте фотографии, как в первый раз:
 portal-renewal-no-script = Для подписи нужен JavaScript. Без него сдайте фотографии.
+portal-not-a-picture = Это не подходящая картинка, что бы ни говорило имя файла. Сохраните её как JPEG или PNG (документ — и как PDF) и выберите снова.

@@ -1,5 +1,6 @@
 # $code: цифры. $number: номер счёта. $amount: сумма. $until: дата. $reason: текст reason-. $serial: первые цифры номера.
 sms-code = Muhr: ваш код { $code }. Никому его не сообщайте.
+sms-key-password = Muhr: пароль ключа { $password }. Смените при сохранении.
 sms-application-received = Muhr: заявление на рассмотрении. Результат придёт по SMS в течение рабочего дня.
 sms-invoice = Muhr: счёт { $number } на { $amount } сум. Оплатите до { $until }.
 sms-paid = Muhr: счёт { $number } оплачен. Спасибо.

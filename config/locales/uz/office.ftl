@@ -389,3 +389,7 @@ office-renewal = Uzaytirilayotgan sertifikat:
 office-renewal-signed = Bayonot oʻsha sertifikat kaliti bilan imzolangan, { $moment }; shuning uchun suratlar soʻralmaydi.
 office-renewal-unsigned = Oʻsha sertifikat kaliti bilan imzolanmagan.
 office-renewal-before = Avvalgi ariza
+office-key-generated = Bu markaz qoidalari yaratilgan parolni talab qiladi. U shu yerda yaratiladi, koʻrsatilmaydi va arizachining telefoniga yuboriladi; arizachi uni imzolashda teradi va kalit diskka yozilganda almashtiradi.
+office-own-password = Oʻz paroli
+office-own-password-hint = SMSdagi parol shu yerda tugaydi: arizachi boshqasini ikki marta teradi.
+office-template-key-password = kalit paroli

@@ -310,3 +310,4 @@ portal-renewal-sign = Imzolash
 portal-renewal-signed = Hozirgi kalit bilan imzolandi, { $moment }. Suratlar kerak emas.
 portal-renewal-or-pictures = Yoki birinchi martadagidek suratlarni topshiring:
 portal-renewal-no-script = Imzolash uchun JavaScript kerak. Usiz suratlarni topshiring.
+portal-not-a-picture = Bu fayl nomidan qatʼi nazar surat emas. JPEG yoki PNG (hujjatni PDF ham) qilib saqlang va qayta tanlang.

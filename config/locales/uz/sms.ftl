@@ -1,5 +1,6 @@
 # $code: raqamlar. $number: hisob raqami. $amount: soʻm. $until: sana. $reason: reason- matni. $serial: raqamning boshi.
 sms-code = Muhr: kodingiz { $code }. Uni hech kimga aytmang.
+sms-key-password = Muhr: kalitingiz paroli { $password }. Kalit saqlanganda almashtiring.
 sms-application-received = Muhr: arizangiz koʻrib chiqilmoqda. Natijasi bir ish kuni ichida SMS orqali keladi.
 sms-invoice = Muhr: { $amount } soʻmlik { $number }-hisob. { $until } gacha toʻlang.
 sms-paid = Muhr: { $number }-hisob toʻlandi. Rahmat.

@@ -310,6 +310,8 @@ pub struct Officers {
     pub lockout: Duration,
     /// Every officer signs in with a second factor.
     pub totp_required: bool,
+    /// At a counter the key's first password is made by the page and sent to the applicant's phone.
+    pub generated_key_passwords: bool,
     /// Argon2id memory.
     pub password_memory_kibibytes: u32,
     /// Argon2id passes.

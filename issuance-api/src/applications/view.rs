@@ -55,6 +55,8 @@ pub(crate) struct ApplicationView {
     email: Option<String>,
     /// What the certificate is for.
     purpose: String,
+    /// The tag of the language that notices and reasons are told in.
+    language: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -327,6 +329,7 @@ fn summary(
         submitted_at: stored.submitted_at,
         email: stored.email,
         purpose: stored.purpose,
+        language: stored.language,
         received_at: None,
         renewal: None,
         invoice: None,

@@ -14,6 +14,7 @@ use store::phone_verifications;
 use store::{Connection, StoreError};
 use zeroize::Zeroizing;
 
+use crate::applications::key_password;
 use crate::context::Context;
 use crate::mail::calendar::Event;
 use crate::mail::letter::Letter;
@@ -26,7 +27,7 @@ pub(super) struct Text {
     pub(super) phone: String,
     /// The whole text.
     pub(super) text: Zeroizing<String>,
-    /// The one-time code in it.
+    /// The one-time code or password in it.
     pub(super) code: Option<Zeroizing<String>>,
 }
 
@@ -46,14 +47,35 @@ pub(super) fn code(
     if row.expires_at <= now.unix_millis() {
         return Ok(None);
     }
-    let corrupt = || StoreError::Corrupt("a sealed code".to_owned());
-    let sealed = hex::decode(sealed_code).map_err(|_| corrupt())?;
-    let opened =
-        context.sealer.open(sealing_context(verification).as_bytes(), &sealed).map_err(|_| corrupt())?;
-    let code = Zeroizing::new(std::str::from_utf8(&opened).map_err(|_| corrupt())?.to_owned());
+    let code = unsealed(context, &sealing_context(verification), sealed_code)?;
     let language = row.language.parse().unwrap_or_default();
     let text = Zeroizing::new(sms::message(language, "sms-code", &[("code", code.as_str())]));
     Ok(Some((language, Text { phone: row.phone, text, code: Some(code) })))
+}
+
+/// The language and the text of a key's first password; `None` if the application is no draft any more, and so has no use
+/// for it.
+pub(super) fn key_password(
+    context: &Context,
+    connection: &mut Connection,
+    application: ApplicationId,
+    sealed_password: &str,
+) -> Result<Option<(Language, Text)>, StoreError> {
+    let stored = applications::find(connection, application)?;
+    if stored.application.edit().is_err() {
+        return Ok(None);
+    }
+    let password = unsealed(context, &key_password::sealing_context(application), sealed_password)?;
+    let language = stored.language.parse().unwrap_or_default();
+    let text = sms::message(language, "sms-key-password", &[("password", password.as_str())]);
+    Ok(Some((language, Text { phone: stored.phone, text: Zeroizing::new(text), code: Some(password) })))
+}
+
+fn unsealed(context: &Context, sealing: &str, sealed: &str) -> Result<Zeroizing<String>, StoreError> {
+    let corrupt = || StoreError::Corrupt("a sealed text".to_owned());
+    let sealed = hex::decode(sealed).map_err(|_| corrupt())?;
+    let opened = context.sealer.open(sealing.as_bytes(), &sealed).map_err(|_| corrupt())?;
+    Ok(Zeroizing::new(std::str::from_utf8(&opened).map_err(|_| corrupt())?.to_owned()))
 }
 
 /// Whether a notice is still true: an invoice may have been paid, and a certificate revoked, while it waited for the

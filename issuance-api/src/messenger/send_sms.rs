@@ -7,7 +7,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ca_core::Timestamp;
+use ca_core::application::ApplicationId;
 use ca_core::calendar::end_of_hours;
+use config::Language;
 use config::sms::segments;
 use store::deliveries::{self, Channel, Delivery, NewDelivery, State};
 use store::jobs::{self, Job};
@@ -27,19 +29,48 @@ pub(super) async fn code(
     verification: String,
     sealed_code: String,
 ) -> Result<(), StoreError> {
-    let (shared, fact) = (Arc::clone(context), job.key.clone());
+    let shared = Arc::clone(context);
+    let composed = move |connection: &mut Connection, now| {
+        compose::code(&shared, connection, &verification, &sealed_code, now)
+    };
+    secret(context, job, ("code", None), composed).await
+}
+
+/// Sends the first password of a key, unless the application has gone on.
+pub(super) async fn key_password(
+    context: &Arc<Context>,
+    job: &Job,
+    application: ApplicationId,
+    sealed_password: String,
+) -> Result<(), StoreError> {
+    let shared = Arc::clone(context);
+    let composed = move |connection: &mut Connection, _| {
+        compose::key_password(&shared, connection, application, &sealed_password)
+    };
+    secret(context, job, ("key-password", Some(application)), composed).await
+}
+
+/// Sends what is of use to its reader at once or not at all, whatever the hour.
+async fn secret(
+    context: &Arc<Context>,
+    job: &Job,
+    (template, application): (&'static str, Option<ApplicationId>),
+    compose: impl FnOnce(&mut Connection, Timestamp) -> Result<Option<(Language, Text)>, StoreError>
+    + Send
+    + 'static,
+) -> Result<(), StoreError> {
+    let fact = job.key.clone();
     let planned = in_database(context, move |connection, now| {
-        let composed = compose::code(&shared, connection, &verification, &sealed_code, now)?;
-        let Some((language, text)) = composed else {
+        let Some((language, text)) = compose(connection, now)? else {
             deliveries::expire(connection, &fact, now)?;
             return Ok(None);
         };
         let new = NewDelivery {
             fact: &fact,
             channel: Channel::Sms,
-            template: "code",
+            template,
             language: language.tag(),
-            application: None,
+            application,
         };
         Ok(Some((deliveries::plan(connection, &new, now)?, text)))
     })

@@ -18,7 +18,7 @@ use crate::problem::{Document, Kind, Problem, only};
 use crate::request::address;
 
 /// A password on its way in: it is never printed and is wiped after use.
-pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
     String::deserialize(deserializer).map(SecretString::from)
 }
 

@@ -664,3 +664,40 @@ async fn a_certificate_is_renewed_with_its_key_and_without_pictures() {
     ask!(app, reviewer, 200, Ask::post(&theirs(view, "/approval"), &json!({})));
     assert_ne!(authority.issue(&harness, view), serial);
 }
+
+#[actix_web::test]
+async fn the_first_password_of_a_key_goes_to_the_phone_where_a_centres_rules_say_so() {
+    let walk_in = || {
+        let mut form = natural_person();
+        form["phone"] = json!(PHONE);
+        Ask::post("/api/v1/officer/applications", &form)
+    };
+    let send = |view: &Value, password: &str| {
+        Ask::post(&mine(view, "/key-password"), &json!({ "password": password }))
+    };
+    let elsewhere = Harness::start();
+    let app = &elsewhere.app().await;
+    let registrar = &elsewhere.officer("registrar", Role::Registrar);
+    let view = &ask!(app, registrar, 201, walk_in());
+    refused!(app, registrar, 403, "forbidden", send(view, "w7Kd-Rm4x-Qp9T"));
+
+    let harness = Harness::start_with(&[("officers.generated_key_passwords", "true")]);
+    let app = &harness.app().await;
+    let registrar = &harness.officer("registrar", Role::Registrar);
+    let other = &harness.officer("another", Role::Registrar);
+    let applicant = &harness.applicant(PHONE);
+    let view = &ask!(app, registrar, 201, walk_in());
+    for wrong in ["short-1A", "has a space 1A", "ўн-икки-ҳарф-1A", &"x".repeat(33)] {
+        let said = refused!(app, registrar, 422, "invalid-fields", send(view, wrong));
+        assert_eq!(said["errors"][0]["rule"], "key-password", "{wrong}");
+    }
+    refused!(app, other, 404, "not-found", send(view, "w7Kd-Rm4x-Qp9T"));
+    refused!(app, applicant, 403, "forbidden", send(view, "w7Kd-Rm4x-Qp9T"));
+    assert_eq!(send(view, "w7Kd-Rm4x-Qp9T").with(registrar).of(app).await.status, 204);
+    let queued = harness.write(|connection| {
+        let (kind, lease) = (store::jobs::JobKind::SendMessage, Duration::from_secs(60));
+        store::jobs::claim(connection, kind, "test", harness.context.now(), lease, 8)
+    });
+    let payload = &queued.iter().find(|job| job.key.starts_with("key-password:")).unwrap().payload;
+    assert!(payload.contains("sealed_password") && !payload.contains("w7Kd"), "it waits sealed");
+}

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use ca_core::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{Desk, query, told};
 use crate::api::{Failure, List};
@@ -58,6 +59,8 @@ struct CounterPage {
     a: Application,
     invoice: Option<Invoice>,
     recorded: Option<Recorded>,
+    /// The page makes the key's first password.
+    generated: bool,
     /// This officer takes money.
     takes_money: bool,
     place: String,
@@ -125,6 +128,7 @@ async fn page(desk: &Desk, id: &str, refused: Refused) -> Result<CounterPage, Fa
     Ok(CounterPage {
         p: desk.page_at(&format!("{here}/counter")).with_keys(),
         here,
+        generated: portal.generated_key_passwords,
         takes_money: desk.me.is("registrar"),
         done: String::new(),
         a,
@@ -189,7 +193,13 @@ async fn made_key(
     let path = call_of(&id, "csr");
     let csr = fields.get("csr").as_bytes().to_vec();
     let put = desk.portal.api.put(&desk.visitor, &path).body("application/x-pem-file", csr);
-    went_on(&desk, &id, "key", put.done().await).await
+    let mut outcome = put.done().await;
+    let password = fields.verbatim("key_password");
+    if outcome.is_ok() && !password.is_empty() {
+        outcome =
+            desk.post(&call_of(&id, "key-password")).json(&json!({ "password": password })).done().await;
+    }
+    went_on(&desk, &id, "key", outcome).await
 }
 
 async fn uploaded(
@@ -202,9 +212,14 @@ async fn uploaded(
         return Err(Failure::ForeignForm);
     }
     let octets = upload.file.data.to_vec();
+    let step = format!("document/{kind}");
+    let Some(media_type) = media_type(&octets) else {
+        let objections = Objections::to("", desk.page().t("not-a-picture"));
+        return show(&desk.visitor, &page(&desk, &id, Refused { step, objections }).await?);
+    };
     let to = format!("/api/v1/applications/{}/documents/{}", segment(&id), segment(&kind));
-    let put = desk.portal.api.put(&desk.visitor, &to).body(media_type(&octets), octets);
-    went_on(&desk, &id, &format!("document/{kind}"), put.done().await).await
+    let put = desk.portal.api.put(&desk.visitor, &to).body(media_type, octets);
+    went_on(&desk, &id, &step, put.done().await).await
 }
 
 async fn submitted(

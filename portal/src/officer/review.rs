@@ -1,5 +1,7 @@
 //! An application with everything an officer decides on, and the decision.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use ca_core::Timestamp;
@@ -80,6 +82,18 @@ struct Duplicate {
 struct Reason {
     reason: String,
     text: String,
+    /// In every language, by tag.
+    texts: BTreeMap<String, String>,
+}
+
+impl Reason {
+    /// As the officer reads it, and as the applicant will, where that is something else.
+    fn told(&self, language: &str) -> String {
+        match self.texts.get(language) {
+            Some(theirs) if *theirs != self.text => format!("{} · {theirs}", self.text),
+            _ => self.text.clone(),
+        }
+    }
 }
 
 /// What was stated, and whether it is in the certificate word for word; `None` for what is no part of one.

@@ -11,6 +11,8 @@ export interface StoredKey {
   createdAt: string;
   /** The file in `DSKEYS`, once there is one. */
   fileName?: string;
+  /** Its password was made by a counter's page: the owner replaces it when the key is saved. */
+  generated?: boolean;
   /** Where that file is, if the browser lets us write there again. */
   folder?: FileSystemDirectoryHandle;
 }

@@ -2,7 +2,7 @@
 import { isSame } from './asn1';
 import * as folders from './folder';
 import * as keyFile from './key_file';
-import { type Key, WrongPassword, decrypt, encrypt, make, open, remake } from './key_pair';
+import { ITERATIONS, type Key, WrongPassword, decrypt, encrypt, make, open, remake } from './key_pair';
 import { type StoredKey, alone, find, keep } from './keyring';
 import * as passwords from './password';
 import { sign } from './signed_data';
@@ -46,11 +46,13 @@ function makeKey(form: HTMLFormElement): void {
     if (repeated) repeated.required = false;
   };
   find(application).then(key => { if (key) offer(); }).catch(() => undefined);
+  const generated = form.querySelector<HTMLInputElement>('[data-generated]');
   onSubmit(form, status, () => alone(application, async () => {
-    const password = field(form, '[data-password]').value;
+    const password = generated ? passwords.generate() : field(form, '[data-password]').value;
     status.busy(text('web-making'));
     const name = form.dataset['commonName'] ?? '';
-    const before = await find(application);
+    // A key with a generated password is never gone on with: its password is on a phone.
+    const before = generated ? undefined : await find(application);
     const again = before && await remake(name, before.encrypted, before.spki, password).catch(unlessWrongPassword);
     if (before && !again) {
       // Nobody's key is replaced before they were told of it: another tab may have made it since this page came.
@@ -58,11 +60,11 @@ function makeKey(form: HTMLFormElement): void {
       offer();
       if (isNews || repeated?.value === '') throw new WrongPassword('the password of another key');
     }
-    if (!again && passwords.chosen(form) === undefined) throw new Told(text('web-password-rules'));
+    if (!again && !generated && passwords.chosen(form) === undefined) throw new Told(text('web-password-rules'));
     const key = again ?? await make(name, password);
     const stored: StoredKey = again
       ? { ...before }
-      : { application, encrypted: key.encrypted, spki: key.spki, createdAt: new Date().toISOString() };
+      : { application, encrypted: key.encrypted, spki: key.spki, createdAt: new Date().toISOString(), ...(generated && { generated: true }) };
     // First where it cannot be lost, then the file. From here on it is this key that is gone on with.
     await keep(stored);
     offer();
@@ -70,6 +72,7 @@ function makeKey(form: HTMLFormElement): void {
     Object.assign(stored, await place(picker.folder, form.dataset['ownerNumber'] ?? '', content));
     await keep(stored);
     field(form, 'input[name=csr]').value = key.request;
+    if (generated) generated.value = password;
     status.good(text('web-made', { file: stored.fileName ?? '' }));
     form.submit();
   }));
@@ -145,12 +148,22 @@ function saveKey(section: HTMLElement): void {
   const status = new Status(section);
   const picker = new folders.Picker(section, error => { status.bad(told(error)); });
   const { application = '', chainUrl = '', alias = '', ownerNumber = '', receiptUrl = '' } = section.dataset;
+  const own = form.querySelector<HTMLFieldSetElement>('[data-new-password]');
+  if (own) passwords.watch(own);
+  const ask = (generated: boolean): void => {
+    if (own) own.hidden = own.disabled = !generated;
+  };
+  find(application).then(key => { ask(key?.generated === true); }).catch(() => undefined);
   onSubmit(form, status, () => alone(application, async () => {
     status.busy(text('web-saving'));
-    const stored = await find(application);
-    if (!stored) throw new Told(text('web-no-key-here'));
-    const password = field(form, '[data-password]').value;
-    const pkcs8 = await decrypt(stored.encrypted, password);
+    const found = await find(application);
+    if (!found) throw new Told(text('web-no-key-here'));
+    const typed = field(form, '[data-password]').value;
+    const pkcs8 = await decrypt(found.encrypted, typed);
+    // Whoever was sent a password has one of their own from here on, also in what this browser keeps.
+    const password = found.generated === true && own ? passwords.chosen(own) : typed;
+    if (password === undefined) throw new Told(text('web-password-rules'));
+    const stored: StoredKey = password === typed ? found : { ...found, encrypted: await encrypt(pkcs8, password, ITERATIONS), generated: false };
     const encrypted = await encrypt(pkcs8, password, FILE_ITERATIONS);
     new Uint8Array(pkcs8).fill(0);
     const certificates = keyFile.chain(await fetched(chainUrl), stored.spki);
@@ -160,6 +173,7 @@ function saveKey(section: HTMLElement): void {
     const back = await keyFile.read(content, password);
     const key = await open(back.encrypted, password, stored.spki);
     const { fileName, where } = await saved(picker.folder, stored, ownerNumber, content);
+    if (stored !== found) await keep({ ...found, ...await find(application), encrypted: stored.encrypted, generated: false });
     const receipt = await sign(key, await fetched(receiptUrl));
     await handIn(receiptUrl, field(form, 'input[name=csrf]').value, receipt);
     status.good(where ? text('web-saved-eject', { file: fileName, folder: where }) : text('web-saved', { file: fileName }));

@@ -22,6 +22,20 @@ export function isAcceptable(password: string): boolean {
   return Object.values(rules(password)).every(Boolean);
 }
 
+/** Letters and digits that nobody takes for others when they copy them from a phone. */
+const PLAIN = 'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+
+/** A password that keeps every rule, in three groups of four: some 70 bits. */
+export function generate(): string {
+  for (;;) {
+    // What lies beyond the last whole multiple would make some letters likelier.
+    const drawn = [...crypto.getRandomValues(new Uint8Array(32))].filter(octet => octet < 256 - 256 % PLAIN.length).slice(0, 12);
+    const letters = drawn.map(octet => PLAIN[octet % PLAIN.length]).join('');
+    const password = letters.replace(/(.{4})(?=.)/g, '$1-');
+    if (letters.length === 12 && isAcceptable(password)) return password;
+  }
+}
+
 /**
  * How hard it is to guess, 0 to 100: the length and the variety of what is in it, less for repetitions and rows of keys. A hint
  * while typing, not a promise.

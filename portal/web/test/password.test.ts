@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { isAcceptable, rules, strength } from '../src/password';
+import { generate, isAcceptable, rules, strength } from '../src/password';
 
 test('a password keeps every rule or is refused', () => {
   for (const refused of ['Aa345678 ', 'aa3456789012', 'AA3456789012', 'Aaaaaaaaaaaa', 'Аа3456789012', 'Aa345678ʻ012']) {
@@ -9,6 +9,18 @@ test('a password keeps every rule or is refused', () => {
   }
   assert.equal(isAcceptable('Aa34567890'), true);
   assert.deepEqual(rules('Parol-ёз'), { length: false, digit: false, upper: true, lower: true, ascii: false });
+});
+
+test('a generated password keeps every rule, can be copied from a phone, and is another one every time', () => {
+  const made = Array.from({ length: 500 }, generate);
+  for (const password of made) {
+    assert.match(password, /^[a-zA-Z2-9]{4}-[a-zA-Z2-9]{4}-[a-zA-Z2-9]{4}$/);
+    assert.doesNotMatch(password, /[0O1lIio]/);
+    assert.equal(isAcceptable(password), true, password);
+  }
+  assert.equal(new Set(made).size, made.length);
+  // Every letter occurs: 6,000 draws of 55.
+  assert.equal(new Set(made.join('').replaceAll('-', '')).size, 55);
 });
 
 test('rows and repetitions count for little', () => {
