@@ -167,6 +167,24 @@ test('a walk-in leaves with a key on their drive', async () => {
   await reviewer.close();
 });
 
+test('a sign-in that ends while somebody types costs no typing', async () => {
+  const { page, context, close } = await signIn('registrar');
+  await page.goto(`${muhr.url}/officer/register`);
+  await page.fill('#surname', 'Karimov');
+  await page.fill('#purpose', 'Soliq hisobotlari');
+  await context.clearCookies({ name: 'muhr-officer' });
+  await page.$eval('main form', form => { form.noValidate = true; });
+  await page.click('main form .actions button');
+  await page.waitForURL(/\/officer\/sign-in/);
+  await page.fill('#login', 'registrar');
+  await page.fill('#password', muhr.officers.registrar);
+  await page.click('main form button');
+  await page.waitForURL(/\/officer\/register$/);
+  assert.equal(await page.inputValue('#surname'), 'Karimov');
+  assert.equal(await page.inputValue('#purpose'), 'Soliq hisobotlari');
+  await close();
+});
+
 test('a revocation officer suspends, restores and revokes; an auditor sees it', async () => {
   const { page, close } = await signIn('revocation');
   await page.goto(`${muhr.url}/officer/certificates`);

@@ -126,7 +126,7 @@ async fn page(desk: &Desk, id: &str, refused: Refused) -> Result<CounterPage, Fa
     let place = named(&regions(&portal.api, visitor).await?, a.district, visitor.language);
     let here = format!("/officer/applications/{}", a.id);
     Ok(CounterPage {
-        p: desk.page_at(&format!("{here}/counter")).with_keys(),
+        p: desk.page_at(&format!("{here}/counter")).with_keys().received("register"),
         here,
         generated: portal.generated_key_passwords,
         takes_money: desk.me.is("registrar"),
