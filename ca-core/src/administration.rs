@@ -149,8 +149,7 @@ pub enum ActState {
 
 impl ActState {
     /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Proposed, Self::InForce, Self::Refused, Self::Withdrawn, Self::Revoked];
+    pub const ALL: [Self; 5] = [Self::Proposed, Self::InForce, Self::Refused, Self::Withdrawn, Self::Revoked];
 
     /// The name in the API and in the database.
     pub fn as_str(self) -> &'static str {

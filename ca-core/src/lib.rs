@@ -3,8 +3,8 @@
 //! Values and the present moment come in, decisions and DER go out: this crate knows no HTTP, no SQL, no clock, no
 //! environment and no file path. The modules carry the RFC's nouns; `docs/GLOSSARY.md` defines them.
 
-pub mod algorithm;
 pub mod administration;
+pub mod algorithm;
 pub mod application;
 pub mod ber;
 pub mod bundle;

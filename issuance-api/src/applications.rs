@@ -234,7 +234,8 @@ impl Registration {
         let (new, settings) = (&self.new, &self.context.settings);
         let claim = claim(new.benefit.as_deref(), new.district);
         let prices = self.context.prices(connection)?;
-        let quote = prices.quote(new.subject.subject_type(), new.channel, claim, self.now).map_err(no_price)?;
+        let quote =
+            prices.quote(new.subject.subject_type(), new.channel, claim, self.now).map_err(no_price)?;
         turns::take(connection, &format!("applications/{}", new.phone))?;
         if applications::open_of(connection, &new.phone)? >= i64::from(settings.applications.open_per_phone) {
             return Err(Problem::new(Kind::TooManyOpenApplications));

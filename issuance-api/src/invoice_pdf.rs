@@ -11,8 +11,8 @@ use krilla::Document;
 use krilla::metadata::{DateTime, Metadata};
 use krilla::page::PageSettings;
 
-use config::texts::percent;
 use crate::fees::numeric;
+use config::texts::percent;
 use page::{Ink, Page};
 
 /// What the paper says.

@@ -329,7 +329,10 @@ async fn uploaded(
         Err(failure) => {
             let objections = Objections::answerable(failure)?;
             let a = application(&portal.api, &visitor, &id).await?;
-            show(&visitor, &DocumentsPage { p: portal.page(&visitor).with_keys(), a, refused: kind, objections })
+            show(
+                &visitor,
+                &DocumentsPage { p: portal.page(&visitor).with_keys(), a, refused: kind, objections },
+            )
         }
     }
 }

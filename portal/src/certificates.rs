@@ -201,7 +201,9 @@ async fn changed(
 ) -> Result<HttpResponse, Failure> {
     match outcome {
         Ok(()) => Ok(see(&format!("/certificates/{}", segment(serial)))),
-        Err(failure) => certificate_page(portal, visitor, serial, fields, Objections::answerable(failure)?).await,
+        Err(failure) => {
+            certificate_page(portal, visitor, serial, fields, Objections::answerable(failure)?).await
+        }
     }
 }
 

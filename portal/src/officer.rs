@@ -220,9 +220,29 @@ fn more(path: &str, narrowed: &[(&str, &str)], next: Option<&String>) -> String 
 /// What was just done, told on the next page: the name of a text, and nothing that is not one.
 fn told(page: &Page, done: &str) -> String {
     let known = [
-        "approve", "return", "reject", "password", "totp", "confirm", "cancel", "execute", "abandon",
-        "resend", "revoke", "suspend", "restore", "record", "key", "document", "submit", "withdraw",
-        "act-proposal", "act-urgent", "act-confirmation", "act-refusal", "act-withdrawal",
+        "approve",
+        "return",
+        "reject",
+        "password",
+        "totp",
+        "confirm",
+        "cancel",
+        "execute",
+        "abandon",
+        "resend",
+        "revoke",
+        "suspend",
+        "restore",
+        "record",
+        "key",
+        "document",
+        "submit",
+        "withdraw",
+        "act-proposal",
+        "act-urgent",
+        "act-confirmation",
+        "act-refusal",
+        "act-withdrawal",
     ];
     if known.contains(&done) { page.o(&format!("done-{done}")) } else { String::new() }
 }

@@ -121,11 +121,8 @@ pub fn decide(
 ) -> Result<Option<StoredAct>, StoreError> {
     let before = find(connection, id)?;
     let by_another = state != ActState::Withdrawn;
-    let may = if by_another {
-        !before.act.is_own(&before.proposed_by, login)
-    } else {
-        before.proposed_by == login
-    };
+    let may =
+        if by_another { !before.act.is_own(&before.proposed_by, login) } else { before.proposed_by == login };
     if !may {
         return Err(StoreError::Conflict("a proposal that is not this officer's to decide on".to_owned()));
     }
@@ -145,7 +142,9 @@ pub fn decide(
         ActState::InForce => "act.enact",
         ActState::Refused => "act.refuse",
         ActState::Withdrawn => "act.withdraw",
-        ActState::Proposed | ActState::Revoked => return Err(StoreError::Conflict(state.as_str().to_owned())),
+        ActState::Proposed | ActState::Revoked => {
+            return Err(StoreError::Conflict(state.as_str().to_owned()));
+        }
     };
     let after = find(connection, id)?;
     record(connection, &after, action, login, now)?;
@@ -157,7 +156,8 @@ pub fn decide(
 /// # Errors
 /// The database's.
 pub fn revoke(connection: &mut Connection, kind: &str, object: &str) -> Result<usize, StoreError> {
-    let of_object = acts::table.filter(acts::kind.eq(kind.to_owned())).filter(acts::object.eq(object.to_owned()));
+    let of_object =
+        acts::table.filter(acts::kind.eq(kind.to_owned())).filter(acts::object.eq(object.to_owned()));
     Ok(diesel::update(of_object.filter(acts::state.eq(ActState::InForce.as_str())))
         .set(acts::state.eq(ActState::Revoked.as_str()))
         .execute(connection)?)

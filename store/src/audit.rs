@@ -75,6 +75,46 @@ pub fn page(connection: &mut Connection, after: i64, limit: usize) -> Result<Pag
         .order(audit_entries::id)
         .limit(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1)
         .load(connection)?;
+    numbered(rows, limit)
+}
+
+/// Whose entries, and about what; everybody's about everything by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// As in [`Entry::actor`].
+    pub actor: Option<String>,
+    /// As in [`Entry::object`].
+    pub object: Option<String>,
+}
+
+/// A page of entries with their numbers, newest first: those before a number, if one is given.
+///
+/// # Errors
+/// As [`page`].
+pub fn newest(
+    connection: &mut Connection,
+    filter: &Filter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Page<(i64, Entry)>, StoreError> {
+    let mut query = audit_entries::table.into_boxed();
+    if let Some(actor) = &filter.actor {
+        query = query.filter(audit_entries::actor.eq(actor.clone()));
+    }
+    if let Some(object) = &filter.object {
+        query = query.filter(audit_entries::object.eq(object.clone()));
+    }
+    if let Some(before) = before {
+        query = query.filter(audit_entries::id.lt(before));
+    }
+    let rows: Vec<Row> = query
+        .order(audit_entries::id.desc())
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1)
+        .load(connection)?;
+    numbered(rows, limit)
+}
+
+fn numbered(rows: Vec<Row>, limit: usize) -> Result<Page<(i64, Entry)>, StoreError> {
     let entries = rows
         .into_iter()
         .map(|row| {

@@ -97,11 +97,13 @@ impl FeeTable {
             source: entry.source.clone(),
         });
         let rates = SubjectType::ALL.into_iter().flat_map(|subject_type| {
-            self.rates.iter().filter(move |rate| rate.subject_type == subject_type).map(move |rate| Entry::Rate {
-                subject_type,
-                from: rate.from,
-                basis_points: rate.basis_points,
-                source: rate.source.clone(),
+            self.rates.iter().filter(move |rate| rate.subject_type == subject_type).map(move |rate| {
+                Entry::Rate {
+                    subject_type,
+                    from: rate.from,
+                    basis_points: rate.basis_points,
+                    source: rate.source.clone(),
+                }
             })
         });
         let discounts = Channel::ALL.into_iter().flat_map(|channel| {

@@ -47,7 +47,9 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
             .default_service(only("POST")),
     )
     .service(
-        web::resource("/v1/applications/{id}/renewal").route(web::put().to(sign)).default_service(only("PUT")),
+        web::resource("/v1/applications/{id}/renewal")
+            .route(web::put().to(sign))
+            .default_service(only("PUT")),
     );
 }
 

@@ -85,8 +85,17 @@ pub(crate) struct ActView {
 
 impl From<StoredAct> for ActView {
     fn from(stored: StoredAct) -> Self {
-        let StoredAct { id, act, reason, state, proposed_by, proposed_at, decided_by, decided_at, decision_reason } =
-            stored;
+        let StoredAct {
+            id,
+            act,
+            reason,
+            state,
+            proposed_by,
+            proposed_at,
+            decided_by,
+            decided_at,
+            decision_reason,
+        } = stored;
         Self { id, act, reason, state, proposed_by, proposed_at, decided_by, decided_at, decision_reason }
     }
 }
@@ -126,7 +135,9 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
             .default_service(only("POST")),
     )
     .service(
-        web::resource("/v1/officer/acts/{id}/refusal").route(web::post().to(refuse)).default_service(only("POST")),
+        web::resource("/v1/officer/acts/{id}/refusal")
+            .route(web::post().to(refuse))
+            .default_service(only("POST")),
     )
     .service(
         web::resource("/v1/officer/acts/{id}/withdrawal")
@@ -151,7 +162,10 @@ pub(crate) async fn list(
     let limit = list::limit(query.limit.as_deref())?;
     let before = list::after_moment(query.after.as_deref())?;
     let named = |name: &str| ActState::ALL.into_iter().find(|state| state.as_str() == name);
-    let state = query.state.as_deref().map(|name| named(name).ok_or_else(|| Problem::field("/state", "not-a-choice")));
+    let state = query
+        .state
+        .as_deref()
+        .map(|name| named(name).ok_or_else(|| Problem::field("/state", "not-a-choice")));
     let state = state.transpose()?;
     let page = context.read(move |connection| Ok(acts::page(connection, state, before, limit)?)).await?;
     Ok(HttpResponse::Ok().json(List::from(page.map(ActView::from))))
@@ -293,7 +307,9 @@ async fn end(
         .write(move |connection| {
             let stored = acts::find(connection, &id)?;
             let own = stored.proposed_by == login;
-            if own != (state == ActState::Withdrawn) || (!own && stored.act.is_own(&stored.proposed_by, &login)) {
+            if own != (state == ActState::Withdrawn)
+                || (!own && stored.act.is_own(&stored.proposed_by, &login))
+            {
                 return Err(Problem::new(Kind::OwnAct));
             }
             let ended = acts::decide(connection, &id, state, &login, reason.as_deref(), now)?;
@@ -356,7 +372,9 @@ impl NewAct {
             read
         });
         let source = present(self.source, "/source", objections).and_then(|source| {
-            text(source, "/source", SOURCE_MAX).map_err(|_| objections.push(FieldError::new("/source", "too-long"))).ok()
+            text(source, "/source", SOURCE_MAX)
+                .map_err(|_| objections.push(FieldError::new("/source", "too-long")))
+                .ok()
         });
         let share = |objections: &mut Vec<FieldError>| {
             let points = present(self.basis_points, "/basis_points", objections)?;
@@ -388,7 +406,12 @@ impl NewAct {
             "discount" => {
                 let channel = choice(self.channel, "/channel", objections);
                 let basis_points = share(objections);
-                Some(Entry::Discount { channel: channel?, from: from?, basis_points: basis_points?, source: source? })
+                Some(Entry::Discount {
+                    channel: channel?,
+                    from: from?,
+                    basis_points: basis_points?,
+                    source: source?,
+                })
             }
             _ => {
                 objections.push(FieldError::new("/series", "not-a-choice"));

@@ -86,9 +86,15 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.service(
         web::resource("/v1/officer/officers").route(web::get().to(accounts)).default_service(only("GET")),
     )
-    .service(web::resource("/v1/officer/fee-table").route(web::get().to(fee_table)).default_service(only("GET")))
-    .service(web::resource("/v1/officer/profiles").route(web::get().to(profiles)).default_service(only("GET")))
-    .service(web::resource("/v1/officer/partners").route(web::get().to(partners)).default_service(only("GET")));
+    .service(
+        web::resource("/v1/officer/fee-table").route(web::get().to(fee_table)).default_service(only("GET")),
+    )
+    .service(
+        web::resource("/v1/officer/profiles").route(web::get().to(profiles)).default_service(only("GET")),
+    )
+    .service(
+        web::resource("/v1/officer/partners").route(web::get().to(partners)).default_service(only("GET")),
+    );
 }
 
 const READERS: [Role; 2] = [Role::Admin, Role::Auditor];
@@ -100,7 +106,10 @@ const READERS: [Role; 2] = [Role::Admin, Role::Auditor];
         (status = 200, description = "every account", body = Items<OfficerView>),
         (status = 403, description = "forbidden", body = Document),
     ))]
-pub(crate) async fn accounts(context: web::Data<Context>, officer: SignedIn) -> Result<HttpResponse, Problem> {
+pub(crate) async fn accounts(
+    context: web::Data<Context>,
+    officer: SignedIn,
+) -> Result<HttpResponse, Problem> {
     officer.require(&READERS)?;
     let now = context.now();
     let accounts = context.read(move |connection| Ok(officers::all(connection)?)).await?;
@@ -122,7 +131,10 @@ pub(crate) async fn accounts(context: web::Data<Context>, officer: SignedIn) -> 
         (status = 200, description = "past, present and future entries", body = FeeTableView),
         (status = 403, description = "forbidden", body = Document),
     ))]
-pub(crate) async fn fee_table(context: web::Data<Context>, officer: SignedIn) -> Result<HttpResponse, Problem> {
+pub(crate) async fn fee_table(
+    context: web::Data<Context>,
+    officer: SignedIn,
+) -> Result<HttpResponse, Problem> {
     officer.require(&READERS)?;
     let (inner, today) = (context.as_ref().clone(), tashkent_date(context.now()));
     let (table, added) = context
@@ -138,9 +150,7 @@ pub(crate) async fn fee_table(context: web::Data<Context>, officer: SignedIn) ->
         }
     };
     let act_of = |entry: &Entry| {
-        let adds = |act: &ca_core::administration::Act| {
-            matches!(act, ca_core::administration::Act::Fee { entry: added } if added == entry)
-        };
+        let adds = |act: &ca_core::administration::Act| matches!(act, ca_core::administration::Act::Fee { entry: added } if added == entry);
         added.iter().find(|stored| adds(&stored.act)).map(|stored| stored.id.clone())
     };
     let view = |(index, entry): (usize, &Entry)| FeeEntry {
@@ -161,7 +171,10 @@ pub(crate) async fn fee_table(context: web::Data<Context>, officer: SignedIn) ->
         (status = 200, description = "as in the settings' files", body = Items<serde_json::Value>),
         (status = 403, description = "forbidden", body = Document),
     ))]
-pub(crate) async fn profiles(context: web::Data<Context>, officer: SignedIn) -> Result<HttpResponse, Problem> {
+pub(crate) async fn profiles(
+    context: web::Data<Context>,
+    officer: SignedIn,
+) -> Result<HttpResponse, Problem> {
     officer.require(&READERS)?;
     let items: Vec<ProfileDocument> = context.profiles.iter().map(Profile::document).collect();
     Ok(HttpResponse::Ok().json(Items { items }))
@@ -174,7 +187,10 @@ pub(crate) async fn profiles(context: web::Data<Context>, officer: SignedIn) -> 
         (status = 200, description = "every partner of the settings", body = Items<PartnerEntry>),
         (status = 403, description = "forbidden", body = Document),
     ))]
-pub(crate) async fn partners(context: web::Data<Context>, officer: SignedIn) -> Result<HttpResponse, Problem> {
+pub(crate) async fn partners(
+    context: web::Data<Context>,
+    officer: SignedIn,
+) -> Result<HttpResponse, Problem> {
     officer.require(&READERS)?;
     let (settings, today) = (context.settings.clone(), tashkent_midnight(tashkent_date(context.now())));
     let items = context

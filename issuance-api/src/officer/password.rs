@@ -68,7 +68,8 @@ pub(crate) async fn change(
                 return Ok(Err(locked));
             }
             if !right {
-                let (failures, lockout) = (inner.settings.officers.lockout_failures, inner.settings.officers.lockout);
+                let (failures, lockout) =
+                    (inner.settings.officers.lockout_failures, inner.settings.officers.lockout);
                 officers::sign_in_failed(connection, &login, failures, lockout, now)?;
                 return Ok(Err(Problem::new(Kind::SignInFailed)));
             }

@@ -54,7 +54,9 @@ pub(super) fn typed(text: &str) -> Option<[u8; 32]> {
         return None;
     }
     let plain = letters.to_ascii_uppercase().replace('O', "0").replace(['I', 'L'], "1");
-    base32::decode(Alphabet::Crockford, &plain).filter(|octets| octets.len() == OCTETS).map(|octets| sha256(&octets))
+    base32::decode(Alphabet::Crockford, &plain)
+        .filter(|octets| octets.len() == OCTETS)
+        .map(|octets| sha256(&octets))
 }
 
 /// Codes that are told this once.
@@ -146,7 +148,9 @@ mod tests {
 
     #[test]
     fn what_is_no_code_is_not_looked_for() {
-        for other in ["", "123456", "7zkc-94x0-hm3t-vw1", "7zkc-94x0-hm3t-vw1ee", "7zkc-94x0-hm3t-vw1u", "ўўўўўўўў"] {
+        for other in
+            ["", "123456", "7zkc-94x0-hm3t-vw1", "7zkc-94x0-hm3t-vw1ee", "7zkc-94x0-hm3t-vw1u", "ўўўўўўўў"]
+        {
             assert_eq!(typed(other), None, "{other}");
         }
     }

@@ -68,11 +68,7 @@ impl AccountView {
     ///
     /// # Errors
     /// 503 if the database cannot be reached.
-    pub(super) fn read(
-        context: &Context,
-        connection: &mut Connection,
-        login: &str,
-    ) -> Result<Self, Problem> {
+    pub(super) fn read(context: &Context, connection: &mut Connection, login: &str) -> Result<Self, Problem> {
         let account = officers::find(connection, login)?;
         let first = First::of(&account, &context.settings);
         Ok(Self {

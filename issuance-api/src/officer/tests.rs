@@ -112,7 +112,8 @@ fn hire(harness: &Harness, login: &str, role: Role) {
 /// What `openssl cms -sign -binary` writes over a statement, in Base64.
 fn signed(statement: &[u8], certificate: &X509, key: &PKey<Private>) -> String {
     let (signer, key) = (Some(certificate.as_ref()), Some(key.as_ref()));
-    let cms = CmsContentInfo::sign(signer, key, None, Some(statement), CMSOptions::BINARY | CMSOptions::DETACHED);
+    let cms =
+        CmsContentInfo::sign(signer, key, None, Some(statement), CMSOptions::BINARY | CMSOptions::DETACHED);
     openssl::base64::encode_block(&cms.unwrap().to_der().unwrap())
 }
 
@@ -283,6 +284,20 @@ async fn an_officer_reviews_what_an_applicant_sent() {
     assert!(seen("evidence.view") && seen("application.return") && seen("application.approve"));
     assert!(!entries.iter().any(|entry| entry.to_string().contains("31506801234560")));
     let first = ask!(app, auditor, 200, Ask::get("/api/v1/officer/audit?limit=1"));
+    let newest = ask!(app, auditor, 200, Ask::get("/api/v1/officer/audit?order=newest&limit=200"));
+    let ids = |list: &Value| -> Vec<i64> {
+        list["items"].as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(ids(&newest), ids(&entries).into_iter().rev().collect::<Vec<_>>());
+    let by_applicant = ask!(app, auditor, 200, Ask::get("/api/v1/officer/audit?actor=applicant&limit=1"));
+    assert_eq!(by_applicant["items"][0]["actor"], "applicant");
+    let object = entries["items"][0]["object"].as_str().unwrap();
+    let about = ask!(app, auditor, 200, Ask::get(&format!("/api/v1/officer/audit?object={object}")));
+    assert!(about["items"].as_array().unwrap().iter().all(|item| item["object"] == object));
+    for wrong in ["order=loudest", "order=oldest&actor=applicant", "after=x"] {
+        let path = format!("/api/v1/officer/audit?{wrong}");
+        refused!(app, auditor, 422, "invalid-fields", Ask::get(&path));
+    }
     let next = format!("/api/v1/officer/audit?limit=1&after={}", first["next"].as_str().unwrap());
     assert_eq!(ask!(app, auditor, 200, Ask::get(&next))["items"][0], entries[1]);
     let counts = ask!(app, auditor, 200, Ask::get("/api/v1/officer/statistics"));
@@ -624,13 +639,20 @@ async fn a_certificate_is_renewed_with_its_key_and_without_pictures() {
     refused!(app, token, 409, "submission-incomplete", sign(""));
     ask!(app, token, 200, Ask::put(&mine(view, "/csr"), "application/pkcs10", csr_of(&new)));
     let statement = Ask::get(&mine(view, "/statement")).with(token).of(app).await.body;
-    let cut = refused!(app, token, 422, "statement-refused", sign(&signed(&statement, &certificate, &present)[4..]));
+    let cut = refused!(
+        app,
+        token,
+        422,
+        "statement-refused",
+        sign(&signed(&statement, &certificate, &present)[4..])
+    );
     assert_eq!(cut["errors"][0]["pointer"], "/statement_cms");
     let other_text = signed(b"another text", &certificate, &present);
     refused!(app, token, 422, "statement-refused", sign(&other_text));
     let right = signed(&statement, &certificate, &present);
     refused!(app, stranger, 404, "not-found", sign(&right));
-    let of_first = Ask::put(&mine(first, "/renewal"), "application/json", json!({"statement_cms": right}).to_string());
+    let of_first =
+        Ask::put(&mine(first, "/renewal"), "application/json", json!({"statement_cms": right}).to_string());
     refused!(app, token, 409, "wrong-state", of_first);
     let signed_view = ask!(app, token, 200, sign(&right));
     assert_eq!(signed_view["missing"], json!(["payment"]));

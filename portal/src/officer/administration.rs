@@ -23,7 +23,10 @@ const PARTNERS: &str = "/officer/administration/partners";
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route(ACTS, web::get().to(acts))
         .route("/officer/administration/acts", web::post().to(propose))
-        .route("/officer/administration/acts/{id}/{verb:confirmation|refusal|withdrawal}", web::post().to(decide))
+        .route(
+            "/officer/administration/acts/{id}/{verb:confirmation|refusal|withdrawal}",
+            web::post().to(decide),
+        )
         .route(OFFICERS, web::get().to(officers))
         .route(PRICES, web::get().to(prices))
         .route("/officer/administration/profiles", web::get().to(profiles))
@@ -186,7 +189,17 @@ async fn propose(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpRespon
 /// What was typed, with so'm as tiyin and percent as hundredths of it. What is no number goes as it is, for the API to say.
 fn proposal(fields: &Fields) -> Map<String, Value> {
     let mut proposal = fields.object(&[
-        "kind", "reason", "login", "role", "series", "subject_type", "channel", "from", "source", "act", "partner",
+        "kind",
+        "reason",
+        "login",
+        "role",
+        "series",
+        "subject_type",
+        "channel",
+        "from",
+        "source",
+        "act",
+        "partner",
     ]);
     for (typed, name) in [("som", "tiyin"), ("percent", "basis_points")] {
         let text: String = fields.get(typed).chars().filter(|letter| !letter.is_whitespace()).collect();
@@ -374,7 +387,8 @@ struct Attribute {
 impl Profile {
     /// What certificates say about where their status is.
     fn pointers(&self) -> String {
-        let shards = if self.crl_shards > 1 { format!("CRL × {}", self.crl_shards) } else { "CRL".to_owned() };
+        let shards =
+            if self.crl_shards > 1 { format!("CRL × {}", self.crl_shards) } else { "CRL".to_owned() };
         let said = [
             (self.crl_distribution_point, shards.as_str()),
             (self.ocsp, "OCSP"),

@@ -46,13 +46,28 @@ impl Entry {
 struct Asked {
     #[serde(default)]
     after: String,
+    #[serde(default)]
+    actor: String,
+    #[serde(default)]
+    object: String,
+}
+
+/// Whose entries are asked for: a login alone is an officer's.
+fn actor(typed: &str) -> String {
+    let others = ["applicant", "ca", "clock", "operator", "anonymous"];
+    if typed.is_empty() || typed.contains(':') || others.contains(&typed) {
+        typed.to_owned()
+    } else {
+        format!("officer:{typed}")
+    }
 }
 
 #[derive(Template)]
 #[template(path = "office_audit.html")]
 struct AuditPage {
     p: Page,
-    after: String,
+    actor: String,
+    object: String,
     found: List<Entry>,
     more: String,
     objections: Objections,
@@ -61,13 +76,36 @@ struct AuditPage {
 }
 
 async fn list(desk: Desk, asked: web::Query<Asked>) -> Result<HttpResponse, Failure> {
-    let after = asked.after.trim();
-    let path = format!("/api/v1/officer/audit{}", query(&[("after", after), ("limit", "100")]));
+    let (typed, object) = (asked.actor.trim(), asked.object.trim());
+    let narrowed = [("actor", actor(typed)), ("object", object.to_owned())];
+    let [whose, about] = narrowed.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let page = [("order", "newest"), ("after", asked.after.trim()), ("limit", "100")];
+    let path = format!("/api/v1/officer/audit{}", query(&[&page[..], &[whose, about]].concat()));
     let (found, objections) = match desk.get(&path).read::<List<Entry>>().await {
         Ok(found) => (found, Objections::default()),
         Err(failure) => (List { items: Vec::new(), next: None }, Objections::answerable(failure)?),
     };
-    let more = more("/officer/audit", &[], found.next.as_ref());
-    let (after, reads) = (after.to_owned(), desk.me.reads_all());
-    show(&desk.visitor, &AuditPage { p: desk.page(), after, found, more, objections, reads })
+    let page = AuditPage {
+        p: desk.page(),
+        actor: typed.to_owned(),
+        object: object.to_owned(),
+        more: more("/officer/audit", &[("actor", typed), ("object", object)], found.next.as_ref()),
+        found,
+        objections,
+        reads: desk.me.reads_all(),
+    };
+    show(&desk.visitor, &page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_alone_is_an_officers() {
+        assert_eq!(actor("reviewer"), "officer:reviewer");
+        for whole in ["", "applicant", "officer:reviewer", "partner:bank", "operator"] {
+            assert_eq!(actor(whole), whole);
+        }
+    }
 }

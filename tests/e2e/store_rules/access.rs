@@ -5,9 +5,9 @@ use std::time::Duration;
 use ca_core::Timestamp;
 use ca_core::administration::{Act, ActState};
 use store::idempotency::{self, Answer, Known};
+use store::officers::SecondFactor;
 use store::phone_verifications::{self, PhoneVerification};
 use store::sessions::{self, Session, SessionKind};
-use store::officers::SecondFactor;
 use store::{StoreError, acts, captchas, officers};
 
 use super::stage::{Ground, HOUR, at_once, later, now};
@@ -165,7 +165,8 @@ fn every_wrong_password_is_counted_however_many_come_at_once(kind: Database) {
 
 fn a_totp_step_is_used_once(kind: Database) {
     let ground = Ground::new(kind);
-    let sign_in = |step| ground.store.write(|c| officers::signed_in(c, "reviewer", SecondFactor::Totp(step), now()));
+    let sign_in =
+        |step| ground.store.write(|c| officers::signed_in(c, "reviewer", SecondFactor::Totp(step), now()));
     let outcomes = at_once(6, |_| sign_in(7));
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     assert!(matches!(sign_in(6), Err(StoreError::Conflict(_))), "nor an earlier one");
@@ -176,7 +177,9 @@ fn a_recovery_code_is_used_once_however_many_try_at_once(kind: Database) {
     let ground = Ground::new(kind);
     ground.write(|c| officers::set_recovery_codes(c, "reviewer", &[[1; 32], [2; 32]], now()));
     let sign_in = |code| {
-        ground.store.write(|c| officers::signed_in(c, "reviewer", SecondFactor::RecoveryCode([code; 32]), now()))
+        ground
+            .store
+            .write(|c| officers::signed_in(c, "reviewer", SecondFactor::RecoveryCode([code; 32]), now()))
     };
     let used = at_once(8, |_| sign_in(1));
     assert_eq!(used.iter().filter(|outcome| outcome.is_ok()).count(), 1);
@@ -193,9 +196,8 @@ fn an_act_is_decided_once_and_by_another(kind: Database) {
     let propose = || ground.store.write(|c| acts::propose(c, &act, "a test", "first", now()));
     let proposed = propose().expect("it is the first");
     assert!(matches!(propose(), Err(StoreError::Conflict(_))), "one at a time");
-    let decide = |login: &str, state| {
-        ground.store.write(|c| acts::decide(c, &proposed.id, state, login, None, now()))
-    };
+    let decide =
+        |login: &str, state| ground.store.write(|c| acts::decide(c, &proposed.id, state, login, None, now()));
     assert!(matches!(decide("first", ActState::InForce), Err(StoreError::Conflict(_))), "one's own");
     assert!(matches!(decide("second", ActState::Withdrawn), Err(StoreError::Conflict(_))), "another's");
     let decided = at_once(8, |n| decide(&format!("second{n}"), ActState::InForce).expect("it may"));
@@ -204,5 +206,7 @@ fn an_act_is_decided_once_and_by_another(kind: Database) {
     assert!(!said.success, "the database itself knows that nobody decides on their own proposal");
     let suspension = Act::PartnerSuspension { partner: "bank".to_owned() };
     ground.write(|c| acts::propose(c, &suspension, "a test", "first", now()));
-    assert!(ground.read(|c| acts::is_suspended(c, "bank")) && !ground.read(|c| acts::is_suspended(c, "other")));
+    assert!(
+        ground.read(|c| acts::is_suspended(c, "bank")) && !ground.read(|c| acts::is_suspended(c, "other"))
+    );
 }

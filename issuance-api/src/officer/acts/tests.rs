@@ -125,7 +125,10 @@ async fn a_price_changes_on_its_day_and_not_in_invoices_that_are_written() {
         let table = Ask::get("/api/v1/officer/fee-table").with(first).of(app).await.is(200);
         let future: Vec<_> =
             table["entries"].as_array().unwrap().iter().filter(|entry| entry["time"] == "future").collect();
-        assert_eq!((future.len(), &future[0]["tiyin"], &future[0]["act"]), (1, &json!(50_000_000), &act["id"]));
+        assert_eq!(
+            (future.len(), &future[0]["tiyin"], &future[0]["act"]),
+            (1, &json!(50_000_000), &act["id"])
+        );
         assert_eq!(fee().of(app).await.is(200)["amount_tiyin"], 2_884_000);
     }
     harness.travel(24 * 3600);
@@ -142,7 +145,10 @@ async fn what_is_no_act_is_refused_field_by_field() {
     for (body, pointers) in [
         (json!({"kind": "king", "reason": "x"}), vec![("/kind", "not-a-choice")]),
         (json!({"kind": "officer-reset", "login": "nobody", "reason": " "}), vec![("/reason", "required")]),
-        (json!({"kind": "officer-reset", "login": "nobody", "reason": "x"}), vec![("/login", "login-unknown")]),
+        (
+            json!({"kind": "officer-reset", "login": "nobody", "reason": "x"}),
+            vec![("/login", "login-unknown")],
+        ),
         (
             json!({"kind": "officer-add", "login": "No Body", "role": "king", "reason": "x"}),
             vec![("/login", "login"), ("/role", "not-a-choice")],
@@ -161,7 +167,10 @@ async fn what_is_no_act_is_refused_field_by_field() {
             vec![("/tiyin", "out-of-range")],
         ),
         (json!({"kind": "fee-withdrawal", "act": "x", "reason": "x"}), vec![("/act", "act-unknown")]),
-        (json!({"kind": "partner-suspension", "partner": "x", "reason": "x"}), vec![("/partner", "partner-unknown")]),
+        (
+            json!({"kind": "partner-suspension", "partner": "x", "reason": "x"}),
+            vec![("/partner", "partner-unknown")],
+        ),
     ] {
         let refused = Ask::post(ACTS, &body).with(first).of(app).await.is_problem(422, "invalid-fields");
         let said: Vec<_> = refused["errors"]
