@@ -9,6 +9,7 @@ use crate::visitor::Visitor;
 /// A region with its districts.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Region {
+    pub(crate) code: u16,
     names: Names,
     pub(crate) districts: Vec<District>,
 }
