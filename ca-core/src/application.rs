@@ -628,6 +628,7 @@ mod tests {
                 csr: true,
                 paid: true,
                 documents: vec![DocumentKind::Photo, DocumentKind::Selfie],
+                renewal_signed: false,
             },
             created_at: now(),
             updated_at: now(),
@@ -685,6 +686,11 @@ mod tests {
         assert_eq!(application.submit(Actor::Applicant, now()), Err(Refusal::Incomplete(missing)));
         application.channel = Channel::ServiceCenter;
         assert!(!application.missing().contains(&Fact::Selfie), "an officer sees a walk-in applicant");
+        application.channel = Channel::Online;
+        application.facts.renewal_signed = true;
+        assert_eq!(application.missing(), [Fact::Offer, Fact::Csr, Fact::Payment], "the present key has shown who it is");
+        application.facts.renewal_signed = false;
+        application.channel = Channel::ServiceCenter;
     }
 
     #[test]

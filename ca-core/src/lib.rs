@@ -27,6 +27,7 @@ pub mod subject;
 pub mod timestamp;
 mod tlv;
 mod verification;
+pub mod working_day;
 
 pub use serial::SerialNumber;
 pub use timestamp::Timestamp;

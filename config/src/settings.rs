@@ -208,6 +208,7 @@ impl Settings {
             &mut self.ocsp.snapshot_file,
             &mut self.data.fees_file,
             &mut self.data.regions_file,
+            &mut self.data.service_centres_file,
             &mut self.data.profiles_directory,
             &mut self.sms.eskiz.password_file,
             &mut self.sms.playmobile.password_file,

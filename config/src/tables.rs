@@ -113,7 +113,11 @@ impl Profiles {
 }
 
 /// The file's table, or the built-in one.
-fn table<T: DeserializeOwned>(file: Option<&Path>, name: &str, built_in: &str) -> Result<T, TablesError> {
+pub(crate) fn table<T: DeserializeOwned>(
+    file: Option<&Path>,
+    name: &str,
+    built_in: &str,
+) -> Result<T, TablesError> {
     let Some(file) = file else { return parse(name, built_in) };
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|reason| unreadable(file, reason))?;

@@ -9,6 +9,7 @@ use ca_core::fee::FeeTable;
 use ca_core::subject::Regions;
 use config::Settings;
 use config::clock::SystemClock;
+use config::service_centres::ServiceCentres;
 use config::tables::{Profiles, Tables, TablesError};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -40,6 +41,8 @@ pub struct Context {
     pub fees: Arc<FeeTable>,
     /// Where people live.
     pub regions: Arc<Regions>,
+    /// Where people are served in person.
+    pub service_centres: Arc<ServiceCentres>,
     /// What certificates say.
     pub profiles: Arc<Profiles>,
     /// Seals what must not lie about in the clear.
@@ -71,7 +74,7 @@ pub struct Context {
 /// Why the API cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The fee table or the list of regions.
+    /// The fee table, the list of regions or that of service centres.
     #[error(transparent)]
     Tables(#[from] TablesError),
     /// A file or folder named in the settings.
@@ -113,6 +116,7 @@ impl Context {
             database,
             clock: settings.clock(),
             fees: Arc::new(tables.fees),
+            service_centres: Arc::new(ServiceCentres::load(&settings, &tables.regions)?),
             regions: Arc::new(tables.regions),
             profiles: Arc::new(tables.profiles),
             sealer: Arc::new(key.sealer().map_err(key_error)?),

@@ -37,6 +37,7 @@ mod regions;
 pub mod request;
 mod sandbox;
 pub mod sealed;
+mod service_centres;
 pub mod service_key;
 mod signature_verifications;
 pub mod sms;
@@ -86,6 +87,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
 /// What applicants and the public use.
 fn applicants(cfg: &mut web::ServiceConfig) {
     cfg.configure(regions::configure)
+        .configure(service_centres::configure)
         .configure(fees::configure)
         .configure(captchas::configure)
         .configure(phone_verifications::configure)

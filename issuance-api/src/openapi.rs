@@ -9,7 +9,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::problem::only;
 use crate::{
     applications, captchas, certificates, fees, officer, partners, payments, phone_verifications, regions,
-    signature_verifications, sms, unsubscribe,
+    service_centres, signature_verifications, sms, unsubscribe,
 };
 
 /// What applicants and the public use.
@@ -23,6 +23,7 @@ use crate::{
     modifiers(&Tokens),
     paths(
         regions::list,
+        service_centres::list,
         fees::now,
         captchas::create,
         phone_verifications::create,

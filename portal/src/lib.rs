@@ -27,6 +27,7 @@ mod officer;
 mod page;
 mod places;
 mod record;
+mod service_centres;
 mod signatures;
 mod start;
 mod visitor;
@@ -93,6 +94,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, portal: &Arc<Portal>) {
         .configure(applications::configure)
         .configure(certificates::configure)
         .configure(signatures::configure)
+        .configure(service_centres::configure)
         .configure(officer::configure)
         .route("/cps", web::get().to(practice_statement))
         .default_service(web::to(nothing_here))

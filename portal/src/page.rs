@@ -8,6 +8,7 @@ use ca_core::Timestamp;
 use ca_core::calendar::{tashkent_date, tashkent_time};
 use config::Language;
 use config::texts::{amount, find, text, text_or};
+use time::Date;
 
 use crate::api::Failure;
 use crate::assets;
@@ -105,6 +106,11 @@ impl Page {
     /// The same with one value.
     pub(crate) fn o_with(&self, key: &str, name: &str, value: &str) -> String {
         text(self.language, &format!("office-{key}"), &[(name, value)])
+    }
+
+    /// The same with several.
+    pub(crate) fn o_values(&self, key: &str, values: &[(&str, &str)]) -> String {
+        text(self.language, &format!("office-{key}"), values)
     }
 
     /// The text of a name among others of its kind; the name itself if nobody has written one.
@@ -207,7 +213,11 @@ impl Page {
 
     /// A day as people write it here.
     pub(crate) fn day(&self, at: &Timestamp) -> String {
-        let day = tashkent_date(*at);
+        self.date(tashkent_date(*at))
+    }
+
+    /// A day of the calendar as people write it here.
+    pub(crate) fn date(&self, day: Date) -> String {
         format!("{:02}.{:02}.{:04}", day.day(), u8::from(day.month()), day.year())
     }
 

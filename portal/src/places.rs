@@ -9,6 +9,7 @@ use crate::visitor::Visitor;
 /// A region with its districts.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Region {
+    pub(crate) code: u16,
     names: Names,
     pub(crate) districts: Vec<District>,
 }
@@ -20,8 +21,9 @@ pub(crate) struct District {
     names: Names,
 }
 
+/// A text in every language.
 #[derive(Debug, Deserialize)]
-struct Names {
+pub(crate) struct Names {
     uz: String,
     #[serde(rename = "uz-Cyrl")]
     uz_cyrl: String,
@@ -31,7 +33,7 @@ struct Names {
 }
 
 impl Names {
-    fn in_language(&self, language: Language) -> &str {
+    pub(crate) fn in_language(&self, language: Language) -> &str {
         match language {
             Language::Uz => &self.uz,
             Language::UzCyrl => &self.uz_cyrl,
@@ -70,6 +72,13 @@ pub(crate) fn named(regions: &[Region], district: u32, language: Language) -> St
         Some(format!("{}, {}", region.name(&language), district.name(&language)))
     });
     found.unwrap_or_default()
+}
+
+/// A district's name alone.
+pub(crate) fn district_name(regions: &[Region], district: u32, language: Language) -> &str {
+    let districts = regions.iter().flat_map(|region| &region.districts);
+    let mut found = districts.filter(|known| known.code == district);
+    found.next().map_or("", |district| district.name(&language))
 }
 
 /// The region that a district's code begins with.

@@ -2,12 +2,13 @@
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use futures_util::future::try_join3;
+use futures_util::future::try_join4;
 use serde::Deserialize;
 
 use crate::Portal;
 use crate::api::Failure;
 use crate::page::{Page, show};
+use crate::service_centres::centres;
 use crate::visitor::Visitor;
 
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
@@ -19,6 +20,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
 struct StartPage {
     p: Page,
     fees: [Fee; 3],
+    /// Places are known where people are served in person.
+    centres: bool,
 }
 
 /// The price of today for a kind of subject.
@@ -32,7 +35,10 @@ struct Fee {
 async fn start(portal: web::Data<Portal>, visitor: Visitor) -> Result<HttpResponse, Failure> {
     let fee =
         |kind: &str| portal.api.get(&visitor, &format!("/api/v1/fees?subject_type={kind}")).read::<Fee>();
-    let (natural, sole, legal) =
-        try_join3(fee("natural_person"), fee("sole_proprietor"), fee("legal_entity")).await?;
-    show(&visitor, &StartPage { p: portal.page(&visitor), fees: [natural, sole, legal] })
+    let centres = centres(&portal.api, &visitor);
+    let (natural, sole, legal, centres) =
+        try_join4(fee("natural_person"), fee("sole_proprietor"), fee("legal_entity"), centres).await?;
+    let page =
+        StartPage { p: portal.page(&visitor), fees: [natural, sole, legal], centres: !centres.is_empty() };
+    show(&visitor, &page)
 }

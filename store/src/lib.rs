@@ -38,6 +38,7 @@ pub mod responders;
 mod schema;
 pub mod seen_signatures;
 pub mod sessions;
+pub mod statistics;
 pub mod status;
 pub mod turns;
 pub mod verification;

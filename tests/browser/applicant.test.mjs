@@ -174,6 +174,8 @@ describe('an applicant', () => {
       await show(page, '15-revoke', language);
       await page.goto(`${muhr.url}/sign-in?puzzle=arithmetic`);
       await show(page, '16-sign-in', language);
+      await page.goto(`${muhr.url}/service-centres`);
+      await show(page, '17-service-centres', language);
       assert.deepEqual(complaints, []);
       await context.close();
       await close();

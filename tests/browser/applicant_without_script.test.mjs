@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { code, judge, officer, pinfl, solve, stage, visit } from './stage.mjs';
+import { code, inspect, judge, officer, pinfl, solve, stage, visit } from './stage.mjs';
 
 let muhr;
 before(async () => { muhr = await stage(); });
@@ -124,6 +124,39 @@ test('a language is chosen on any page and remembered', async () => {
   await page.goto(`${muhr.url}/`);
   assert.equal(await page.getAttribute('html', 'lang'), 'ru');
   await close();
+});
+
+test('whoever would rather come in person finds out where', async () => {
+  const { page, close } = await visit(muhr, { javaScriptEnabled: false, locale: 'en' });
+  await page.goto(`${muhr.url}/`);
+  await page.click('main a[href="/service-centres"]');
+  assert.deepEqual(await page.$$eval('main h2', titles => titles.map(title => title.textContent)), ['Andijan Region', 'Tashkent City']);
+  await page.selectOption('#region', 'Tashkent City');
+  await page.click('main form button');
+  assert.equal(await page.$$eval('.counters li', places => places.length), 2);
+  assert.match(await page.textContent('.counters li'), /invented example.*Example Street.*Mon–Fri 09:00–18:00.*Sat 09:00–13:00/s);
+  assert.equal(await page.getAttribute('.counters a[href^=tel]', 'href'), 'tel:+998710000001');
+  assert.equal(await page.inputValue('#region'), '1726');
+  await page.selectOption('#region', 'Khorezm Region');
+  await page.click('main form button');
+  assert.match(await page.textContent('main'), /No place is listed in this region/);
+  await close();
+});
+
+test('a list without a place is not dressed up', async () => {
+  const file = join(muhr.folder, 'no-centres.toml');
+  writeFileSync(file, 'service_centres = []');
+  const empty = await stage({ MUHR__DATA__SERVICE_CENTRES_FILE: file });
+  const { page, complaints, close } = await visit(empty, { locale: 'en' });
+  await page.goto(`${empty.url}/`);
+  assert.match(await page.textContent('main'), /does not list any yet/);
+  assert.equal(await page.$('main a[href="/service-centres"]'), null);
+  await page.goto(`${empty.url}/service-centres`);
+  await inspect(page, '17-service-centres-empty');
+  assert.match(await page.textContent('main'), /No place is listed yet/);
+  assert.deepEqual(complaints, []);
+  await close();
+  await empty.stop();
 });
 
 test('an ended sign-in leads to the phone and back, and leaves public pages as they are', async () => {

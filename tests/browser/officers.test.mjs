@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { code, inspect, judge, pinfl, stage, visit } from './stage.mjs';
+import { code, inspect, judge, languages, pinfl, stage, visit } from './stage.mjs';
 import { PASSWORD, PICTURE, drive } from './people.mjs';
 
 let muhr;
@@ -95,9 +95,41 @@ test('a reviewer decides what is in the queue, by keys', async () => {
     await page.goto(`${muhr.url}/officer/${room}`);
     await show(page, `04-${room}`);
   }
+  await figures(page);
   assert.deepEqual(complaints, []);
   await close();
 });
+
+/** The figures of the days in which all of this happened: a chart, the same in numbers and in words, and any other period. */
+async function figures(page) {
+  assert.equal(await page.getByRole('img', { name: 'Applications by day' }).count(), 1, 'the chart has a name');
+  const columns = await page.$$eval('.chart g', columns => columns.map(column => column.querySelector('title').textContent));
+  assert.equal(columns.length, 30);
+  assert.match(columns.at(-1), /Submitted 3, Approved 1, Rejected 1$/);
+  await page.click('.numbers summary');
+  const today = await page.$$eval('.numbers tbody tr:last-child td', cells => cells.map(cell => cell.textContent));
+  assert.deepEqual(today, ['3', '3', '1', '1', '1', '0'], 'begun, submitted, approved, rejected, issued, revoked');
+  assert.match(await page.textContent('main'), /Half of the decisions took at most \d+ (min|h)/);
+  for (const name of ['Tashkent City', 'online']) {
+    const row = page.getByRole('row', { name: new RegExp(`^${name}`) });
+    assert.match(await row.textContent(), /33111$/, name);
+  }
+  await show(page, '04-statistics-open');
+  await page.fill('#from', '2025-12-01');
+  await page.fill('#to', '2026-11-01');
+  await page.click('.period button');
+  assert.match(page.url(), /from=2025-12-01&to=2026-11-01/);
+  assert.match(await page.textContent('#period'), /01\.12\.2025 to 01\.11\.2026/);
+  await page.goto(`${muhr.url}/officer/statistics?from=2020-01-01&to=2026-11-01`);
+  assert.match(await page.textContent('#error-from'), /at most 366 days/);
+  assert.equal(await page.inputValue('#from'), '2020-01-01', 'what was typed stays');
+  await show(page, '04-statistics-refused');
+  for (const language of languages) {
+    await page.goto(`${muhr.url}/officer/statistics?lang=${language}`);
+    await show(page, `04-statistics-${language}`);
+  }
+  await page.goto(`${muhr.url}/officer/statistics?lang=en`);
+}
 
 test('a walk-in leaves with a key on their drive', async () => {
   const { page, complaints, close } = await signIn('registrar');

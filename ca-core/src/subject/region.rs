@@ -86,7 +86,8 @@ impl Names {
     /// Longest name in characters (RFC 5280 appendix A.1, ub-state-name and ub-locality-name).
     const MAX: usize = 128;
 
-    fn complete(&self) -> bool {
+    /// Nobody who reads one of the languages finds it empty, or too long for a certificate.
+    pub fn is_complete(&self) -> bool {
         let all = [&self.uz, &self.uz_cyrl, &self.kaa, &self.ru, &self.en];
         all.iter().all(|name| !name.trim().is_empty() && name.chars().count() <= Self::MAX)
     }
@@ -115,7 +116,7 @@ fn check_region(region: &Region) -> Result<(), RegionsError> {
     if region.districts.is_empty() {
         return Err(RegionsError::Empty(region.code));
     }
-    if !region.names.complete() {
+    if !region.names.is_complete() {
         return Err(RegionsError::Name(u32::from(region.code)));
     }
     let mut previous = 0;
@@ -126,7 +127,7 @@ fn check_region(region: &Region) -> Result<(), RegionsError> {
             return Err(RegionsError::DistrictCode(district.code));
         }
         previous = district.code;
-        if !district.names.complete() {
+        if !district.names.is_complete() {
             return Err(RegionsError::Name(district.code));
         }
     }

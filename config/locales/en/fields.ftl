@@ -28,6 +28,8 @@ field-region-unknown = There is no region with this code.
 field-district-unknown = This region has no district with this code.
 field-offer-not-accepted = Without accepting the offer no application is possible.
 field-purpose-empty = Say what you need the certificate for.
+field-period-backwards = The first day comes after the last.
+field-period-too-long = Choose at most 366 days.
 field-reason-unknown = Choose a reason from the list.
 
 # What an officer should look at, though nothing forbids it.

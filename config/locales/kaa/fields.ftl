@@ -28,6 +28,8 @@ field-region-unknown = Bunday kodlı aymaq joq.
 field-district-unknown = Bul aymaqta bunday kodlı rayon joq.
 field-offer-not-accepted = Ofertanı qabıl etpey arza berip bolmaydı.
 field-purpose-empty = Sertifikat ne ushın kerek ekenin jazıń.
+field-period-backwards = Birinshi kún sońǵısınan keyin tur.
+field-period-too-long = Kóbi menen 366 kúndi tańlań.
 field-reason-unknown = Sebepti dizimnen tańlań.
 
 # Qadaǵan etilmegen bolsa da, xızmetker itibar beriwi kerek bolǵan jaǵdaylar.

@@ -28,6 +28,8 @@ field-region-unknown = Региона с таким кодом нет.
 field-district-unknown = В этом регионе нет района с таким кодом.
 field-offer-not-accepted = Без принятия оферты подать заявление нельзя.
 field-purpose-empty = Укажите, для чего вам нужен сертификат.
+field-period-backwards = Первый день позже последнего.
+field-period-too-long = Выберите не больше 366 дней.
 field-reason-unknown = Выберите причину из списка.
 
 # На что сотруднику стоит обратить внимание, хотя запрета нет.

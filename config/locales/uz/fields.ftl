@@ -28,6 +28,8 @@ field-region-unknown = Bunday kodli hudud yoʻq.
 field-district-unknown = Bu hududda bunday kodli tuman yoʻq.
 field-offer-not-accepted = Ofertani qabul qilmasdan ariza berib boʻlmaydi.
 field-purpose-empty = Sertifikat nima uchun kerakligini yozing.
+field-period-backwards = Birinchi kun oxirgisidan keyin turibdi.
+field-period-too-long = Koʻpi bilan 366 kunni tanlang.
 field-reason-unknown = Sababni roʻyxatdan tanlang.
 
 # Taqiqlanmagan boʻlsa-da, xodim eʼtibor berishi kerak boʻlgan holatlar.

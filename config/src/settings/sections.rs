@@ -110,6 +110,9 @@ pub struct Data {
     /// Instead of the built-in regions.
     #[serde(deserialize_with = "optional_path")]
     pub regions_file: Option<PathBuf>,
+    /// Where people are served in person; without it none are listed, in a sandbox invented ones.
+    #[serde(deserialize_with = "optional_path")]
+    pub service_centres_file: Option<PathBuf>,
     /// Certificate profiles in the place of built-in ones of the same name.
     #[serde(deserialize_with = "optional_path")]
     pub profiles_directory: Option<PathBuf>,

@@ -303,6 +303,36 @@ async fn an_officer_reviews_what_an_applicant_sent() {
     let counts = ask!(app, auditor, 200, Ask::get("/api/v1/officer/statistics"));
     assert_eq!(counts["applications"]["approved"], 1);
     assert!(counts["jobs"].as_array().unwrap().iter().any(|job| job["kind"] == "issue-certificate"));
+    let days = counts["days"].as_array().unwrap();
+    assert_eq!(days.len(), 30);
+    // It was handed in, returned, handed in again and approved.
+    let today = &days[29];
+    assert_eq!(today["day"], counts["to"]);
+    assert_eq!(
+        (&today["submitted"], &today["approved"], &today["revoked"]),
+        (&json!(2), &json!(1), &json!(0))
+    );
+    let of = |list: &str, name: &str, value: Value| {
+        let found = counts[list].as_array().unwrap().iter().find(|item| item[name] == value);
+        found.unwrap()["submitted"].clone()
+    };
+    assert_eq!(
+        (of("regions", "region", json!(1703)), of("regions", "region", json!(1726))),
+        (json!(2), json!(0))
+    );
+    assert_eq!(
+        (of("channels", "channel", json!("online")), of("channels", "channel", json!("my.gov.uz"))),
+        (json!(2), json!(0))
+    );
+    assert_eq!(
+        (&counts["decisions"]["count"], &counts["decisions"]["within_working_day"]),
+        (&json!(2), &json!(2))
+    );
+    assert!(counts["decisions"]["median_seconds"].as_i64().unwrap() >= 0);
+    let wrong = Ask::get("/api/v1/officer/statistics?from=1990-05-21&to=yesterday");
+    assert_eq!(refused!(app, auditor, 422, "invalid-fields", wrong)["errors"][0]["pointer"], "/to");
+    let registrar = &harness.officer("registrar", Role::Registrar);
+    refused!(app, registrar, 403, "forbidden", Ask::get("/api/v1/officer/statistics"));
 }
 
 #[actix_web::test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use ca_core::Timestamp;
+use ca_core::calendar::{full_date, tashkent_date};
 use serde::Deserialize;
 
 use super::working_day::Clock;
@@ -55,9 +56,16 @@ impl Queued {
 }
 
 impl Page {
-    /// How long, in words, to the minute.
+    /// How long is left or over, in words, to the minute.
     pub(super) fn span(&self, clock: &Clock) -> String {
-        let parts = match clock.parts() {
+        let (days, hours, minutes) = clock.parts();
+        let span = self.time_span(days, hours, minutes);
+        self.o_with(if clock.is_over() { "overdue" } else { "left" }, "span", &span)
+    }
+
+    /// Days and hours, or hours and minutes, or minutes, in words.
+    pub(super) fn time_span(&self, days: i64, hours: i64, minutes: i64) -> String {
+        let parts = match (days, hours, minutes) {
             (0, 0, minutes) => vec![("minutes", minutes)],
             (0, hours, minutes) => vec![("hours", hours), ("minutes", minutes)],
             (days, hours, _) => vec![("days", days), ("hours", hours)],
@@ -65,8 +73,7 @@ impl Page {
         let said = parts
             .into_iter()
             .map(|(unit, count)| self.o_with(&format!("span-{unit}"), "count", &count.to_string()));
-        let span = said.collect::<Vec<_>>().join(" ");
-        self.o_with(if clock.is_over() { "overdue" } else { "left" }, "span", &span)
+        said.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -157,7 +164,10 @@ async fn queue(desk: Desk, asked: web::Query<Asked>) -> Result<HttpResponse, Fai
 
 async fn states(desk: &Desk) -> Result<Vec<StateLink>, Failure> {
     let counts = if desk.me.enters("statistics") {
-        desk.get("/api/v1/officer/statistics").read::<Counts>().await?.applications
+        // These counts are of this moment: of what the figures tell of a period, the least is asked for.
+        let today = full_date(tashkent_date(desk.page().now));
+        let asked_for = query(&[("from", today.as_str()), ("to", today.as_str())]);
+        desk.get(&format!("/api/v1/officer/statistics{asked_for}")).read::<Counts>().await?.applications
     } else {
         BTreeMap::new()
     };

@@ -15,6 +15,7 @@ mod outage;
 mod paging;
 mod queue;
 mod signer;
+mod statistics;
 mod status;
 mod transactions;
 mod verification;
