@@ -689,8 +689,6 @@ mod tests {
         application.channel = Channel::Online;
         application.facts.renewal_signed = true;
         assert_eq!(application.missing(), [Fact::Offer, Fact::Csr, Fact::Payment], "the present key has shown who it is");
-        application.facts.renewal_signed = false;
-        application.channel = Channel::ServiceCenter;
     }
 
     #[test]

@@ -285,13 +285,12 @@ async fn an_officer_reviews_what_an_applicant_sent() {
     assert!(!entries.iter().any(|entry| entry.to_string().contains("31506801234560")));
     let first = ask!(app, auditor, 200, Ask::get("/api/v1/officer/audit?limit=1"));
     let newest = ask!(app, auditor, 200, Ask::get("/api/v1/officer/audit?order=newest&limit=200"));
-    let ids = |list: &Value| -> Vec<i64> {
-        list["items"].as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap()).collect()
-    };
-    assert_eq!(ids(&newest), ids(&entries).into_iter().rev().collect::<Vec<_>>());
+    let newest = newest["items"].as_array().unwrap();
+    let ids = |items: &[Value]| items.iter().map(|item| item["id"].as_i64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(ids(newest), ids(entries).into_iter().rev().collect::<Vec<_>>());
     let by_applicant = ask!(app, auditor, 200, Ask::get("/api/v1/officer/audit?actor=applicant&limit=1"));
     assert_eq!(by_applicant["items"][0]["actor"], "applicant");
-    let object = entries["items"][0]["object"].as_str().unwrap();
+    let object = entries[0]["object"].as_str().unwrap();
     let about = ask!(app, auditor, 200, Ask::get(&format!("/api/v1/officer/audit?object={object}")));
     assert!(about["items"].as_array().unwrap().iter().all(|item| item["object"] == object));
     for wrong in ["order=loudest", "order=oldest&actor=applicant", "after=x"] {
