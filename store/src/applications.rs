@@ -192,18 +192,12 @@ pub fn create(
         updated_at: now.unix_millis(),
     };
     diesel::insert_into(applications::table).values(&row).execute(connection)?;
-    let entry = audit::Entry {
-        at: now,
-        actor: actor.to_owned(),
-        action: "application.create".to_owned(),
-        object: format!("application:{}", new.id),
-        details: serde_json::json!({
-            "channel": new.channel.as_str(),
-            "subject_type": new.subject.subject_type().as_str(),
-            "benefit": new.benefit,
-        }),
-    };
-    audit::record(connection, &[entry])
+    let details = serde_json::json!({
+        "channel": new.channel.as_str(),
+        "subject_type": new.subject.subject_type().as_str(),
+        "benefit": new.benefit,
+    });
+    audit::of_application(connection, new.id, "application.create", details, actor, now)
 }
 
 /// One application with its facts.
@@ -375,14 +369,8 @@ pub fn set_csr(
     }
     // The statement names the key.
     renewals::forget_signature(connection, id)?;
-    let entry = audit::Entry {
-        at: now,
-        actor: actor.to_owned(),
-        action: "application.csr".to_owned(),
-        object: format!("application:{id}"),
-        details: serde_json::json!({ "spki_sha256": hex::encode(spki_sha256) }),
-    };
-    audit::record(connection, &[entry])
+    let details = serde_json::json!({ "spki_sha256": hex::encode(spki_sha256) });
+    audit::of_application(connection, id, "application.csr", details, actor, now)
 }
 
 /// Keeps the signed statement that came with a submission.

@@ -1,6 +1,7 @@
 //! Who did what to what, and when. Rows are only ever added.
 
 use ca_core::Timestamp;
+use ca_core::application::ApplicationId;
 use diesel::prelude::*;
 
 use crate::Page;
@@ -63,6 +64,25 @@ pub fn record(connection: &mut Connection, entries: &[Entry]) -> Result<(), Stor
         insert_all!(connection, audit_entries::table, &rows)?;
     }
     Ok(())
+}
+
+/// Adds what was done to an application.
+pub(crate) fn of_application(
+    connection: &mut Connection,
+    id: ApplicationId,
+    action: &str,
+    details: serde_json::Value,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let entry = Entry {
+        at: now,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        object: format!("application:{id}"),
+        details,
+    };
+    record(connection, &[entry])
 }
 
 /// A page of entries with their numbers, oldest first.

@@ -44,14 +44,7 @@ pub fn keep(
     if kept == 0 {
         return Ok(received_at(connection, id)?.unwrap_or(now));
     }
-    let entry = audit::Entry {
-        at: now,
-        actor: actor.to_owned(),
-        action: "certificate.received".to_owned(),
-        object: format!("application:{id}"),
-        details: json!({}),
-    };
-    audit::record(connection, &[entry])?;
+    audit::of_application(connection, id, "certificate.received", json!({}), actor, now)?;
     Ok(now)
 }
 

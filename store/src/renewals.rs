@@ -35,7 +35,8 @@ pub fn begin(
     diesel::insert_into(renewals::table).values(row).execute(connection)?;
     let certificate = &renewed.certificate;
     let renews = format!("{}/{}", certificate.issuer, certificate.serial);
-    record(connection, id, "application.renewal", json!({ "certificate": renews }), actor, now)
+    let details = json!({ "certificate": renews });
+    audit::of_application(connection, id, "application.renewal", details, actor, now)
 }
 
 /// What the application renews, if it renews anything.
@@ -79,7 +80,7 @@ pub fn sign(
     if changed == 0 {
         return Err(StoreError::NotFound);
     }
-    record(connection, id, "application.renewal-signed", json!({}), actor, now)
+    audit::of_application(connection, id, "application.renewal-signed", json!({}), actor, now)
 }
 
 /// The signature is worth nothing any more: the statement is another one, or the certificate is no longer valid.
@@ -91,22 +92,4 @@ pub fn forget_signature(connection: &mut Connection, id: ApplicationId) -> Resul
         .set((renewals::statement_cms.eq(None::<Vec<u8>>), renewals::signed_at.eq(None::<i64>)))
         .execute(connection)?;
     Ok(())
-}
-
-fn record(
-    connection: &mut Connection,
-    id: ApplicationId,
-    action: &str,
-    details: serde_json::Value,
-    actor: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let entry = audit::Entry {
-        at: now,
-        actor: actor.to_owned(),
-        action: action.to_owned(),
-        object: format!("application:{id}"),
-        details,
-    };
-    audit::record(connection, &[entry])
 }

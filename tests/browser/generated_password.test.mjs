@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { code, inspect, judge, officer, pinfl, stage, visit } from './stage.mjs';
-import { PASSWORD, PICTURE, drive } from './people.mjs';
+import { PASSWORD, PICTURE, drive, registerWalkIn } from './people.mjs';
 
 let muhr;
 before(async () => { muhr = await stage({ MUHR__OFFICERS__GENERATED_KEY_PASSWORDS: 'true' }); });
@@ -19,17 +19,7 @@ test('the password of a walk-in comes by SMS and opens nothing that leaves the c
   await page.fill('#password', muhr.officers.registrar);
   await page.click('main form button');
   await page.waitForURL(/\/officer\/register$/);
-  await page.selectOption('#district', '1726266');
-  await page.fill('#phone', '91 234 56 79');
-  await page.fill('#pinfl', pinfl(404));
-  await page.fill('#birth_date', '1990-01-01');
-  await page.fill('#passport', 'AA7654321');
-  await page.fill('#surname', 'Karimov');
-  await page.fill('#given_name', 'Karim');
-  await page.fill('#purpose', 'Soliq hisobotlari');
-  await page.check('input[name=offer_accepted]');
-  await page.click('main form .actions button');
-  await page.waitForURL(/\/counter$/);
+  await registerWalkIn(page, { number: pinfl(404), phone: '91 234 56 79' });
   const counter = page.url();
   const id = /applications\/([^/]+)/.exec(counter)[1];
   const payment = await (await fetch(`${muhr.url}/api/v1/officer/sessions`, {

@@ -5,7 +5,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { code, inspect, judge, languages, pinfl, stage, visit } from './stage.mjs';
-import { PASSWORD, PICTURE, drive } from './people.mjs';
+import { PASSWORD, PICTURE, drive, registerWalkIn } from './people.mjs';
 
 let muhr;
 before(async () => { muhr = await stage(); });
@@ -136,17 +136,7 @@ test('a walk-in leaves with a key on their drive', async () => {
   await page.addInitScript(drive);
   await page.goto(`${muhr.url}/officer/register`);
   await show(page, '05-register');
-  await page.selectOption('#district', '1726266');
-  await page.fill('#phone', '91 234 56 78');
-  await page.fill('#pinfl', pinfl(304));
-  await page.fill('#birth_date', '1990-01-01');
-  await page.fill('#passport', 'aa 7654321');
-  await page.fill('#surname', 'Karimov');
-  await page.fill('#given_name', 'Karim');
-  await page.fill('#purpose', 'Soliq hisobotlari');
-  await page.check('input[name=offer_accepted]');
-  await page.click('main form .actions button');
-  await page.waitForURL(/\/counter$/);
+  await registerWalkIn(page, { number: pinfl(304), phone: '91 234 56 78' });
   await show(page, '06-counter');
   const counter = page.url();
   const id = /applications\/([^/]+)/.exec(counter)[1];

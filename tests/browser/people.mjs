@@ -52,6 +52,21 @@ export async function begin(stage, page, who) {
   return /applications\/([^/]+)\/key/.exec(page.url())[1];
 }
 
+/** Registers somebody who stands at the counter, as a signed-in registrar on the page for it: ends at the counter. */
+export async function registerWalkIn(page, { number, phone }) {
+  await page.selectOption('#district', '1726266');
+  await page.fill('#phone', phone);
+  await page.fill('#pinfl', number);
+  await page.fill('#birth_date', '1990-01-01');
+  await page.fill('#passport', 'aa 7654321');
+  await page.fill('#surname', 'Karimov');
+  await page.fill('#given_name', 'Karim');
+  await page.fill('#purpose', 'Soliq hisobotlari');
+  await page.check('input[name=offer_accepted]');
+  await page.click('main form .actions button');
+  await page.waitForURL(/\/counter$/);
+}
+
 /** Types a password twice and makes the key. */
 export async function makeKey(page, password = PASSWORD) {
   await page.fill('[data-password]', password);
