@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use ca_core::Timestamp;
-use ca_core::fee::FeeTable;
+use ca_core::fee::{FeeTable, FeeTableError};
 use ca_core::subject::Regions;
 use config::Settings;
 use config::clock::SystemClock;
@@ -87,6 +87,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The settings' fee table and the entries that administrators have added do not fit together.
+    #[error("data.fees_file and the entries that administrators have added (Administration, Prices): {0}")]
+    Fees(#[from] FeeTableError),
     /// Officers' passwords cannot be hashed like this.
     #[error("officers: {0}")]
     Passwords(String),
@@ -110,6 +113,10 @@ impl Context {
     pub fn start(settings: Settings, database: Database) -> Result<Self, StartError> {
         let tables = Tables::load(&settings.data)?;
         let key = service_key(&settings.documents.key_file)?;
+        // While the database cannot be reached nobody is told a price, and a later start checks again.
+        if let Ok(added) = database.read(acts::fee_entries) {
+            tables.fees.with(added)?;
+        }
         let key_error = |error| path_error("documents.key_file", &settings.documents.key_file, error);
         let hasher = Arc::new(key.hasher().map_err(key_error)?);
         Ok(Self {

@@ -3,6 +3,7 @@
 use ca_core::application::Role;
 use serde_json::{Value, json};
 
+use crate::context::Context;
 use crate::harness::{Ask, Harness};
 
 const ACTS: &str = "/api/v1/officer/acts";
@@ -135,6 +136,22 @@ async fn a_price_changes_on_its_day_and_not_in_invoices_that_are_written() {
     let app = &harness.app().await;
     let price = fee().of(app).await.is(200);
     assert_eq!((&price["amount_tiyin"], &price["bhm_since"]), (&json!(3_500_000), &json!(tomorrow)));
+}
+
+#[actix_web::test]
+async fn a_fee_file_that_competes_with_an_added_entry_is_found_at_the_start() {
+    let harness = Harness::start();
+    let app = &harness.app().await;
+    let [first, second] = [&harness.officer("first", Role::Admin), &harness.officer("second", Role::Admin)];
+    let act = &Ask::post(ACTS, &bhm("2099-01-01", 50_000_000)).with(first).of(app).await.is(201);
+    confirmation(act).with(second).of(app).await.is(200);
+    let fees = harness.context.settings.data.directory.join("fees.toml");
+    let entry = "[[bhm]]\nfrom = \"2099-01-01\"\ntiyin = 1\nsource = \"a test\"\n";
+    std::fs::write(&fees, [include_str!("../../../../config/fees.toml"), entry].concat()).unwrap();
+    let mut settings = harness.context.settings.as_ref().clone();
+    settings.data.fees_file = Some(fees);
+    let refused = Context::start(settings, harness.context.database.clone()).err().unwrap().to_string();
+    assert!(refused.contains("data.fees_file") && refused.contains("bhm"), "{refused}");
 }
 
 #[actix_web::test]
