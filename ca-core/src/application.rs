@@ -688,7 +688,11 @@ mod tests {
         assert!(!application.missing().contains(&Fact::Selfie), "an officer sees a walk-in applicant");
         application.channel = Channel::Online;
         application.facts.renewal_signed = true;
-        assert_eq!(application.missing(), [Fact::Offer, Fact::Csr, Fact::Payment], "the present key has shown who it is");
+        assert_eq!(
+            application.missing(),
+            [Fact::Offer, Fact::Csr, Fact::Payment],
+            "the present key has shown who it is"
+        );
     }
 
     #[test]

@@ -195,8 +195,10 @@ fn answer_to(failure: &Failure, request: &actix_web::HttpRequest, visitor: &Visi
         }
         let office = visitor.place.starts_with(OFFICER);
         let sign_in = if office { "/officer/sign-in" } else { "/sign-in" };
-        let next = if request.method().is_safe() { visitor.place.as_str() } else { "" };
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        // A form is gone back to: what was typed into it is still in the tab.
+        let form = || page_before(request).filter(|_| office).unwrap_or_default();
+        let next = if request.method().is_safe() { visitor.place.clone() } else { form() };
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
         let mut answer = see(&format!("{sign_in}?{query}"));
         visitor.sign_out(&mut answer);
         return answer;
@@ -207,6 +209,14 @@ fn answer_to(failure: &Failure, request: &actix_web::HttpRequest, visitor: &Visi
     let template = FailurePage::of(page, failure);
     page::show_as(failure.status(), visitor, &template)
         .unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
+}
+
+/// The page of this site that the request came from, by its `Referer`.
+fn page_before(request: &actix_web::HttpRequest) -> Option<String> {
+    let referer = request.headers().get(actix_web::http::header::REFERER)?.to_str().ok()?;
+    let (_, rest) = referer.split_once("://")?;
+    let (host, path) = rest.split_once('/')?;
+    (host == request.connection_info().host()).then(|| format!("/{path}"))
 }
 
 /// Pages that are there without a sign-in: one that has ended is only forgotten.
