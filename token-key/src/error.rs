@@ -12,7 +12,9 @@ use crate::token::TokenName;
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The shared library is absent, is no PKCS #11 module, or does not start.
-    #[error("the PKCS #11 module {module} does not start: {reason}; is it the library of this token's maker?")]
+    #[error(
+        "the PKCS #11 module {module} does not start: {reason}; is it the library of this token's maker?"
+    )]
     Module {
         /// The library.
         module: PathBuf,
@@ -74,7 +76,7 @@ pub enum TokenError {
     #[error("the system has no random octets")]
     Random,
     /// A call failed.
-    #[error("the token failed to {0}: {1}")]
+    #[error("the token failed to {0}: {said}", said = said(.1))]
     Call(&'static str, Error),
 }
 
@@ -107,8 +109,40 @@ impl TokenError {
     }
 }
 
+/// A failure in the words that a token's manual has: the function and the CKR code.
+pub(crate) fn said(error: &Error) -> String {
+    let Error::Pkcs11(code, function) = error else { return error.to_string() };
+    let code = match code {
+        RvError::VendorDefined(code) | RvError::UnknownErrorCode(code) => format!("{code:#x}"),
+        known => format!("{known:?}").chars().fold("CKR".to_owned(), |mut name, letter| {
+            if letter.is_uppercase() {
+                name.push('_');
+            }
+            name.extend(letter.to_uppercase());
+            name
+        }),
+    };
+    format!("C_{function:?} returned {code}")
+}
+
 impl From<TokenError> for SignError {
     fn from(error: TokenError) -> Self {
         Self(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki::context::Function;
+
+    use super::*;
+
+    #[test]
+    fn failures_carry_the_names_of_the_specification() {
+        let error = |code| TokenError::Call("sign", Error::Pkcs11(code, Function::Sign));
+        let text = "the token failed to sign: C_Sign returned CKR_TOKEN_NOT_PRESENT";
+        assert_eq!(error(RvError::TokenNotPresent).to_string(), text);
+        assert!(error(RvError::VendorDefined(0x8000_0001)).to_string().ends_with("0x80000001"));
+        assert!(error(RvError::TokenNotPresent).is_loss() && !error(RvError::KeySizeRange).is_loss());
     }
 }

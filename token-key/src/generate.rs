@@ -40,7 +40,8 @@ impl TokenKey {
             if !session.find_objects(&name.attributes()).map_err(failed)?.is_empty() {
                 return Err(TokenError::KeyExists(token.name.clone(), name.clone()));
             }
-            let public = [both.as_slice(), &[Attribute::Private(false), Attribute::Verify(true)], &parameters];
+            let public =
+                [both.as_slice(), &[Attribute::Private(false), Attribute::Verify(true)], &parameters];
             let private = [
                 Attribute::Private(true),
                 Attribute::Sensitive(true),
@@ -56,7 +57,9 @@ impl TokenKey {
             if is_kept(session, private)? {
                 return Ok(());
             }
-            [private, public].into_iter().try_for_each(|half| session.destroy_object(half).map_err(failed))?;
+            [private, public]
+                .into_iter()
+                .try_for_each(|half| session.destroy_object(half).map_err(failed))?;
             Err(TokenError::Extractable(name.clone()))
         })?;
         Self::open(token, name)

@@ -26,8 +26,10 @@ use crate::public_key;
 use crate::token::{Access, Token};
 
 /// What stands before a SHA-256 digest in an RSA signature: the DER of DigestInfo up to it (RFC 8017 section 9.2, note 1).
-const DIGEST_INFO_SHA256: [u8; 19] =
-    [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
+const DIGEST_INFO_SHA256: [u8; 19] = [
+    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
+    0x04, 0x20,
+];
 
 /// What a key proves itself with: the beginning of no certificate, CRL or OCSP answer.
 const PROOF: &[u8] = b"Muhr asks whether this key signs for its public key: ";
@@ -156,7 +158,7 @@ impl TokenKey {
     ///
     /// # Errors
     /// A [`TokenError`].
-    pub fn destroy(self) -> Result<(), TokenError> {
+    pub fn destroy(&self) -> Result<(), TokenError> {
         self.token.visit(Access::Write, |session| {
             let failed = |error| TokenError::Call("destroy the key", error);
             let all = session.find_objects(&self.name.attributes()).map_err(failed)?;
@@ -202,9 +204,7 @@ impl TokenKey {
             }
             Form::Rsa => {
                 let info = [&DIGEST_INFO_SHA256, digest.as_ref()].concat();
-                self.with_seat(|seat| {
-                    seat.session.sign(&Mechanism::RsaPkcs, seat.key, &info).map_err(failed)
-                })
+                self.with_seat(|seat| seat.session.sign(&Mechanism::RsaPkcs, seat.key, &info).map_err(failed))
             }
         }
     }
@@ -280,6 +280,10 @@ impl Signer for TokenKey {
 
     fn hash(&self) -> Option<&'static digest::Algorithm> {
         Some(self.hash_algorithm())
+    }
+
+    fn is_reachable(&self) -> bool {
+        self.reach().inspect_err(|error| tracing::warn!(%error, "the key cannot be reached")).is_ok()
     }
 
     fn sign_digest(&self, digest: &Digest) -> Result<Vec<u8>, SignError> {

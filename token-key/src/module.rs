@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 
-use crate::error::TokenError;
+use crate::error::{TokenError, said};
 
 /// A module is not started again sooner than this after the last time: a token that is away is not asked for in a circle.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -36,15 +36,14 @@ impl Module {
     /// The library of this path, loaded and started if nobody has done so in this process.
     pub(crate) fn load(path: &Path) -> Result<Arc<Self>, TokenError> {
         static LOADED: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new());
-        let failed =
-            |reason: String| TokenError::Module { module: path.to_owned(), reason };
+        let failed = |reason: String| TokenError::Module { module: path.to_owned(), reason };
         let path = path.canonicalize().map_err(|error| failed(error.to_string()))?;
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(module) = loaded.get(&path) {
             return Ok(Arc::clone(module));
         }
         let context = Pkcs11::new(&path).map_err(|error| failed(error.to_string()))?;
-        start(&context).map_err(|error| failed(error.to_string()))?;
+        start(&context).map_err(|error| failed(said(&error)))?;
         let life = RwLock::new(Life { generation: 0, begun: Instant::now() });
         let module = Arc::new(Self { context, life });
         loaded.insert(path, Arc::clone(&module));

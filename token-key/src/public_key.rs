@@ -34,7 +34,11 @@ pub(crate) fn read(session: &Session, private: ObjectHandle, name: &KeyName) -> 
         Some(KeyType::RSA) => {
             // RSA private keys know their public half (section 6.1.3).
             let holder = public()?.unwrap_or(private);
-            of_modulus(&attributes(session, holder, &[AttributeType::Modulus, AttributeType::PublicExponent])?)
+            of_modulus(&attributes(
+                session,
+                holder,
+                &[AttributeType::Modulus, AttributeType::PublicExponent],
+            )?)
         }
         _ => None,
     };
@@ -139,7 +143,9 @@ mod tests {
     #[test]
     fn what_is_no_uncompressed_point_of_the_curve_is_refused() {
         let compressed = [&[2_u8][..], &[7; 32]].concat();
-        for told in [vec![], vec![4], compressed.clone(), [&[0x04_u8, 33][..], &compressed].concat(), vec![2; 65]] {
+        for told in
+            [vec![], vec![4], compressed.clone(), [&[0x04_u8, 33][..], &compressed].concat(), vec![2; 65]]
+        {
             assert_eq!(uncompressed(&told, 32), None, "{told:?}");
         }
         let secp256k1 = const_oid::db::rfc5912::SECP_521_R_1.to_der().unwrap();

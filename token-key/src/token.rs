@@ -64,6 +64,14 @@ impl Token {
         Ok(Arc::new(Self { module, name, pin, pin_was_refused, sessions: sessions.max(1) }))
     }
 
+    /// Looks whether it is there. It is not opened.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn find(&self) -> Result<(), TokenError> {
+        self.slot(&self.module.enter()).map(drop)
+    }
+
     /// Whether there is a private key of this name.
     ///
     /// # Errors
@@ -137,12 +145,13 @@ impl Token {
 
     fn slot(&self, inside: &Inside<'_>) -> Result<Slot, TokenError> {
         let context = inside.context();
-        let slots = context.get_slots_with_initialized_token();
-        let slots = slots.map_err(|error| TokenError::Call("be found", error))?;
+        let slots = context.get_slots_with_token();
+        let slots = slots.map_err(|error| TokenError::Call("be listed", error))?;
+        // A slot that does not answer is not ours; it does not hide the one that is.
         let mut found = slots.into_iter().filter(|slot| {
             context.get_token_info(*slot).is_ok_and(|token| match &self.name {
-                TokenName::Label(label) => token.label() == label,
-                TokenName::Serial(serial) => token.serial_number() == serial,
+                TokenName::Label(label) => token.token_initialized() && token.label() == label,
+                TokenName::Serial(serial) => token.token_initialized() && token.serial_number() == serial,
             })
         });
         match (found.next(), found.next()) {
