@@ -43,8 +43,10 @@ impl Ca {
         let ground = Ground::with_officers(kind);
         let settings = Arc::new(settings(&[("crl.min_interval_seconds", "0")]));
         let now = settings.clock().now();
+        let names = Names::default();
         let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
-        ceremony::init(&ground.store, &settings, &keyring, &Names::default(), now).expect("a ceremony");
+        ceremony::init(&ground.store, &settings, &keyring, &names, now).expect("a ceremony");
+        drop(keyring);
         Self { ground, settings }
     }
 
