@@ -69,6 +69,15 @@ pub enum TokenError {
     /// The token made a key that can be read out; it was destroyed again.
     #[error("the token would let the new key with {0} be read out: it cannot keep a key of a CA")]
     Extractable(KeyName),
+    /// The module does not start any more.
+    #[error("the PKCS #11 module does not start again: {0}")]
+    Restart(String),
+    /// The key wants the PIN again before each signature (CKA_ALWAYS_AUTHENTICATE): it is meant for a person.
+    #[error("the key with {0} wants the PIN before each signature: a service needs one that does not")]
+    WantsPerson(KeyName),
+    /// The token was away a moment ago, for this reason.
+    #[error("{0}; it is asked again soon")]
+    Away(String),
     /// Every session is at work, and none became free in time.
     #[error("every session with the token is at work, and none became free in time")]
     Busy,
@@ -85,7 +94,7 @@ impl TokenError {
     /// by the specification (PKCS #11 v3.0 section 5.1) or by what modules do.
     pub(crate) fn is_loss(&self) -> bool {
         match self {
-            Self::NoToken(_) | Self::NoKey(..) | Self::NoPublicKey(_) => true,
+            Self::NoToken(_) | Self::NoKey(..) | Self::NoPublicKey(_) | Self::Restart(_) => true,
             Self::Call(_, Error::Pkcs11(code, _)) => matches!(
                 code,
                 RvError::SessionHandleInvalid

@@ -62,7 +62,12 @@ impl TokenKey {
                 .try_for_each(|half| session.destroy_object(half).map_err(failed))?;
             Err(TokenError::Extractable(name.clone()))
         })?;
-        Self::open(token, name)
+        // One that does not prove itself is worth nothing, and would be in the way.
+        Self::open(Arc::clone(&token), name.clone()).inspect_err(|_| {
+            if let Err(error) = name.destroy_all(&token) {
+                tracing::error!(%error, key = %name, "a new key that does not work is left on the token");
+            }
+        })
     }
 }
 

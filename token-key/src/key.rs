@@ -19,8 +19,9 @@ use der::asn1::UintRef;
 use der::{Encode, Sequence};
 use spki::SubjectPublicKeyInfoRef;
 
-use crate::error::TokenError;
+use crate::error::{TokenError, said};
 use crate::module::Inside;
+use crate::outage::Outage;
 use crate::pool::{Pool, Seat};
 use crate::public_key;
 use crate::token::{Access, Token};
@@ -49,6 +50,7 @@ pub struct TokenKey {
     form: Form,
     public_key: Vec<u8>,
     pool: Pool,
+    outage: Outage,
 }
 
 /// What is asked of the token, and how its answer becomes the content of a signature's BIT STRING.
@@ -96,6 +98,15 @@ impl KeyName {
         session.find_objects(&template).map_err(|error| TokenError::Call("look for the key", error))
     }
 
+    /// Removes everything of this name.
+    pub(crate) fn destroy_all(&self, token: &Token) -> Result<(), TokenError> {
+        token.visit(Access::Write, |session| {
+            let failed = |error| TokenError::Call("destroy the key", error);
+            let all = session.find_objects(&self.attributes()).map_err(failed)?;
+            all.into_iter().try_for_each(|object| session.destroy_object(object).map_err(failed))
+        })
+    }
+
     fn private_key(&self, token: &Token, session: &Session) -> Result<ObjectHandle, TokenError> {
         match self.private_keys(session)?.as_slice() {
             [key] => Ok(*key),
@@ -126,7 +137,7 @@ impl TokenKey {
     pub fn open(token: Arc<Token>, name: KeyName) -> Result<Self, TokenError> {
         let public_key = token.visit(Access::Read, |session| {
             let private = name.private_key(&token, session)?;
-            warn_if_extractable(&token, &name, session, private);
+            look_at_conditions(&token, &name, session, private)?;
             public_key::read(session, private, &name)
         })?;
         let unsupported = || TokenError::UnsupportedKey(name.clone());
@@ -137,8 +148,8 @@ impl TokenKey {
             KeyKind::Rsa { .. } => (KeyAlgorithm::Rsa3072, Form::Rsa),
             KeyKind::P521 | KeyKind::Ed25519 => return Err(unsupported()),
         };
-        let (algorithm, pool) = (kind.signature(), Pool::new(token.sessions));
-        let key = Self { token, name, algorithm, form, public_key, pool };
+        let (algorithm, pool, outage) = (kind.signature(), Pool::new(token.sessions), Outage::default());
+        let key = Self { token, name, algorithm, form, public_key, pool, outage };
         key.prove()?;
         Ok(key)
     }
@@ -159,11 +170,7 @@ impl TokenKey {
     /// # Errors
     /// A [`TokenError`].
     pub fn destroy(&self) -> Result<(), TokenError> {
-        self.token.visit(Access::Write, |session| {
-            let failed = |error| TokenError::Call("destroy the key", error);
-            let all = session.find_objects(&self.name.attributes()).map_err(failed)?;
-            all.into_iter().try_for_each(|object| session.destroy_object(object).map_err(failed))
-        })
+        self.name.destroy_all(&self.token)
     }
 
     /// What it is found by.
@@ -209,9 +216,29 @@ impl TokenKey {
         }
     }
 
+    /// Does something on the token, unless it was away a moment ago.
+    fn with_seat<T>(&self, work: impl Fn(&Seat) -> Result<T, TokenError>) -> Result<T, TokenError> {
+        if let Some(said) = self.outage.said() {
+            return Err(TokenError::Away(said));
+        }
+        let done = self.with_seat_found_again(work);
+        match &done {
+            Err(error) if error.is_loss() => self.outage.begin(error.to_string()),
+            _ => {
+                if self.outage.end() && done.is_ok() {
+                    tracing::info!(token = %self.token.name, key = %self.name, "the token is back");
+                }
+            }
+        }
+        done
+    }
+
     /// Does something in a session of the pool; once more in a new one if the session was lost, and once more with the
     /// module started again if that was not enough.
-    fn with_seat<T>(&self, work: impl Fn(&Seat) -> Result<T, TokenError>) -> Result<T, TokenError> {
+    fn with_seat_found_again<T>(
+        &self,
+        work: impl Fn(&Seat) -> Result<T, TokenError>,
+    ) -> Result<T, TokenError> {
         let mut remedies = [Remedy::NewSession, Remedy::NewStart].into_iter();
         loop {
             let inside = self.token.module.enter();
@@ -227,7 +254,7 @@ impl TokenKey {
                 match self.token.module.restart(generation) {
                     Ok(true) => {}
                     Ok(false) => return Err(failure),
-                    Err(error) => return Err(TokenError::Call("start again", error)),
+                    Err(error) => return Err(TokenError::Restart(said(&error))),
                 }
             }
         }
@@ -316,11 +343,23 @@ fn ecdsa_sig_value(raw: &[u8], octets: usize) -> Option<Vec<u8>> {
     EcdsaSigValue { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? }.to_der().ok()
 }
 
-/// Somebody may have brought it there from elsewhere: it works, but is not what a token is for.
-fn warn_if_extractable(token: &Token, name: &KeyName, session: &Session, key: ObjectHandle) {
-    let told = session.get_attributes(key, &[AttributeType::Extractable]);
-    if told.is_ok_and(|told| told.contains(&Attribute::Extractable(true))) {
+/// A key that somebody has brought from elsewhere works, but is not what a token is for. One that asks for a person at each
+/// signature does not work.
+fn look_at_conditions(
+    token: &Token,
+    name: &KeyName,
+    session: &Session,
+    key: ObjectHandle,
+) -> Result<(), TokenError> {
+    let asked = [AttributeType::Extractable, AttributeType::AlwaysAuthenticate];
+    let told = session.get_attributes(key, &asked);
+    let told = told.map_err(|error| TokenError::Call("show the key", error))?;
+    if told.contains(&Attribute::Extractable(true)) {
         tracing::warn!(token = %token.name, key = %name, "the token lets this key be read out");
+    }
+    match told.contains(&Attribute::AlwaysAuthenticate(true)) {
+        true => Err(TokenError::WantsPerson(name.clone())),
+        false => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ mod error;
 mod generate;
 mod key;
 mod module;
+mod outage;
 mod pool;
 mod public_key;
 mod token;

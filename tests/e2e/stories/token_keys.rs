@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::applicant::{Application, SubjectType};
 use crate::officer::Officer;
+use crate::postgres::free_port;
 use crate::relying_party::{CRL_KNOWS, OCSP_KNOWS, RelyingParty};
 use crate::stack::{Database, Role, Stack, eventually};
 use crate::token::{PIN, Token};
@@ -17,29 +18,36 @@ on_both_databases!(
 
 fn the_main_job_is_done_with_keys_that_are_in_no_file(database: Database) {
     let token = Token::new();
-    let stack = token.stack(database, &[]);
+    // Certificates name the places of a process per role.
+    let [ocsp, crl] = [(); 2].map(|()| format!("http://127.0.0.1:{}", free_port()));
+    let (ocsp, crl) = (format!("{ocsp}/ocsp"), format!("{crl}/repository"));
+    let places = [("ISSUANCE__OCSP_URL", ocsp.as_str()), ("ISSUANCE__REPOSITORY_URL", crl.as_str())];
+    let stack = token.stack(database, &places);
     stack.run(Role::All);
+    assert!(stack.terminate(Role::All).success());
     assert!(stack.folder.join("keys/root.key").exists(), "the root's key is a file, to be carried away");
     for name in ["keys/ca.key", "keys/ocsp.key"] {
         assert!(!stack.folder.join(name).exists(), "{name}");
     }
+    let looked = stack.muhr(&["check-config"]).well().out;
+    for found in ["issuing CA's key: label \"issuing\" is on", "OCSP responder's key: id 0c59 is on"] {
+        assert!(looked.contains(&format!("{found} token \"muhr\", and signs")), "{looked}");
+    }
+
+    let roles = [Role::Api, Role::Signer, Role::Ocsp, Role::Crl];
+    roles.iter().for_each(|role| stack.run(*role));
     let relying_party = issue_verify(&stack);
     Officer::revocation(&stack).revoke(&serial(&relying_party), "superseded").json_or_empty();
     eventually("OCSP says revoked", OCSP_KNOWS, || (relying_party.status() == "revoked").then_some(()));
     eventually("the CRL lists it", CRL_KNOWS, || relying_party.crl_reason());
-
-    // The next start finds the keys again, and makes none.
-    stack.terminate(Role::All);
-    let looked = stack.muhr(&["check-config"]).well().out;
-    assert!(looked.contains("issuing CA's key: label \"issuing\" is on token \"muhr\", and signs"), "{looked}");
-    assert!(looked.contains("OCSP responder's key: id 0c59 is on token \"muhr\", and signs"), "{looked}");
-    assert!(!looked.contains(PIN) && !stack.log().contains(PIN));
-    stack.run(Role::All);
-    assert_eq!(relying_party.status(), "revoked");
-    issue_verify(&stack);
+    // By hand, beside the processes that use the token.
     stack.muhr(&["crl", "now"]).well();
     stack.muhr(&["ca", "renew-ocsp"]).well();
     stack.muhr(&["audit", "verify"]).well();
+    for role in roles {
+        assert!(stack.terminate(role).success(), "{role:?}");
+    }
+    assert!(!looked.contains(PIN) && !stack.log().contains(PIN));
 }
 
 /// An application becomes a certificate that OpenSSL accepts, with its CRL and its OCSP answer.
@@ -101,7 +109,8 @@ fn the_ceremony_makes_keys_on_a_token_and_overwrites_none(database: Database) {
     first.muhr(&["ca", "init"]).well();
     first.muhr(&["crl", "now", "--issuer", "root"]).well();
     let names = std::fs::read_dir(first.folder.join("keys")).expect("the certificates are here");
-    let keys: Vec<_> = names.flatten().filter(|file| file.path().extension() == Some("key".as_ref())).collect();
+    let keys: Vec<_> =
+        names.flatten().filter(|file| file.path().extension() == Some("key".as_ref())).collect();
     assert!(keys.is_empty(), "{keys:?}");
 
     // Another CA on the same token: whatever key it gets as far as to make is gone again.
@@ -124,7 +133,7 @@ fn the_ceremony_makes_keys_on_a_token_and_overwrites_none(database: Database) {
 
 fn a_wrong_pin_ends_the_start_with_a_sentence(database: Database) {
     let token = Token::new();
-    let stack = token.stack(database, &[]);
+    let stack = token.stack(database, &[("KEYS__TOKEN__ROOT_LABEL", "root")]);
     stack.muhr(&["migrate"]).well();
     token.set_pin("99999999");
     for command in [&["ca", "init"][..], &["check-config"]] {

@@ -91,7 +91,9 @@ fn the_rules_reach_no_http_no_sql_and_no_process() {
 
 #[test]
 fn who_never_signs_cannot_load_a_pkcs11_module() {
-    for member in ["ca-core", "store", "issuance-api", "portal", "crl-publisher", "ocsp-responder", "key-tool"] {
+    for member in
+        ["ca-core", "store", "issuance-api", "portal", "crl-publisher", "ocsp-responder", "key-tool"]
+    {
         assert!(!reached_by(member).contains("cryptoki"), "{member} reaches cryptoki");
     }
 }

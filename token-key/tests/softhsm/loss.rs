@@ -92,6 +92,8 @@ fn another_key_under_the_same_name_is_not_used() {
         let said = key.sign(b"x").unwrap_err().to_string();
         assert!(said.contains("no private key"), "{said}");
         let other = stage.generated("ca", KeyAlgorithm::P256);
+        assert!(key.sign(b"x").unwrap_err().to_string().contains("asked again soon"));
+        thread::sleep(Duration::from_millis(1100));
         let said = key.sign(b"x").unwrap_err().to_string();
         assert!(said.contains("is another one now"), "{said}");
         assert!(matches!(key.reach(), Err(TokenError::OtherKey(_))));
