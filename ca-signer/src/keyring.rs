@@ -18,12 +18,15 @@ use crate::keys::{self, KeyError};
 /// Asks a person for a secret.
 type Ask<'a> = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a;
 
+/// Wiped when the last key that needs it is open.
+type Passphrase = Arc<Zeroizing<Vec<u8>>>;
+
 /// Opens and makes the keys that the settings name.
 pub struct Keyring<'a> {
     settings: &'a Settings,
     ask: Box<Ask<'a>>,
     /// What was read or typed once: the passphrases of the CA's files and of the responder's.
-    passphrases: Mutex<[Option<Arc<Zeroizing<Vec<u8>>>>; 2]>,
+    passphrases: Mutex<[Option<Passphrase>; 2]>,
     /// A PIN is asked for once, however many keys are on its token.
     tokens: Mutex<Vec<(PathBuf, TokenName, Arc<Token>)>>,
 }
@@ -42,7 +45,7 @@ pub struct NewKey {
 }
 
 enum Made {
-    ForFile { key: Arc<FileKey>, path: PathBuf, passphrase: Arc<Zeroizing<Vec<u8>>> },
+    ForFile { key: Arc<FileKey>, path: PathBuf, passphrase: Passphrase },
     OnToken(Arc<TokenKey>),
     Kept,
 }
@@ -221,7 +224,7 @@ impl<'a> Keyring<'a> {
         Ok(token)
     }
 
-    fn passphrase(&self, whose: Whose) -> Result<Arc<Zeroizing<Vec<u8>>>, KeyError> {
+    fn passphrase(&self, whose: Whose) -> Result<Passphrase, KeyError> {
         let file = match whose {
             Whose::Ca => &self.settings.keys.passphrase_file,
             Whose::Responder => &self.settings.ocsp.passphrase_file,

@@ -40,7 +40,7 @@ pub struct CaToken {
 }
 
 /// `[ocsp.token]`: the token with the responder's key.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OcspToken {
     /// The library of the token's maker; `None`: the key is a file.
