@@ -10,7 +10,8 @@ mod file;
 pub use absent::{AbsentKey, NoSuchKey};
 pub use file::{FileKey, KeyAlgorithm, KeyFileError, UnknownKeyAlgorithm};
 
-/// A private key that signs and never leaves. Two real things stand behind it: [`FileKey`] and PKCS#11 tokens.
+/// A private key that signs and never leaves. Two real things stand behind it: [`FileKey`] and PKCS #11 tokens
+/// (the crate `token-key`).
 pub trait Signer: Send + Sync {
     /// The algorithm of every signature this key makes.
     fn algorithm(&self) -> &SignatureAlgorithm;
@@ -38,6 +39,11 @@ pub trait Signer: Send + Sync {
     fn sign_digest(&self, digest: &Digest) -> Result<Vec<u8>, SignError> {
         let _ = digest;
         Err(SignError("this key signs whole messages only".to_owned()))
+    }
+
+    /// Whether the key could sign now. One that is in this process's memory always can.
+    fn is_reachable(&self) -> bool {
+        true
     }
 }
 

@@ -1,6 +1,7 @@
 //! The key ceremony: root, issuing CA and OCSP signer; and the renewal of the last.
 //!
-//! Keys are generated here and leave this process only as encrypted files. What already exists is never overwritten.
+//! Keys are generated here and leave this process only as encrypted files, or by their tokens, which they never leave. What
+//! already exists is never overwritten.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
 use ca_core::profile::{Profile, SubjectFields};
-use ca_core::signer::{FileKey, KeyAlgorithm, KeyFileError, SignError, Signer};
+use ca_core::signer::{KeyAlgorithm, SignError, Signer};
 use ca_core::{SerialNumber, Timestamp};
 use config::Settings;
 use config::tables::{Profiles, Tables, TablesError};
@@ -20,7 +21,8 @@ use store::{Database, StoreError, audit, crls, issuance, issuers, responders};
 
 use der::Decode;
 
-use crate::keys::{self, KeyError};
+use crate::keyring::Keyring;
+use crate::keys::KeyError;
 use crate::revocation_list::{CrlSigner, SignCrlError};
 
 /// How long the root's CRL holds: it is signed by hand, and says something new only when an issuing CA ends.
@@ -70,12 +72,9 @@ pub enum CeremonyError {
     /// A built-in profile is missing from the configuration.
     #[error("there is no profile `{0}`")]
     NoProfile(&'static str),
-    /// A key file cannot be had.
+    /// A key cannot be had or made.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// A key cannot be made.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
     /// A key and a certificate do not fit.
     #[error(transparent)]
     Issuer(#[from] IssuerError),
@@ -132,28 +131,28 @@ struct Ceremony<'a> {
 pub fn init(
     database: &Database,
     settings: &Settings,
-    passphrase: &[u8],
+    keyring: &Keyring<'_>,
     names: &Names,
     now: Timestamp,
 ) -> Result<(), CeremonyError> {
     if !database.read(issuers::all)?.is_empty() {
         return Err(CeremonyError::CaExists);
     }
-    let directory = &settings.keys.directory;
-    let files = [directory.join("root.key"), directory.join("ca.key"), settings.ocsp.key_file.clone()];
-    let existing: Vec<PathBuf> = files.iter().filter(|path| path.exists()).cloned().collect();
+    let existing = keyring.files_in_the_way();
     if !existing.is_empty() {
         return Err(CeremonyError::FilesExist(existing));
     }
     let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
-    let root_key = Arc::new(FileKey::generate(KeyAlgorithm::P384)?);
-    let issuing_key = Arc::new(FileKey::generate(KeyAlgorithm::P256)?);
-    let ocsp_key = FileKey::generate(KeyAlgorithm::P256)?;
+    let mut root_new = keyring.make_issuer(issuers::ROOT, KeyAlgorithm::P384)?;
+    let mut issuing_new = keyring.make_issuer(issuers::ISSUING, KeyAlgorithm::P256)?;
+    let mut ocsp_new = keyring.make_responder()?;
+    let [root_key, issuing_key, ocsp_key] =
+        [&root_new, &issuing_new, &ocsp_new].map(|new| Arc::clone(new.signer()));
 
     let (root, root_made) = ceremony.root(&root_key)?;
     let issuing_made =
         ceremony.below(&root, issuers::ROOT, "issuing_ca", &names.issuing, issuing_key.public_key())?;
-    let issuing = Issuer::new(&issuing_made.certificate.der, Arc::clone(&issuing_key) as Arc<dyn Signer>)?;
+    let issuing = Issuer::new(&issuing_made.certificate.der, Arc::clone(&issuing_key))?;
     // One key, certified by both: one responder answers about all certificates.
     let ocsp_made = ceremony.below(
         &issuing,
@@ -165,10 +164,11 @@ pub fn init(
     let root_ocsp_made =
         ceremony.below(&root, issuers::ROOT, responders::PROFILE, &names.ocsp, ocsp_key.public_key())?;
 
-    // The keys are on the disk before anything says that they exist.
-    keys::store(&files[0], &root_key, passphrase)?;
-    keys::store(&files[1], &issuing_key, passphrase)?;
-    keys::store(&files[2], &ocsp_key, passphrase)?;
+    // The keys are there for good before anything says that they exist.
+    for new in [&mut root_new, &mut issuing_new, &mut ocsp_new] {
+        new.keep()?;
+    }
+    let directory = &settings.keys.directory;
     replace(&directory.join("root.cer"), &root_made.certificate.der)?;
     replace(&directory.join("ca.cer"), &issuing_made.certificate.der)?;
     replace(&settings.ocsp.certificate_file, &ocsp_made.certificate.der)?;
@@ -206,13 +206,13 @@ pub fn init(
 
 /// Whose key a responder's certificate is for.
 pub enum ResponderKey<'a> {
-    /// The key file that the settings name; made if it is missing.
-    File,
+    /// The key that the settings name, in a file or on a token; made if it is missing.
+    Own,
     /// Another responder's, which asks with this certification request (PKCS#10, DER or PEM).
     Request(&'a [u8]),
 }
 
-/// Certifies a responder's key in the name of an issuer whose key file is here, for the next months.
+/// Certifies a responder's key in the name of an issuer whose key is here, for the next months.
 ///
 /// # Errors
 /// [`CeremonyError`].
@@ -221,16 +221,16 @@ pub fn renew_ocsp(
     settings: &Settings,
     issuer_id: &'static str,
     key: &ResponderKey<'_>,
-    passphrase: &[u8],
+    keyring: &Keyring<'_>,
     now: Timestamp,
 ) -> Result<Certificate, CeremonyError> {
-    let issuer = open_issuer(database, settings, issuer_id, passphrase)?;
+    let issuer = open_issuer(database, keyring, issuer_id)?;
     let public_key = match key {
-        ResponderKey::File => {
-            if !settings.ocsp.key_file.exists() {
-                keys::store(&settings.ocsp.key_file, &FileKey::generate(KeyAlgorithm::P256)?, passphrase)?;
+        ResponderKey::Own => {
+            if !keyring.has_responder()? {
+                keyring.make_responder()?.keep()?;
             }
-            keys::load(&settings.ocsp.key_file, passphrase)?.public_key().to_vec()
+            keyring.responder()?.public_key().to_vec()
         }
         ResponderKey::Request(request) => {
             let request = CertificationRequest::parse(request)
@@ -241,7 +241,7 @@ pub fn renew_ocsp(
     let profiles = Tables::load(&settings.data)?.profiles;
     let made = certify_responder(&issuer, issuer_id, settings, profiles, &public_key, now)?;
     database.write(|connection| store_made(connection, &made, now))?;
-    if matches!(key, ResponderKey::File) && issuer_id == issuers::ISSUING {
+    if matches!(key, ResponderKey::Own) && issuer_id == issuers::ISSUING {
         replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
     }
     Ok(made.certificate)
@@ -275,7 +275,7 @@ fn names_of(issuing: &[u8]) -> Names {
     Names { organization: organization.unwrap_or_else(|| default.organization.clone()), ..default }
 }
 
-/// Signs the next CRLs of an issuer whose key file is here, of each of its partitions. Returns their names (empty for the
+/// Signs the next CRLs of an issuer whose key is here, of each of its partitions. Returns their names (empty for the
 /// undivided one) and numbers.
 ///
 /// # Errors
@@ -284,10 +284,10 @@ pub fn sign_crl(
     database: &Database,
     settings: &Settings,
     issuer: &str,
-    passphrase: &[u8],
+    keyring: &Keyring<'_>,
     now: Timestamp,
 ) -> Result<Vec<(String, i64)>, CeremonyError> {
-    let opened = open_issuer(database, settings, issuer, passphrase)?;
+    let opened = open_issuer(database, keyring, issuer)?;
     let validity = if issuer == issuers::ROOT { ROOT_CRL_VALIDITY } else { settings.crl.validity };
     let signer = CrlSigner::new(issuer, opened.certificate(), Arc::clone(opened.signer()), settings)?;
     let heads = database.read(crls::heads)?.into_iter().filter(|head| head.issuer == issuer);
@@ -299,31 +299,24 @@ pub fn sign_crl(
         .collect()
 }
 
-/// An issuer of the database with its key file.
+/// An issuer of the database with its key.
 ///
 /// # Errors
 /// [`CeremonyError`].
-pub fn open_issuer(
-    database: &Database,
-    settings: &Settings,
-    id: &str,
-    passphrase: &[u8],
-) -> Result<Issuer, CeremonyError> {
+pub fn open_issuer(database: &Database, keyring: &Keyring<'_>, id: &str) -> Result<Issuer, CeremonyError> {
     let row = match database.read(|connection| issuers::find(connection, id)) {
         Err(StoreError::NotFound) => return Err(CeremonyError::NoCa),
         other => other?,
     };
-    let key = keys::load(&settings.keys.directory.join(format!("{id}.key")), passphrase)?;
-    Ok(Issuer::new(&row.certificate, Arc::new(key))?)
+    Ok(Issuer::new(&row.certificate, keyring.issuer(id)?)?)
 }
 
 impl Ceremony<'_> {
-    fn root(&self, key: &Arc<FileKey>) -> Result<(Issuer, Made), CeremonyError> {
+    fn root(&self, key: &Arc<dyn Signer>) -> Result<(Issuer, Made), CeremonyError> {
         let profile = self.profile("root")?;
         let request = self.request(issuers::ROOT, &self.names.root, key.public_key())?;
         let spki_sha256 = spki_sha256(&request.public_key)?;
-        let (issuer, certificate) =
-            Issuer::self_signed(profile, request, Arc::clone(key) as Arc<dyn Signer>)?;
+        let (issuer, certificate) = Issuer::self_signed(profile, request, Arc::clone(key))?;
         let common_name = self.names.root.clone();
         Ok((issuer, Made { issuer: issuers::ROOT, profile: "root", common_name, certificate, spki_sha256 }))
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ca_core::signer::{FileKey, KeyFileError};
+use token_key::TokenError;
 use zeroize::Zeroizing;
 
 /// Why a key file or its passphrase cannot be had.
@@ -30,6 +31,18 @@ pub enum KeyError {
     /// The passphrase file is empty.
     #[error("{0}: a passphrase file holds a passphrase in its first line")]
     EmptyPassphrase(PathBuf),
+    /// The PIN file is not UTF-8, which PINs are (PKCS #11 v3.0 section 5.6.8).
+    #[error("{0}: a PIN is text")]
+    PinIsNoText(PathBuf),
+    /// Nobody could be asked.
+    #[error("a secret that is in no file is asked for on the terminal: {0}")]
+    Ask(std::io::Error),
+    /// The settings place a key on a token and do not say which.
+    #[error("the settings name no token, or no key on it: see `muhr check-config`")]
+    Unnamed,
+    /// The token, or the key on it, cannot be had.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> KeyError {

@@ -2,10 +2,12 @@
 
 pub mod ceremony;
 mod issuance;
+mod keyring;
 pub mod keys;
 mod responder_certificate;
 mod revocation_list;
 mod service;
 
+pub use keyring::{Keyring, NewKey};
 pub use revocation_list::{CrlSigner, SignCrlError};
 pub use service::{ServiceError, SigningService};

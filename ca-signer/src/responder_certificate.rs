@@ -18,6 +18,7 @@ use store::{StoreError, issuers};
 
 use crate::SigningService;
 use crate::ceremony::{CeremonyError, certify_responder, store_made};
+use crate::service::KEY_PAUSE;
 
 /// How often the signer looks whether a certificate is to be renewed.
 const LOOK: Duration = Duration::from_secs(60);
@@ -72,6 +73,11 @@ impl SigningService {
                 Ok(())
             }
             Err(CeremonyError::Store(error)) => Err(error),
+            Err(CeremonyError::Sign(error)) => {
+                tracing::error!(%error, "an OCSP responder is not certified again; trying again");
+                let (why, again) = (error.to_string(), now.plus(KEY_PAUSE));
+                self.database.write(|c| jobs::wait(c, job, &why, again))
+            }
             Err(error) => {
                 tracing::error!(%error, "an OCSP responder is not certified again");
                 self.database.write(|c| jobs::retry(c, job, &error.to_string(), now)).map(|_| ())

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use ca_core::crl::CrlError;
 use ca_core::issue::{Issuer, IssuerError, Urls};
 use ca_core::profile::Profile;
 use ca_core::signer::Signer;
@@ -16,8 +17,12 @@ use config::tables::{Profiles, Tables};
 use store::jobs::{self, Job, JobKind};
 use store::{Database, StoreError, crls, issuers};
 
-use crate::keys::{self, KeyError};
+use crate::keyring::Keyring;
+use crate::keys::KeyError;
 use crate::revocation_list::{CrlSigner, SignCrlError};
+
+/// A key that cannot sign now is a token that is away: the job is not at fault, waits so long, and never dies of it.
+pub(crate) const KEY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Signs what has been approved, and CRLs. Several workers and several processes may run at once.
 pub struct SigningService {
@@ -61,21 +66,21 @@ pub enum ServiceError {
 }
 
 impl SigningService {
-    /// With the issuing CA's key from its file.
+    /// With the issuing CA's key from where the settings say it is.
     ///
     /// # Errors
     /// [`ServiceError`].
     pub fn open(
         database: Database,
         settings: Arc<Settings>,
-        passphrase: &[u8],
+        keyring: &Keyring<'_>,
     ) -> Result<Self, ServiceError> {
         let issuing = match database.read(|connection| issuers::find(connection, issuers::ISSUING)) {
             Err(StoreError::NotFound) => return Err(ServiceError::NoCa),
             other => other?,
         };
-        let key = keys::load(&settings.keys.directory.join("ca.key"), passphrase)?;
-        Self::with_key(database, settings, &issuing.certificate, Arc::new(key))
+        let key = keyring.issuer(issuers::ISSUING)?;
+        Self::with_key(database, settings, &issuing.certificate, key)
     }
 
     /// With a key from wherever it is.
@@ -107,6 +112,11 @@ impl SigningService {
             settings,
             crl_signer,
         })
+    }
+
+    /// Whether its key could sign now, for `/health/ready`.
+    pub fn is_ready(&self) -> bool {
+        self.issuer.signer().is_reachable()
     }
 
     /// Works until `stop` is set, on this thread. A failure of the database is waited out.
@@ -163,6 +173,11 @@ impl SigningService {
             // Another signer made this number at this moment, maybe from older rows: the next look makes the next.
             Ok(_) | Err(SignCrlError::Store(StoreError::Conflict(_))) => Ok(()),
             Err(SignCrlError::Store(error)) => Err(error),
+            Err(SignCrlError::Crl(CrlError::Sign(error))) => {
+                tracing::error!(%error, "CRL not signed; trying again");
+                let (why, again) = (error.to_string(), now.plus(KEY_PAUSE));
+                self.database.write(|c| jobs::wait(c, job, &why, again))
+            }
             Err(error) => {
                 tracing::error!(%error, "CRL not signed");
                 self.database.write(|c| jobs::retry(c, job, &error.to_string(), now)).map(|_| ())

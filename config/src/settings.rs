@@ -9,6 +9,7 @@ mod merge;
 mod messages;
 mod payments;
 mod sections;
+mod token;
 mod values;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 pub use messages::*;
 pub use payments::*;
 pub use sections::*;
+pub use token::{CaToken, OcspToken, OnToken};
 pub use values::{DatabaseUrl, HttpUrl};
 
 use crate::Language;
@@ -204,7 +206,9 @@ impl Settings {
         ];
         let optional = [
             &mut self.keys.passphrase_file,
+            &mut self.keys.token.pin_file,
             &mut self.ocsp.passphrase_file,
+            &mut self.ocsp.token.pin_file,
             &mut self.ocsp.snapshot_file,
             &mut self.data.fees_file,
             &mut self.data.regions_file,

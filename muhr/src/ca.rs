@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ca_signer::ceremony::{self, Names, ResponderKey};
 use store::issuers;
 
-use crate::commands::{Place, passphrase};
+use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
 
 #[derive(Debug, clap::Subcommand)]
@@ -32,7 +32,7 @@ pub(crate) enum Command {
         /// In whose name: `ca` or `root`.
         #[arg(long, default_value = issuers::ISSUING, value_parser = [issuers::ISSUING, issuers::ROOT])]
         issuer: String,
-        /// Another responder's certification request (`muhr ocsp key` prints it), instead of the key file that is here.
+        /// Another responder's certification request (`muhr ocsp key` prints it), instead of the key that is here.
         #[arg(long, value_name = "FILE")]
         csr: Option<PathBuf>,
         #[command(flatten)]
@@ -51,8 +51,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 issuing: issuing_name.unwrap_or(default.issuing),
                 ocsp: default.ocsp,
             };
-            ceremony::init(&database, &settings, &passphrase(&settings)?, &names, settings.clock().now())?;
-            say(format!("root, issuing CA and OCSP signer are in {}", settings.keys.directory.display()));
+            ceremony::init(&database, &settings, &keyring(&settings), &names, settings.clock().now())?;
+            let directory = settings.keys.directory.display();
+            say(format!(
+                "the certificates of root and issuing CA, and keys that are on no token, are in {directory}"
+            ));
             list(&place)
         }
         Command::List(place) => list(&place),
@@ -64,9 +67,9 @@ fn renew_ocsp(place: &Place, issuer: &str, csr: Option<&Path>) -> Result<(), Fai
     let (settings, database) = place.open(&[])?;
     let issuer = if issuer == issuers::ROOT { issuers::ROOT } else { issuers::ISSUING };
     let request = csr.map(std::fs::read).transpose()?;
-    let key = request.as_deref().map_or(ResponderKey::File, ResponderKey::Request);
-    let (secret, now) = (passphrase(&settings)?, settings.clock().now());
-    let certificate = ceremony::renew_ocsp(&database, &settings, issuer, &key, &secret, now)?;
+    let key = request.as_deref().map_or(ResponderKey::Own, ResponderKey::Request);
+    let (keyring, now) = (keyring(&settings), settings.clock().now());
+    let certificate = ceremony::renew_ocsp(&database, &settings, issuer, &key, &keyring, now)?;
     say(format!("OCSP signer {} is certified until {}", certificate.serial, certificate.not_after));
     Ok(())
 }
@@ -86,8 +89,7 @@ fn list(place: &Place) -> Result<(), Failure> {
 pub(crate) fn crl_now(place: &Place, issuer: &str) -> Result<(), Failure> {
     let (settings, database) = place.open(&[])?;
     let now = settings.clock().now();
-    for (partition, number) in ceremony::sign_crl(&database, &settings, issuer, &passphrase(&settings)?, now)?
-    {
+    for (partition, number) in ceremony::sign_crl(&database, &settings, issuer, &keyring(&settings), now)? {
         let of = if partition.is_empty() { issuer.to_owned() } else { format!("{issuer}, {partition}") };
         say(format!("CRL {number} of {of} is signed; the publisher places it"));
     }

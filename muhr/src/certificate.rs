@@ -15,7 +15,7 @@ use store::certificates::NewCertificate;
 use store::issuance::Intent;
 use store::{StoreError, audit, certificates, issuance, issuers};
 
-use crate::commands::{Place, passphrase};
+use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
 
 #[derive(Debug, clap::Subcommand)]
@@ -88,7 +88,7 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
     let uses = database.read(|c| certificates::uses_of_key(c, &key.sha256()))?;
     check_history(&uses, &holder)?;
 
-    let issuer = ceremony::open_issuer(&database, &settings, issuers::ISSUING, &passphrase(&settings)?)?;
+    let issuer = ceremony::open_issuer(&database, &keyring(&settings), issuers::ISSUING)?;
     let prepared = issuer.prepare(
         chosen,
         Request {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ca_signer::Keyring;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use config::Settings;
 use config::settings::{DatabaseUrl, Role, Sources};
@@ -101,7 +102,7 @@ enum Command {
         #[arg(long)]
         down: bool,
     },
-    /// Read the settings and name every mistake.
+    /// Read the settings and name every mistake; look whether the tokens they name are there.
     CheckConfig(Place),
     /// The text messages there are.
     #[command(subcommand)]
@@ -121,7 +122,7 @@ enum OcspCommand {
 
 #[derive(Debug, Subcommand)]
 enum CrlCommand {
-    /// Sign the next CRL at once, with the key file that is here.
+    /// Sign the next CRL at once, with the key that is here.
     Now {
         #[command(flatten)]
         place: Place,
@@ -171,7 +172,8 @@ impl Arguments {
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
             Command::CheckConfig(place) => {
-                place.settings(&Role::ALL)?;
+                let settings = place.settings(&Role::ALL)?;
+                keyring(&settings).look_at_tokens()?.into_iter().for_each(failure::say);
                 failure::say("the settings are in order");
                 Ok(())
             }
@@ -233,15 +235,9 @@ pub(crate) fn open_database(settings: &Settings) -> Result<Database, Failure> {
     Ok(Database::open(target, &options)?)
 }
 
-/// The passphrase of the CA's key files: from its file, or asked for on the terminal.
-pub(crate) fn passphrase(settings: &Settings) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    match &settings.keys.passphrase_file {
-        Some(path) => Ok(ca_signer::keys::passphrase(path)?),
-        None => {
-            let typed = Zeroizing::new(rpassword::prompt_password("Passphrase of the CA keys: ")?);
-            Ok(Zeroizing::new(typed.as_bytes().to_vec()))
-        }
-    }
+/// The keys of the settings; a secret that is in no file is asked for on the terminal.
+pub(crate) fn keyring(settings: &Settings) -> Keyring<'_> {
+    Keyring::new(settings, |what| rpassword::prompt_password(what).map(Zeroizing::new))
 }
 
 fn migrate(place: &Place, down: bool) -> Result<(), Failure> {

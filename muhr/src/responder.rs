@@ -1,38 +1,35 @@
 //! `muhr ocsp key`: the key of a responder on a machine of its own, and the request to certify it.
 
-use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
-use ca_signer::keys;
+use std::sync::Arc;
+
+use ca_core::signer::Signer;
 use rcgen::{CertificateParams, PublicKeyData, SigningKey};
 use spki::SubjectPublicKeyInfoRef;
 
-use crate::commands::{Place, passphrase};
+use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
 
-/// Makes the key file if there is none and prints the certification request (PEM).
+/// Makes the key if there is none, in its file or on its token, and prints the certification request (PEM).
 pub(crate) fn key(place: &Place) -> Result<(), Failure> {
     let settings = place.settings(&[])?;
-    let secret = match &settings.ocsp.passphrase_file {
-        Some(path) => keys::passphrase(path)?,
-        None => passphrase(&settings)?,
-    };
-    let path = &settings.ocsp.key_file;
-    if !path.exists() {
-        keys::store(path, &FileKey::generate(KeyAlgorithm::P256)?, &secret)?;
+    let keyring = keyring(&settings);
+    if !keyring.has_responder()? {
+        keyring.make_responder()?.keep()?;
     }
-    let key = RequestKey::new(keys::load(path, &secret)?)?;
+    let key = RequestKey::new(keyring.responder()?)?;
     say(CertificateParams::default().serialize_request(&key)?.pem()?);
     Ok(())
 }
 
-/// A key file as rcgen signs with it.
+/// A key as rcgen signs with it.
 struct RequestKey {
-    key: FileKey,
+    key: Arc<dyn Signer>,
     /// The content of the public key's BIT STRING.
     bits: Vec<u8>,
 }
 
 impl RequestKey {
-    fn new(key: FileKey) -> Result<Self, Failure> {
+    fn new(key: Arc<dyn Signer>) -> Result<Self, Failure> {
         let read = SubjectPublicKeyInfoRef::try_from(key.public_key())?;
         if key.algorithm().identifier.oid != const_oid::db::rfc5912::ECDSA_WITH_SHA_256 {
             return Err(Failure::new("a responder's key is one on P-256 here"));

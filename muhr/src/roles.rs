@@ -10,8 +10,8 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use aws_lc_rs::digest;
-use ca_core::signer::{FileKey, Signer};
-use ca_signer::SigningService;
+use ca_core::signer::Signer;
+use ca_signer::{Keyring, SigningService};
 use config::Settings;
 use config::settings::Role;
 use crl_publisher::{Publisher, Worker};
@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use store::Database;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::commands::{Place, passphrase};
+use crate::commands::{Place, keyring};
 use crate::failure::Failure;
 
 /// Everything a process runs. A role that it does not run is absent.
@@ -46,7 +46,7 @@ pub(crate) fn api(place: &Place) -> Result<(), Failure> {
 
 pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
     let (settings, database) = place.open(&[Role::Signer])?;
-    let signer = SigningService::open(database, Arc::clone(&settings), &passphrase(&settings)?)?;
+    let signer = SigningService::open(database, Arc::clone(&settings), &keyring(&settings))?;
     // No listening port, not even for its own health: its heartbeat is its log and the queue it empties.
     let stop = Arc::new(AtomicBool::new(false));
     let workers = start_signers(&Arc::new(signer), &stop)?;
@@ -58,7 +58,8 @@ pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
 
 pub(crate) fn ocsp(place: &Place) -> Result<(), Failure> {
     let (settings, database) = place.open(&[Role::Ocsp])?;
-    let roles = Roles { ocsp: Some(open_ocsp(&settings, &database)?), ..Roles::default() };
+    let roles =
+        Roles { ocsp: Some(open_ocsp(&settings, &database, &keyring(&settings))?), ..Roles::default() };
     serve(&settings, &database, roles)
 }
 
@@ -86,17 +87,13 @@ fn own_addresses(settings: &Settings) -> [IpAddr; 3] {
 pub(crate) fn open_ocsp(
     settings: &Settings,
     database: &Database,
+    keyring: &Keyring<'_>,
 ) -> Result<Arc<ocsp_responder::Service>, Failure> {
     let issuers = database.read(store::issuers::all)?;
-    let passphrase = match &settings.ocsp.passphrase_file {
-        Some(path) => ca_signer::keys::passphrase(path)?,
-        None => passphrase(settings)?,
-    };
-    let key = ca_signer::keys::load(&settings.ocsp.key_file, &passphrase)?;
-    let certificates = responder_certificates(settings, database, &issuers, &key)?;
+    let key = keyring.responder()?;
+    let certificates = responder_certificates(settings, database, &issuers, key.as_ref())?;
     let clock = settings.clock();
-    let service =
-        ocsp_responder::Service::new(&settings.ocsp, clock, &issuers, Arc::new(key), &certificates)?;
+    let service = ocsp_responder::Service::new(&settings.ocsp, clock, &issuers, key, &certificates)?;
     Ok(Arc::new(service))
 }
 
@@ -106,7 +103,7 @@ fn responder_certificates(
     settings: &Settings,
     database: &Database,
     issuers: &[store::issuers::Issuer],
-    key: &FileKey,
+    key: &dyn Signer,
 ) -> Result<Vec<Vec<u8>>, Failure> {
     let spki_sha256 = digest::digest(&digest::SHA256, key.public_key());
     let mut certificates: Vec<Vec<u8>> = database
@@ -255,6 +252,9 @@ fn operations_server(
     }
     if let Some(publisher) = roles.crl.clone() {
         checks.push(("repository", Box::new(move || publisher.is_ready())));
+    }
+    if let Some(signer) = roles.signer.clone() {
+        checks.push(("signer", Box::new(move || signer.is_ready())));
     }
     let operations = web::Data::new(Operations::new(database.clone(), registry, checks));
     let server = HttpServer::new(move || {

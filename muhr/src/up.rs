@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use ca_core::Timestamp;
-use ca_core::signer::Signer;
-use ca_signer::SigningService;
 use ca_signer::ceremony::{self, Names, ResponderKey};
+use ca_signer::{Keyring, SigningService};
 use config::Settings;
 use config::settings::Role;
 use issuance_api::sealed::Sealer;
 use store::{Database, StoreError, issuers, responders};
 
-use crate::commands::{Place, open_database, passphrase};
+use crate::commands::{Place, keyring, open_database};
 use crate::failure::{Failure, say};
 use crate::roles::{self, Roles};
 use crate::sandbox;
@@ -42,16 +41,16 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
 
     let database = open_database(&settings)?;
     store::migrations::up(&database)?;
-    let secret = passphrase(&settings)?;
-    certify(&database, &settings, &secret)?;
+    let keyring = keyring(&settings);
+    certify(&database, &settings, &keyring)?;
     if settings.is_sandbox() {
         sandbox::officers(&database, &settings)?;
     }
-    let signer = SigningService::open(database.clone(), Arc::clone(&settings), &secret)?;
+    let signer = SigningService::open(database.clone(), Arc::clone(&settings), &keyring)?;
     let roles = Roles {
         api: Some(roles::open_api(&settings, &database)?),
         portal: Some(roles::open_portal(&settings)?),
-        ocsp: Some(roles::open_ocsp(&settings, &database)?),
+        ocsp: Some(roles::open_ocsp(&settings, &database, &keyring)?),
         crl: Some(roles::open_crl(&settings, &database)?),
         signer: Some(Arc::new(signer)),
     };
@@ -78,12 +77,12 @@ fn operations_listener(settings: &Settings) -> Result<TcpListener, Failure> {
 }
 
 /// A CA on the first start, and an OCSP signer that will not end soon.
-fn certify(database: &Database, settings: &Settings, secret: &[u8]) -> Result<(), Failure> {
+fn certify(database: &Database, settings: &Settings, keyring: &Keyring<'_>) -> Result<(), Failure> {
     let now = settings.clock().now();
     match database.read(|connection| issuers::find(connection, issuers::ISSUING)) {
-        Err(StoreError::NotFound) => ceremony::init(database, settings, secret, &Names::default(), now)?,
+        Err(StoreError::NotFound) => ceremony::init(database, settings, keyring, &Names::default(), now)?,
         Err(error) => return Err(error.into()),
-        Ok(_) => renew_responder(database, settings, secret, now)?,
+        Ok(_) => renew_responder(database, settings, keyring, now)?,
     }
     Ok(())
 }
@@ -93,10 +92,10 @@ fn certify(database: &Database, settings: &Settings, secret: &[u8]) -> Result<()
 fn renew_responder(
     database: &Database,
     settings: &Settings,
-    secret: &[u8],
+    keyring: &Keyring<'_>,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let key = ca_signer::keys::load(&settings.ocsp.key_file, secret)?;
+    let key = keyring.responder()?;
     let spki_sha256 = digest::digest(&digest::SHA256, key.public_key());
     let newest = database.read(responders::newest)?;
     for issuer in [issuers::ISSUING, issuers::ROOT] {
@@ -104,8 +103,8 @@ fn renew_responder(
             .iter()
             .find(|known| known.issuer == issuer && known.spki_sha256 == spki_sha256.as_ref())
             .map_or(now, |known| known.not_after);
-        if ends < now.plus(OCSP_RENEWAL) && settings.keys.directory.join(format!("{issuer}.key")).exists() {
-            ceremony::renew_ocsp(database, settings, issuer, &ResponderKey::File, secret, now)?;
+        if ends < now.plus(OCSP_RENEWAL) && keyring.may_have_issuer(issuer) {
+            ceremony::renew_ocsp(database, settings, issuer, &ResponderKey::Own, keyring, now)?;
         }
     }
     Ok(())

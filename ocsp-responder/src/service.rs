@@ -131,7 +131,7 @@ impl Service {
         self.as_of().is_some_and(|as_of| {
             let mut responders = self.authorities.iter().map(Authority::responder);
             responders.all(|responder| responder.validity(as_of, now, self.lifetime).is_some())
-        })
+        }) && self.signer.is_reachable()
     }
 
     /// How many certificates it knows.
@@ -231,7 +231,8 @@ impl Service {
         let answers: Vec<Answer<'_>> = asked.iter().map(|asked| asked.answer).collect();
         let der = first.respond_with(&others, &answers, &validity, nonce).map_err(|error| {
             tracing::error!(%error, "no answer could be signed");
-            ErrorStatus::InternalError
+            // A key in memory does not fail: it is a token that is away, and comes back.
+            ErrorStatus::TryLater
         })?;
         self.metrics.signatures.inc();
         Ok((der, validity))

@@ -341,6 +341,19 @@ pub fn postpone(connection: &mut Connection, job: &Job, until: Timestamp) -> Res
     Ok(())
 }
 
+/// What the job needs is away, through no fault of its own: it waits, with the error for people to read, and the attempt does
+/// not count.
+///
+/// # Errors
+/// The database's.
+pub fn wait(connection: &mut Connection, job: &Job, error: &str, until: Timestamp) -> Result<(), StoreError> {
+    let ours = jobs::table.find(job.id).filter(jobs::attempts.eq(job.attempt));
+    diesel::update(ours)
+        .set(jobs::last_error.eq(error.chars().take(500).collect::<String>()))
+        .execute(connection)?;
+    postpone(connection, job, until)
+}
+
 /// How many jobs wait and how many are dead, by kind and state.
 ///
 /// # Errors

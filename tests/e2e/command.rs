@@ -91,6 +91,7 @@ fn debian_package(program: &str) -> &str {
         "certtool" | "ocsptool" => "gnutls-bin",
         "java" | "keytool" => "default-jdk-headless",
         "pk12util" => "libnss3-tools",
+        "softhsm2-util" => "softhsm2",
         other => other,
     }
 }

@@ -27,6 +27,7 @@ mod program;
 mod server;
 mod sql;
 mod stack;
+mod token;
 
 // Who is on it.
 mod applicant;

@@ -44,6 +44,9 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "nginx", proof: Proof::Programs(&["nginx"]) },
     Package { name: "apache2-bin", proof: Proof::Programs(&["apache2"]) },
     Package { name: "faketime", proof: Proof::Programs(&["faketime"]) },
+    // The tool; the PKCS #11 module that tests load comes with it as libsofthsm2.
+    Package { name: "softhsm2", proof: Proof::Programs(&["softhsm2-util"]) },
+    Package { name: "libsofthsm2", proof: Proof::File("/usr/lib/softhsm/libsofthsm2.so") },
     // Pages are as wide as their letters.
     Package {
         name: "fonts-noto-core",

@@ -1,7 +1,7 @@
 //! The rules between settings, and what production refuses.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Environment, Problem, Role, Settings};
@@ -35,6 +35,8 @@ impl Settings {
         let mut problems = Problems(Vec::new());
         self.check_network(&mut problems);
         self.check_issuance(&mut problems);
+        self.keys.token.check(&mut problems);
+        self.ocsp.token.check(&mut problems);
         self.check_people(&mut problems);
         self.check_named(&mut problems);
         if self.environment == Environment::Production {
@@ -244,10 +246,17 @@ impl Settings {
                 "issuance.repository_url",
                 REACHABLE,
             );
-            problems.secret(self.keys.passphrase_file.as_deref(), "keys.passphrase_file", 12);
+            match self.keys.token.issuing() {
+                // A token counts wrong PINs; a file does not.
+                Some(key) => problems.secret(key.pin_file.map(PathBuf::as_path), "keys.token.pin_file", 4),
+                None => problems.secret(self.keys.passphrase_file.as_deref(), "keys.passphrase_file", 12),
+            }
         }
         if roles.contains(&Role::Ocsp) {
-            problems.secret(self.ocsp.passphrase_file.as_deref(), "ocsp.passphrase_file", 12);
+            match self.ocsp.token.key() {
+                Some(key) => problems.secret(key.pin_file.map(PathBuf::as_path), "ocsp.token.pin_file", 4),
+                None => problems.secret(self.ocsp.passphrase_file.as_deref(), "ocsp.passphrase_file", 12),
+            }
         }
     }
 }

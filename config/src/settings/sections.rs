@@ -9,6 +9,7 @@ use ca_core::fee::Channel;
 use ca_core::issue::Urls;
 use serde::Deserialize;
 
+use super::token::{CaToken, OcspToken};
 use super::values::{DatabaseUrl, HttpUrl, days, hours, milliseconds, minutes, optional_path, seconds};
 
 /// What this installation is for.
@@ -137,6 +138,8 @@ pub struct Keys {
     /// Their passphrase; `None` asks on the terminal.
     #[serde(deserialize_with = "optional_path")]
     pub passphrase_file: Option<PathBuf>,
+    /// Keys that are on a token instead.
+    pub token: CaToken,
 }
 
 /// `[issuance]`
@@ -198,6 +201,8 @@ pub struct Ocsp {
     /// Its passphrase; the CA keys' if not set.
     #[serde(deserialize_with = "optional_path")]
     pub passphrase_file: Option<PathBuf>,
+    /// The token the key is on instead.
+    pub token: OcspToken,
     /// Largest request.
     pub max_request_bytes: usize,
     /// How soon a change is seen.

@@ -165,6 +165,51 @@ fn a_production_role_needs_only_its_own_secrets() {
 }
 
 #[test]
+fn a_key_on_a_token_needs_a_library_a_token_and_a_name() {
+    let found = |overrides: &[(&str, &str)]| problems(&with(overrides), &Role::ALL);
+    let lost = [("keys.token.ca_label", "ca"), ("ocsp.token.pin_file", "pin")];
+    assert_eq!(found(&lost), ["keys.token.ca_label", "ocsp.token.pin_file"]);
+    let bare = [("keys.token.module", "libsofthsm2.so"), ("ocsp.token.module", "/lib/p11.so")];
+    let expected = [
+        "keys.token.ca_label",
+        "keys.token.label",
+        "keys.token.module",
+        "ocsp.token.key_label",
+        "ocsp.token.label",
+    ];
+    assert_eq!(found(&bare), expected);
+    let token = [("keys.token.module", "/lib/p11.so"), ("keys.token.label", "muhr")];
+    let more = |more: &[(&str, &str)]| found(&[&token, more].concat());
+    assert_eq!(more(&[("keys.token.ca_label", "ca"), ("keys.token.root_id", "0aFF")]), [""; 0]);
+    assert_eq!(more(&[("keys.token.ca_label", "ca"), ("keys.token.serial", "1")]), ["keys.token.serial"]);
+    assert_eq!(more(&[("keys.token.ca_id", "abc")]), ["keys.token.ca_id"]);
+    let same = [("keys.token.ca_label", "ca"), ("keys.token.root_label", "ca")];
+    assert_eq!(more(&same), ["keys.token.root_label"]);
+    assert_eq!(more(&[("keys.token.ca_id", "01"), ("keys.token.sessions", "0")]), ["keys.token.sessions"]);
+    let keys =
+        Settings::load(&with(&[&token[..], &[("keys.token.ca_id", "01")]].concat()), &[]).unwrap().keys;
+    assert_eq!(keys.token.issuing().unwrap().key_id, Some("01"));
+    assert_eq!((keys.token.root(), keys.token.issuing().unwrap().token_label), (None, Some("muhr")));
+}
+
+#[test]
+fn production_wants_the_pin_where_the_key_is_on_a_token() {
+    let sources = with(&[
+        ("environment", "production"),
+        ("issuance.ocsp_url", "http://muhr.example/ocsp"),
+        ("issuance.repository_url", "http://muhr.example/repository"),
+        ("keys.token.module", "/lib/p11.so"),
+        ("keys.token.label", "muhr"),
+        ("keys.token.ca_label", "ca"),
+        ("ocsp.token.module", "/lib/p11.so"),
+        ("ocsp.token.serial", "17"),
+        ("ocsp.token.key_id", "02"),
+    ]);
+    assert_eq!(problems(&sources, &[Role::Signer]), ["keys.token.pin_file"]);
+    assert_eq!(problems(&sources, &[Role::Ocsp]), ["ocsp.token.pin_file"]);
+}
+
+#[test]
 fn a_gateway_that_is_used_needs_its_account() {
     let expected = ["login", "password_file"].map(|name| format!("sms.eskiz.{name}"));
     assert_eq!(problems(&with(&[("sms.providers", "eskiz")]), &[]), expected);

@@ -10,7 +10,7 @@ use ca_core::fee::{Channel, FeeTable};
 use ca_core::payment::HOLD;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
 use ca_core::subject::{Subject, SubjectForm, SubjectType};
-use ca_signer::SigningService;
+use ca_signer::{Keyring, SigningService};
 use config::Settings;
 use config::tables::Tables;
 use store::applications::NewApplication;
@@ -54,7 +54,8 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
 
     let bare = bare_signatures()?;
     figure("issuance.baseline.signature", bare, "us CPU");
-    let service = Arc::new(SigningService::open(database.clone(), settings, PASSPHRASE)?);
+    let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
+    let service = Arc::new(SigningService::open(database.clone(), Arc::clone(&settings), &keyring)?);
     let done = Arc::new(AtomicUsize::new(0));
     let failed = Arc::new(AtomicBool::new(false));
     let meter = Meter::start();

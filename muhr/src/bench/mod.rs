@@ -7,6 +7,7 @@ mod meter;
 mod ocsp;
 mod payments;
 
+use ca_signer::Keyring;
 use ca_signer::ceremony::{self, Names};
 use store::{Database, issuers};
 
@@ -62,7 +63,8 @@ fn ca(place: &Place) -> Result<(Database, Vec<u8>), Failure> {
     if !database.read(issuers::all)?.is_empty() {
         return Err(Failure::new("the database is in use; a measurement wants an empty one"));
     }
-    ceremony::init(&database, &settings, PASSPHRASE, &Names::default(), settings.clock().now())?;
+    let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
+    ceremony::init(&database, &settings, &keyring, &Names::default(), settings.clock().now())?;
     let issuing = database.read(|connection| issuers::find(connection, issuers::ISSUING))?;
     Ok((database, issuing.certificate))
 }

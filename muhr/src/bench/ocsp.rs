@@ -18,7 +18,7 @@ use x509_cert::ext::Extension;
 use super::load::{self, Load};
 use super::meter::{Meter, figure, peak_resident_mebibytes, resident_mebibytes};
 use super::{PASSPHRASE, ca, in_temporary};
-use crate::commands::Place;
+use crate::commands::{Place, keyring};
 use crate::failure::Failure;
 use crate::roles;
 
@@ -103,7 +103,7 @@ fn start(
     database: &Database,
     count: usize,
 ) -> Result<(Arc<Service>, Follower), Failure> {
-    let service = roles::open_ocsp(settings, database)?;
+    let service = roles::open_ocsp(settings, database, &keyring(settings))?;
     let before = resident_mebibytes();
     let loading = Meter::start();
     let follower = Follower::start(Arc::clone(&service), database.clone(), &settings.ocsp)?;

@@ -12,7 +12,7 @@ use ca_core::SerialNumber;
 use ca_core::revocation::Status;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
 use config::clock::SystemClock;
-use config::settings::{Ocsp, Unissued};
+use config::settings::{Ocsp, OcspToken, Unissued};
 use der::Decode;
 use diesel::connection::SimpleConnection;
 use ocsp_responder::{Follower, Service, configure};
@@ -53,6 +53,7 @@ pub(crate) fn settings() -> Ocsp {
         key_file: PathBuf::new(),
         certificate_file: PathBuf::new(),
         passphrase_file: None,
+        token: OcspToken::default(),
         max_request_bytes: 8192,
         feed_poll: Duration::from_millis(50),
         reconcile: Duration::from_secs(30),

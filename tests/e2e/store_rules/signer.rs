@@ -8,8 +8,8 @@ use ca_core::application::{ApplicationId, State};
 use ca_core::csr::CertificationRequest;
 use ca_core::revocation::{Reason, Status};
 use ca_core::signer::{SignError, Signer};
-use ca_signer::SigningService;
 use ca_signer::ceremony::{self, CeremonyError, Names};
+use ca_signer::{Keyring, SigningService};
 use config::Settings;
 use store::crls::CrlKind;
 use store::issuance::{self, Intent};
@@ -43,13 +43,17 @@ impl Ca {
         let ground = Ground::with_officers(kind);
         let settings = Arc::new(settings(&[("crl.min_interval_seconds", "0")]));
         let now = settings.clock().now();
-        ceremony::init(&ground.store, &settings, PASSPHRASE, &Names::default(), now).expect("a ceremony");
+        let names = Names::default();
+        let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
+        ceremony::init(&ground.store, &settings, &keyring, &names, now).expect("a ceremony");
+        drop(keyring);
         Self { ground, settings }
     }
 
     fn service(&self) -> SigningService {
         let settings = Arc::clone(&self.settings);
-        SigningService::open(self.ground.store.clone(), settings, PASSPHRASE).expect("a signer")
+        let keyring = Keyring::with_passphrase(&self.settings, PASSPHRASE);
+        SigningService::open(self.ground.store.clone(), settings, &keyring).expect("a signer")
     }
 
     /// Approved, with a key of its own.
@@ -187,7 +191,8 @@ fn a_crl_of_another_issuer_waits_for_its_key_and_is_done_by_hand(kind: Database)
     ca.service().work("signer").expect("it works");
     let left = ca.ground.rows("SELECT dedup_key, last_error FROM jobs WHERE kind = 'sign-crl'");
     assert!(left[0].starts_with("root|") && left[0].contains("muhr crl now"), "{left:?}");
-    ceremony::sign_crl(&ca.ground.store, &ca.settings, issuers::ROOT, PASSPHRASE, now).expect("by hand");
+    let keyring = Keyring::with_passphrase(&ca.settings, PASSPHRASE);
+    ceremony::sign_crl(&ca.ground.store, &ca.settings, issuers::ROOT, &keyring, now).expect("by hand");
     assert_eq!(ca.ground.count("jobs WHERE kind = 'sign-crl'"), 0);
 }
 
@@ -195,7 +200,8 @@ fn a_ceremony_cut_off_names_the_files_in_its_way(kind: Database) {
     let ground = Ground::with_officers(kind);
     let settings = settings(&[]);
     let now = settings.clock().now();
-    let init = || ceremony::init(&ground.store, &settings, PASSPHRASE, &Names::default(), now);
+    let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
+    let init = || ceremony::init(&ground.store, &settings, &keyring, &Names::default(), now);
     // The keys are written before the database is told of them.
     ground.rows("ALTER TABLE certificates RENAME TO hidden");
     assert!(matches!(init(), Err(CeremonyError::Store(_))));

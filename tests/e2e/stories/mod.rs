@@ -37,6 +37,7 @@ mod signer_kills;
 mod slow_clients;
 mod status;
 mod text_messages;
+mod token_keys;
 mod whose;
 mod workspace;
 mod wrong_state;

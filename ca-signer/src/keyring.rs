@@ -1,0 +1,294 @@
+//! Where our keys are: each in a file under a passphrase, or on a token under a PIN, as the settings say. Secrets are read
+//! from their files, or asked for when the first key needs them.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
+use config::Settings;
+use config::settings::OnToken;
+use secrecy::SecretString;
+use store::issuers;
+use token_key::{KeyName, Token, TokenKey, TokenName};
+use zeroize::Zeroizing;
+
+use crate::keys::{self, KeyError};
+
+/// Asks a person for a secret.
+type Ask<'a> = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a;
+
+/// Wiped when the last key that needs it is open.
+type Passphrase = Arc<Zeroizing<Vec<u8>>>;
+
+/// Opens and makes the keys that the settings name.
+pub struct Keyring<'a> {
+    settings: &'a Settings,
+    ask: Box<Ask<'a>>,
+    /// What was read or typed once: the passphrases of the CA's files and of the responder's.
+    passphrases: Mutex<[Option<Passphrase>; 2]>,
+    /// A PIN is asked for once, however many keys are on its token.
+    tokens: Mutex<Vec<(PathBuf, TokenName, Arc<Token>)>>,
+}
+
+/// Whose key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ca,
+    Responder,
+}
+
+/// A key that was made and is not kept yet. One that is dropped leaves nothing behind.
+pub struct NewKey {
+    signer: Arc<dyn Signer>,
+    made: Made,
+}
+
+enum Made {
+    ForFile { key: Arc<FileKey>, path: PathBuf, passphrase: Passphrase },
+    OnToken(Arc<TokenKey>),
+    Kept,
+}
+
+impl<'a> Keyring<'a> {
+    /// The keys of these settings; `ask` shows its text and gives what was typed.
+    pub fn new(
+        settings: &'a Settings,
+        ask: impl Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a,
+    ) -> Self {
+        let (passphrases, tokens) = Default::default();
+        Self { settings, ask: Box::new(ask), passphrases, tokens }
+    }
+
+    /// Of which every file has this passphrase, and every token has its PIN in a file.
+    pub fn with_passphrase(settings: &'a Settings, passphrase: &[u8]) -> Self {
+        let nobody = |_: &str| Err(io::Error::other("nobody is here to be asked"));
+        let ring = Self::new(settings, nobody);
+        let known = Some(Arc::new(Zeroizing::new(passphrase.to_vec())));
+        *ring.passphrases.lock().unwrap_or_else(PoisonError::into_inner) = [known.clone(), known];
+        ring
+    }
+
+    /// The key of a CA, by its short name.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn issuer(&self, id: &str) -> Result<Arc<dyn Signer>, KeyError> {
+        match self.issuer_on_token(id) {
+            Some(place) => self.open(&place),
+            None => Ok(Arc::new(keys::load(&self.issuer_file(id), &self.passphrase(Whose::Ca)?)?)),
+        }
+    }
+
+    /// Whether the key of a CA can be expected here: a root's is elsewhere most of the time.
+    pub fn may_have_issuer(&self, id: &str) -> bool {
+        self.issuer_on_token(id).is_some() || self.issuer_file(id).exists()
+    }
+
+    /// This machine's OCSP responder's key.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn responder(&self) -> Result<Arc<dyn Signer>, KeyError> {
+        match self.settings.ocsp.token.key() {
+            Some(place) => self.open(&place),
+            None => {
+                let passphrase = self.passphrase(Whose::Responder)?;
+                Ok(Arc::new(keys::load(&self.settings.ocsp.key_file, &passphrase)?))
+            }
+        }
+    }
+
+    /// Whether there is a responder's key already.
+    ///
+    /// # Errors
+    /// [`KeyError`]: the token cannot be asked.
+    pub fn has_responder(&self) -> Result<bool, KeyError> {
+        match self.settings.ocsp.token.key() {
+            Some(place) => Ok(self.token(&place)?.has(&key_name(&place)?)?),
+            None => Ok(self.settings.ocsp.key_file.exists()),
+        }
+    }
+
+    /// The files that new keys would have to overwrite.
+    pub fn files_in_the_way(&self) -> Vec<PathBuf> {
+        let issuers = [issuers::ROOT, issuers::ISSUING].into_iter();
+        let files = issuers.filter(|id| self.issuer_on_token(id).is_none()).map(|id| self.issuer_file(id));
+        let responder = self.settings.ocsp.token.key().is_none().then(|| self.settings.ocsp.key_file.clone());
+        files.chain(responder).filter(|path| path.exists()).collect()
+    }
+
+    /// A new key for a CA.
+    ///
+    /// # Errors
+    /// [`KeyError`]; a key that exists stays as it is.
+    pub fn make_issuer(&self, id: &str, algorithm: KeyAlgorithm) -> Result<NewKey, KeyError> {
+        let place = self.issuer_on_token(id);
+        self.make(place, Whose::Ca, self.issuer_file(id), &format!("Muhr CA key ({id})"), algorithm)
+    }
+
+    /// A new key for this machine's responder.
+    ///
+    /// # Errors
+    /// [`KeyError`]; a key that exists stays as it is.
+    pub fn make_responder(&self) -> Result<NewKey, KeyError> {
+        let (place, file) = (self.settings.ocsp.token.key(), self.settings.ocsp.key_file.clone());
+        self.make(place, Whose::Responder, file, "Muhr OCSP key", KeyAlgorithm::P256)
+    }
+
+    /// Looks for every key that the settings place on a token, and tells in a line each what was found. Nobody is asked for
+    /// anything: a PIN that is in no file is left to the start.
+    ///
+    /// # Errors
+    /// [`KeyError`]: a token cannot be reached, or does not take its PIN.
+    pub fn look_at_tokens(&self) -> Result<Vec<String>, KeyError> {
+        let ca = &self.settings.keys.token;
+        let places = [
+            ("the root's key", ca.root()),
+            ("the issuing CA's key", ca.issuing()),
+            ("the OCSP responder's key", self.settings.ocsp.token.key()),
+        ];
+        let mut lines = Vec::new();
+        for (what, place) in places {
+            let Some(place) = place else { continue };
+            let (token, key) = (token_name(&place)?, key_name(&place)?);
+            lines.push(if place.pin_file.is_none() {
+                let unopened = Token::new(place.module, token.clone(), SecretString::default(), 1)?;
+                unopened.find()?;
+                format!("{what}: {token} is there; its PIN will be asked for")
+            } else if self.token(&place)?.has(&key)? {
+                self.open(&place)?;
+                format!("{what}: {key} is on {token}, and signs")
+            } else {
+                format!("{what}: {token} is there, with no key of {key} yet")
+            });
+        }
+        Ok(lines)
+    }
+
+    fn make(
+        &self,
+        place: Option<OnToken<'_>>,
+        whose: Whose,
+        path: PathBuf,
+        label: &str,
+        algorithm: KeyAlgorithm,
+    ) -> Result<NewKey, KeyError> {
+        if let Some(place) = place {
+            let key = TokenKey::generate(self.token(&place)?, key_name(&place)?, label, algorithm)?;
+            let key = Arc::new(key);
+            return Ok(NewKey { signer: Arc::clone(&key) as _, made: Made::OnToken(key) });
+        }
+        let passphrase = self.passphrase(whose)?;
+        let made =
+            FileKey::generate(algorithm).map_err(|reason| KeyError::Key { path: path.clone(), reason })?;
+        let key = Arc::new(made);
+        Ok(NewKey { signer: Arc::clone(&key) as _, made: Made::ForFile { key, path, passphrase } })
+    }
+
+    fn issuer_on_token(&self, id: &str) -> Option<OnToken<'_>> {
+        match id {
+            issuers::ISSUING => self.settings.keys.token.issuing(),
+            issuers::ROOT => self.settings.keys.token.root(),
+            _ => None,
+        }
+    }
+
+    fn issuer_file(&self, id: &str) -> PathBuf {
+        self.settings.keys.directory.join(format!("{id}.key"))
+    }
+
+    fn open(&self, place: &OnToken<'_>) -> Result<Arc<dyn Signer>, KeyError> {
+        Ok(Arc::new(TokenKey::open(self.token(place)?, key_name(place)?)?))
+    }
+
+    fn token(&self, place: &OnToken<'_>) -> Result<Arc<Token>, KeyError> {
+        let name = token_name(place)?;
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = tokens.iter().find(|(module, known, _)| module == place.module && *known == name);
+        if let Some((.., token)) = known {
+            return Ok(Arc::clone(token));
+        }
+        let pin = match place.pin_file {
+            Some(file) => {
+                let line = keys::passphrase(file)?;
+                let text = std::str::from_utf8(&line).map_err(|_| KeyError::PinIsNoText(file.clone()))?;
+                SecretString::from(text)
+            }
+            None => {
+                SecretString::from((self.ask)(&format!("PIN of {name}: ")).map_err(KeyError::Ask)?.as_str())
+            }
+        };
+        let token = Token::new(place.module, name.clone(), pin, place.sessions)?;
+        tokens.push((place.module.clone(), name, Arc::clone(&token)));
+        Ok(token)
+    }
+
+    fn passphrase(&self, whose: Whose) -> Result<Passphrase, KeyError> {
+        let file = match whose {
+            Whose::Ca => &self.settings.keys.passphrase_file,
+            Whose::Responder => &self.settings.ocsp.passphrase_file,
+        };
+        let mut known = self.passphrases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(passphrase) = &known[whose as usize] {
+            return Ok(Arc::clone(passphrase));
+        }
+        match file {
+            Some(file) => {
+                let read = Arc::new(keys::passphrase(file)?);
+                known[whose as usize] = Some(Arc::clone(&read));
+                Ok(read)
+            }
+            // Where no file has another, all files have one.
+            None => {
+                let typed = (self.ask)("Passphrase of the CA keys: ").map_err(KeyError::Ask)?;
+                let typed = Arc::new(Zeroizing::new(typed.as_bytes().to_vec()));
+                known[Whose::Ca as usize] = Some(Arc::clone(&typed));
+                known[Whose::Responder as usize].get_or_insert_with(|| Arc::clone(&typed));
+                Ok(typed)
+            }
+        }
+    }
+}
+
+impl NewKey {
+    /// The key, to sign with.
+    pub fn signer(&self) -> &Arc<dyn Signer> {
+        &self.signer
+    }
+
+    /// From now on it is there: in its file, or on its token for good.
+    ///
+    /// # Errors
+    /// [`KeyError`]: the file cannot be written.
+    pub fn keep(&mut self) -> Result<(), KeyError> {
+        if let Made::ForFile { key, path, passphrase } = &self.made {
+            keys::store(path, key, passphrase)?;
+        }
+        self.made = Made::Kept;
+        Ok(())
+    }
+}
+
+impl Drop for NewKey {
+    fn drop(&mut self) {
+        if let Made::OnToken(key) = &self.made
+            && let Err(error) = key.destroy()
+        {
+            tracing::error!(%error, key = %key.name(), "a key that signed nothing is left on the token: remove it by hand");
+        }
+    }
+}
+
+fn token_name(place: &OnToken<'_>) -> Result<TokenName, KeyError> {
+    match (place.token_label, place.token_serial) {
+        (Some(label), _) => Ok(TokenName::Label(label.to_owned())),
+        (None, Some(serial)) => Ok(TokenName::Serial(serial.to_owned())),
+        (None, None) => Err(KeyError::Unnamed),
+    }
+}
+
+fn key_name(place: &OnToken<'_>) -> Result<KeyName, KeyError> {
+    let id = place.key_id.map(hex::decode).transpose().map_err(|_| KeyError::Unnamed)?;
+    KeyName::new(place.key_label.map(str::to_owned), id).ok_or(KeyError::Unnamed)
+}
