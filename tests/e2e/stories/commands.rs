@@ -107,7 +107,7 @@ fn a_new_officer_signs_in_and_a_disabled_one_does_not(database: Database) {
 fn every_text_message_is_printed_for_moderation(database: Database) {
     let said = database.shared().muhr(&["sms", "templates"]).well().out;
     let lines: Vec<Vec<&str>> = said.lines().map(|line| line.split('\t').collect()).collect();
-    assert_eq!(lines.len(), 12 * 5, "{said}");
+    assert_eq!(lines.len(), 13 * 5, "{said}");
     let code: Vec<_> = lines.iter().filter(|line| line[0] == "code").collect();
     assert!(code.iter().all(|line| line[3] == "1"), "a code is one message: {said}");
     assert_eq!(code[0][..4], ["code", "uz", "GSM-7", "1"]);
