@@ -21,7 +21,7 @@ const SETTINGS = ['light', 'dark'].flatMap(colorScheme => [
  * to the last bit, so a token that moves a little is seen; edges of letters are drawn a little differently from one minor
  * version of Chromium, Skia or FreeType to the next, and pixelmatch leaves out what it knows for anti-aliasing.
  */
-const THRESHOLD = 0.03;
+const THRESHOLD = 0.015;
 /**
  * Of what remains, this many pixels may differ in any square of 32 by 32. Differences in drawing letters are scattered all
  * over a page; a share of the whole page would have to be so large that a lost icon passes. What was moved, lost or coloured
@@ -72,6 +72,9 @@ function still(style) {
   return Promise.all([document.fonts.ready, ...[...document.images].map(image => image.decode())]).then(() => undefined);
 }
 
+/** What to do when pages look different. */
+export const advice = `Look at looks-*-actual.png and looks-*-diff.png in ${pictures}.\nIf the new look is right, keep it: UPDATE_LOOKS=1 node --test looks.test.mjs`;
+
 /** Compares the page in every setting; what is different, in words. Leaves the page with its changing texts replaced. */
 export async function differences(page, name) {
   const found = [];
@@ -97,20 +100,19 @@ function compare(name, actual) {
     writeFileSync(file, small(actual));
     return undefined;
   }
-  const shown = what => join(pictures, `looks-${name}-${what}.png`);
   const show = (what, png) => {
     mkdirSync(pictures, { recursive: true });
-    writeFileSync(shown(what), small(png));
+    writeFileSync(join(pictures, `looks-${name}-${what}.png`), small(png));
   };
   if (!existsSync(file)) {
     show('actual', actual);
-    return `${name}: there is no ${file}. Look at ${shown('actual')}; if it is right, run the tests with UPDATE_LOOKS=1`;
+    return `${name}: there is no picture to compare with`;
   }
   const expected = PNG.sync.read(readFileSync(file));
   const { width, height } = actual;
   if (width !== expected.width || height !== expected.height) {
     show('actual', actual);
-    return `${name}: ${width} x ${height} pixels, was ${expected.width} x ${expected.height}; see ${shown('actual')}`;
+    return `${name}: ${width} x ${height} pixels, was ${expected.width} x ${expected.height}`;
   }
   const diff = new PNG({ width, height });
   const worst = pixelmatch(expected.data, actual.data, diff.data, width, height, { threshold: THRESHOLD, windowSize: SQUARE });
@@ -118,7 +120,7 @@ function compare(name, actual) {
   const all = pixelmatch(expected.data, actual.data, undefined, width, height, { threshold: THRESHOLD });
   show('actual', actual);
   show('diff', diff);
-  return `${name}: ${all} pixels differ, ${worst} of them in one square of ${SQUARE} (${TOLERATED} are tolerated); see ${shown('diff')} and ${shown('actual')}`;
+  return `${name}: ${all} pixels differ, ${worst} of them in one square of ${SQUARE} (${TOLERATED} are tolerated)`;
 }
 
 /**
