@@ -3,8 +3,8 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { officer, pinfl, stage, visit } from './stage.mjs';
-import { PASSWORD, SEND, begin, confirmPhone, drive, fillPerson, makeKey, payAndShow, sayWho } from './people.mjs';
+import { inspect, officer, pinfl, stage, visit } from './stage.mjs';
+import { PASSWORD, PICTURE, SEND, begin, confirmPhone, drive, fillPerson, makeKey, payAndShow, sayWho } from './people.mjs';
 
 let muhr;
 before(async () => { muhr = await stage({ MUHR__SMS__RESEND_SECONDS: '1' }); });
@@ -189,6 +189,44 @@ test('pictures that are none, too large or of the wrong kind are explained or ma
   await page.waitForFunction(width => document.querySelector('#photo canvas').width < width * 0.6, width);
   await page.click('#photo form > .actions button');
   await page.waitForSelector('#photo .note.good');
+  await close();
+});
+
+test('a face of the wrong size is said and holds nothing up', async () => {
+  const { page, complaints, close } = await visit(muhr, english);
+  // What a browser finds on the picture, since this one finds nothing in a test.
+  await page.addInitScript(() => {
+    globalThis.found = [];
+    globalThis.FaceDetector = class {
+      async detect({ height }) { return globalThis.found.map(share => ({ boundingBox: { x: 0, y: 0, width: height * share, height: height * share } })); }
+    };
+  });
+  const id = await begin(muhr, page, { number: pinfl(209), phone: '901000009' });
+  await page.goto(`${muhr.url}/applications/${id}/documents`);
+  const file = join(muhr.folder, 'face.png');
+  writeFileSync(file, PICTURE);
+  for (const kind of ['photo', 'selfie']) {
+    const says = async (faces, words) => {
+      await page.evaluate(faces => { globalThis.found = faces; }, faces);
+      await page.setInputFiles(`#file-${kind}`, file);
+      await page.waitForFunction(([kind, words]) => new RegExp(words).test(document.querySelector(`#${kind} [data-hints]`).textContent), [kind, words]);
+    };
+    await says([], 'No face');
+    await says([0.1], 'looks small');
+    await says([0.95], 'too large');
+    assert.equal(await page.locator(`#${kind} [data-editor] .guide .line`).count(), kind === 'photo' ? 1 : 2, 'an oval, and a frame for the passport');
+    const [picture, guide] = await page.evaluate(kind => {
+      const at = ({ x, y, width, height }) => [x, y, width, height].map(Math.round);
+      const [canvas, guide] = ['canvas', '.guide'].map(found => document.querySelector(`#${kind} [data-editor] ${found}`));
+      const { a, d, e, f } = guide.getScreenCTM();
+      return [at(canvas.getBoundingClientRect()), at({ x: e, y: f, width: a * canvas.width, height: d * canvas.height })];
+    }, kind);
+    assert.deepEqual(guide, picture, 'the guide lies over the picture');
+    if (kind === 'photo') await inspect(page, '18-guide', 'en-');
+    await page.click(`#${kind} form > .actions button`);
+    await page.waitForSelector(`#${kind} .note.good`);
+  }
+  assert.deepEqual(complaints, []);
   await close();
 });
 
