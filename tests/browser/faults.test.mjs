@@ -1,9 +1,9 @@
 // What goes wrong between a person and a page: nothing typed and no key is lost, and each time the page says what to do.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inspect, officer, pinfl, stage, visit } from './stage.mjs';
+import { inspect, judge, officer, pinfl, stage, visit } from './stage.mjs';
 import { PASSWORD, PICTURE, SEND, begin, confirmPhone, drive, fillPerson, makeKey, payAndShow, sayWho } from './people.mjs';
 
 let muhr;
@@ -256,6 +256,7 @@ test('a wrong password on any page locks nothing and says so', async () => {
   await officer(muhr, 'reviewer', `applications/${id}/approval`);
 
   await page.goto(`${muhr.url}/password`);
+  await page.evaluate(() => { globalThis.showSaveFilePicker = undefined; });
   await page.setInputFiles('[data-pfx]', file);
   await page.fill('[data-old-password]', 'Xato-parol-1');
   await page.fill('[data-password]', 'Yangi-2026 parol');
@@ -266,6 +267,57 @@ test('a wrong password on any page locks nothing and says so', async () => {
   const [changed] = await Promise.all([page.waitForEvent('download'), page.click(SEND)]);
   await page.waitForSelector('[data-status].good');
   assert.ok(changed);
+  await close();
+});
+
+test('a changed key file goes where its owner says, and is not lost when that place is', async () => {
+  const { page, complaints, close } = await visit(muhr, english);
+  // The file of the last story, still with its first password.
+  const file = join(muhr.folder, 'downloaded.pfx');
+  const newer = 'Yangi-2026 parol';
+  const change = async () => {
+    await page.goto(`${muhr.url}/password`);
+    await page.setInputFiles('[data-pfx]', file);
+    await page.fill('[data-old-password]', PASSWORD);
+    await page.fill('[data-password]', newer);
+    await page.fill('[data-password-again]', newer);
+    await page.click(SEND);
+  };
+  const opens = octets => {
+    const changed = join(muhr.folder, 'changed.pfx');
+    writeFileSync(changed, octets);
+    assert.match(judge('openssl', 'pkcs12', '-in', changed, '-passin', `pass:${newer}`, '-noenc'), /BEGIN PRIVATE KEY/);
+  };
+  await page.addInitScript(() => {
+    globalThis.showSaveFilePicker = async ({ suggestedName }) => {
+      const file = await (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
+      const does = sessionStorage.getItem('picker');
+      if (does === 'closed') throw new DOMException('', 'AbortError');
+      if (does === 'late') throw new DOMException('', 'SecurityError');
+      if (does === 'pulled out') file.createWritable = () => Promise.reject(new DOMException('', 'NotFoundError'));
+      return file;
+    };
+  });
+  const picker = does => page.evaluate(does => { sessionStorage.setItem('picker', does); }, does);
+  await change();
+  await page.waitForSelector('[data-status].good');
+  assert.match(await page.textContent('[data-status]'), /downloaded\.pfx has the new password/);
+  opens(Uint8Array.from(await page.evaluate(async () => {
+    const file = await (await (await navigator.storage.getDirectory()).getFileHandle('downloaded.pfx')).getFile();
+    return [...new Uint8Array(await file.arrayBuffer())];
+  })));
+
+  for (const [does, look, words] of [['late', 'good', /is downloaded/], ['pulled out', 'bad', /is downloaded/]]) {
+    await picker(does);
+    const [download] = await Promise.all([page.waitForEvent('download'), change()]);
+    await page.waitForSelector(`[data-status].${look}`);
+    assert.match(await page.textContent('[data-status]'), words);
+    opens(readFileSync(await download.path()));
+  }
+  await picker('closed');
+  await change();
+  await page.waitForFunction(() => document.querySelector('[data-status]').hidden && !document.querySelector('main form button.button').disabled);
+  assert.deepEqual(complaints, []);
   await close();
 });
 

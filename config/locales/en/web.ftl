@@ -13,6 +13,7 @@ web-no-certificate = There is no certificate in this file. Choose a .cer or .pem
 web-never-the-key = This is a key file. Never give it to any page or person. Choose the certificate (.cer, .pem), or type its number.
 web-choose-file = Choose the key file first.
 web-password-changed = The file with the new password is downloaded as { $file }. Put it in the place of the old one and delete the old one.
+web-password-replaced = { $file } has the new password now. Delete other copies that have the old one.
 web-not-the-same = What was written to { $file } could not be read back as it was. Try another drive; the key is still safe on this device.
 web-folder-full = The folder DSKEYS has no free name left for your keys. Choose another folder.
 web-storage-full = There is no room left. Free some space on the drive or device and try again; nothing half-written was kept.

@@ -13,6 +13,7 @@ web-no-certificate = Bul faylda sertifikat joq. .cer yamasa .pem faylın tańla�
 web-never-the-key = Bul gilt faylı. Onı hesh bir betke yamasa adamǵa bermeń. Sertifikattı (.cer, .pem) tańlań yamasa nomerin jazıń.
 web-choose-file = Aldın gilt faylın tańlań.
 web-password-changed = Jańa parolli fayl { $file } atı menen júklep alındı. Onı eskisiniń ornına qoyıń, eskisin óshiriń.
+web-password-replaced = { $file } endi jańa parol menen ashıladı. Eski parolli nusqaların óshiriń.
 web-not-the-same = { $file } ǵa jazılǵan nárse qayta oqılǵanda basqasha shıqtı. Basqa disk penen urınıp kóriń, gilt bul qurılmada qáwipsiz.
 web-folder-full = DSKEYS papkasında giltlerińiz ushın bos at qalmaǵan. Basqa papka tańlań.
 web-storage-full = Orın qalmadı. Diskte yamasa qurılmada orın bosatıń hám qaytadan urınıp kóriń; shala jazılǵan fayl saqlanbadı.

@@ -13,6 +13,7 @@ web-no-certificate = Bu faylda sertifikat yoʻq. .cer yoki .pem faylini tanlang.
 web-never-the-key = Bu kalit fayli. Uni hech bir sahifaga yoki odamga bermang. Sertifikatni (.cer, .pem) tanlang yoki raqamini yozing.
 web-choose-file = Avval kalit faylini tanlang.
 web-password-changed = Yangi parolli fayl { $file } nomi bilan yuklab olindi. Uni eskisining oʻrniga qoʻying, eskisini oʻchiring.
+web-password-replaced = { $file } endi yangi parol bilan ochiladi. Eski parolli nusxalarini oʻchiring.
 web-not-the-same = { $file } ga yozilgan narsa qayta oʻqilganda boshqacha chiqdi. Boshqa disk bilan urinib koʻring, kalit bu qurilmada xavfsiz.
 web-folder-full = DSKEYS papkasida kalitlaringiz uchun boʻsh nom qolmagan. Boshqa papka tanlang.
 web-storage-full = Joy qolmadi. Diskda yoki qurilmada joy boʻshating va qayta urinib koʻring; chala yozilgan fayl saqlanmadi.
