@@ -196,6 +196,11 @@ impl Page {
         self.t(&format!("document-hint-{kind}"))
     }
 
+    /// Where on it the face belongs.
+    pub(crate) fn guide_hint(&self, kind: &str) -> String {
+        self.t(&format!("guide-{kind}"))
+    }
+
     /// What a certificate's status means for whoever relies on it.
     pub(crate) fn certificate_says(&self, status: &str) -> String {
         self.t(&format!("certificate-{status}"))

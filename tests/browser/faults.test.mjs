@@ -1,10 +1,10 @@
 // What goes wrong between a person and a page: nothing typed and no key is lost, and each time the page says what to do.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { officer, pinfl, stage, visit } from './stage.mjs';
-import { PASSWORD, SEND, begin, confirmPhone, drive, fillPerson, makeKey, payAndShow, sayWho } from './people.mjs';
+import { inspect, judge, officer, pinfl, stage, visit } from './stage.mjs';
+import { PASSWORD, PICTURE, SEND, begin, confirmPhone, drive, fillPerson, makeKey, payAndShow, sayWho } from './people.mjs';
 
 let muhr;
 before(async () => { muhr = await stage({ MUHR__SMS__RESEND_SECONDS: '1' }); });
@@ -192,6 +192,44 @@ test('pictures that are none, too large or of the wrong kind are explained or ma
   await close();
 });
 
+test('a face of the wrong size is said and holds nothing up', async () => {
+  const { page, complaints, close } = await visit(muhr, english);
+  // What a browser finds on the picture, since this one finds nothing in a test.
+  await page.addInitScript(() => {
+    globalThis.found = [];
+    globalThis.FaceDetector = class {
+      async detect({ height }) { return globalThis.found.map(share => ({ boundingBox: { x: 0, y: 0, width: height * share, height: height * share } })); }
+    };
+  });
+  const id = await begin(muhr, page, { number: pinfl(209), phone: '901000009' });
+  await page.goto(`${muhr.url}/applications/${id}/documents`);
+  const file = join(muhr.folder, 'face.png');
+  writeFileSync(file, PICTURE);
+  for (const kind of ['photo', 'selfie']) {
+    const says = async (faces, words) => {
+      await page.evaluate(faces => { globalThis.found = faces; }, faces);
+      await page.setInputFiles(`#file-${kind}`, file);
+      await page.waitForFunction(([kind, words]) => new RegExp(words).test(document.querySelector(`#${kind} [data-hints]`).textContent), [kind, words]);
+    };
+    await says([], 'No face');
+    await says([0.1], 'looks small');
+    await says([0.95], 'too large');
+    assert.equal(await page.locator(`#${kind} [data-editor] .guide .line`).count(), kind === 'photo' ? 1 : 2, 'an oval, and a frame for the passport');
+    const [picture, guide] = await page.evaluate(kind => {
+      const at = ({ x, y, width, height }) => [x, y, width, height].map(Math.round);
+      const [canvas, guide] = ['canvas', '.guide'].map(found => document.querySelector(`#${kind} [data-editor] ${found}`));
+      const { a, d, e, f } = guide.getScreenCTM();
+      return [at(canvas.getBoundingClientRect()), at({ x: e, y: f, width: a * canvas.width, height: d * canvas.height })];
+    }, kind);
+    assert.deepEqual(guide, picture, 'the guide lies over the picture');
+    if (kind === 'photo') await inspect(page, '18-guide', 'en-');
+    await page.click(`#${kind} form > .actions button`);
+    await page.waitForSelector(`#${kind} .note.good`);
+  }
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test('a wrong password on any page locks nothing and says so', async () => {
   const { page, close } = await visit(muhr, english);
   const id = await begin(muhr, page, { number: pinfl(208), phone: '901000008' });
@@ -218,6 +256,7 @@ test('a wrong password on any page locks nothing and says so', async () => {
   await officer(muhr, 'reviewer', `applications/${id}/approval`);
 
   await page.goto(`${muhr.url}/password`);
+  await page.evaluate(() => { globalThis.showSaveFilePicker = undefined; });
   await page.setInputFiles('[data-pfx]', file);
   await page.fill('[data-old-password]', 'Xato-parol-1');
   await page.fill('[data-password]', 'Yangi-2026 parol');
@@ -228,6 +267,57 @@ test('a wrong password on any page locks nothing and says so', async () => {
   const [changed] = await Promise.all([page.waitForEvent('download'), page.click(SEND)]);
   await page.waitForSelector('[data-status].good');
   assert.ok(changed);
+  await close();
+});
+
+test('a changed key file goes where its owner says, and is not lost when that place is', async () => {
+  const { page, complaints, close } = await visit(muhr, english);
+  // The file of the last story, still with its first password.
+  const file = join(muhr.folder, 'downloaded.pfx');
+  const newer = 'Yangi-2026 parol';
+  const change = async () => {
+    await page.goto(`${muhr.url}/password`);
+    await page.setInputFiles('[data-pfx]', file);
+    await page.fill('[data-old-password]', PASSWORD);
+    await page.fill('[data-password]', newer);
+    await page.fill('[data-password-again]', newer);
+    await page.click(SEND);
+  };
+  const opens = octets => {
+    const changed = join(muhr.folder, 'changed.pfx');
+    writeFileSync(changed, octets);
+    assert.match(judge('openssl', 'pkcs12', '-in', changed, '-passin', `pass:${newer}`, '-noenc'), /BEGIN PRIVATE KEY/);
+  };
+  await page.addInitScript(() => {
+    globalThis.showSaveFilePicker = async ({ suggestedName }) => {
+      const file = await (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
+      const does = sessionStorage.getItem('picker');
+      if (does === 'closed') throw new DOMException('', 'AbortError');
+      if (does === 'late') throw new DOMException('', 'SecurityError');
+      if (does === 'pulled out') file.createWritable = () => Promise.reject(new DOMException('', 'NotFoundError'));
+      return file;
+    };
+  });
+  const picker = does => page.evaluate(does => { sessionStorage.setItem('picker', does); }, does);
+  await change();
+  await page.waitForSelector('[data-status].good');
+  assert.match(await page.textContent('[data-status]'), /downloaded\.pfx has the new password/);
+  opens(Uint8Array.from(await page.evaluate(async () => {
+    const file = await (await (await navigator.storage.getDirectory()).getFileHandle('downloaded.pfx')).getFile();
+    return [...new Uint8Array(await file.arrayBuffer())];
+  })));
+
+  for (const [does, look, words] of [['late', 'good', /is downloaded/], ['pulled out', 'bad', /is downloaded/]]) {
+    await picker(does);
+    const [download] = await Promise.all([page.waitForEvent('download'), change()]);
+    await page.waitForSelector(`[data-status].${look}`);
+    assert.match(await page.textContent('[data-status]'), words);
+    opens(readFileSync(await download.path()));
+  }
+  await picker('closed');
+  await change();
+  await page.waitForFunction(() => document.querySelector('[data-status]').hidden && !document.querySelector('main form button.button').disabled);
+  assert.deepEqual(complaints, []);
   await close();
 });
 

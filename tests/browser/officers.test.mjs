@@ -2,10 +2,10 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { code, inspect, judge, languages, pinfl, stage, visit } from './stage.mjs';
-import { PASSWORD, PICTURE, drive, registerWalkIn } from './people.mjs';
+import { inspect, judge, languages, pinfl, stage, visit } from './stage.mjs';
+import { PASSWORD, PICTURE, drive, enterOffice, registerWalkIn, underReview } from './people.mjs';
 
 let muhr;
 before(async () => { muhr = await stage(); });
@@ -25,46 +25,12 @@ async function show(page, name) {
   await page.setViewportSize(looks[0].viewport);
 }
 
-async function signIn(login, options = {}) {
-  const visitor = await visit(muhr, { locale: 'en', viewport: looks[0].viewport, ...options });
-  await visitor.page.goto(`${muhr.url}/officer/sign-in`);
-  await visitor.page.fill('#login', login);
-  await visitor.page.fill('#password', muhr.officers[login]);
-  await visitor.page.click('main form button');
-  await visitor.page.waitForURL(url => !url.pathname.endsWith('/sign-in'));
-  return visitor;
-}
-
-/** An application under review, by the API: what the office has to have something to decide on. */
-async function application(phone, subject) {
-  const call = async (method, path, token, body, type = 'application/json') => {
-    const headers = { ...(token && { authorization: `Bearer ${token}` }), ...(body && { 'content-type': type }) };
-    const answer = await fetch(muhr.url + path, { method, headers, body: body && type === 'application/json' ? JSON.stringify(body) : body });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
-    return answer.headers.get('content-type')?.includes('json') ? answer.json() : answer.text();
-  };
-  const captcha = await call('POST', '/api/v1/captchas');
-  const { answer } = await call('GET', `/sandbox/captchas/${captcha.id}`);
-  const sent = await call('POST', '/api/v1/phone-verifications', null, { phone, captcha_id: captcha.id, captcha_text: answer });
-  const { token } = await call('POST', `/api/v1/phone-verifications/${sent.id}/confirmation`, null, { code: await code(muhr, phone) });
-  const made = await call('POST', '/api/v1/applications', token, {
-    subject_type: 'natural_person', region: 1726, district: 1726266, purpose: 'Soliq hisoboti', offer_accepted: true,
-    subject: { passport: 'AA1234567', birth_date: '1990-01-01', surname: 'Misolov', given_name: 'Namuna', ...subject },
-  });
-  const [key, request] = ['key.pem', 'request.pem'].map(name => join(muhr.folder, name));
-  judge('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-keyout', key, '-subj', '/CN=x', '-out', request);
-  const path = `/api/v1/applications/${made.id}`;
-  await call('PUT', `${path}/csr`, token, readFileSync(request, 'utf8'), 'application/x-pem-file');
-  for (const kind of ['photo', 'selfie']) await call('PUT', `${path}/documents/${kind}`, token, PICTURE, 'image/png');
-  await call('POST', `/sandbox/payments/${(await call('GET', `${path}/invoice`, token)).id}`);
-  await call('POST', `${path}/submission`, token, {});
-  return made.id;
-}
+const signIn = (login, options) => enterOffice(muhr, login, { viewport: looks[0].viewport, ...options });
 
 test('a reviewer decides what is in the queue, by keys', async () => {
-  const first = await application('+998902000001', { pinfl: pinfl(301), surname: 'Birinchiyev' });
-  await application('+998902000002', { pinfl: pinfl(302), surname: 'Ikkinchiyev' });
-  await application('+998902000003', { pinfl: pinfl(303), surname: 'Uchinchiyev' });
+  const first = await underReview(muhr, '+998902000001', { pinfl: pinfl(301), surname: 'Birinchiyev' });
+  await underReview(muhr, '+998902000002', { pinfl: pinfl(302), surname: 'Ikkinchiyev' });
+  await underReview(muhr, '+998902000003', { pinfl: pinfl(303), surname: 'Uchinchiyev' });
   const { page, complaints, close } = await signIn('reviewer');
   await show(page, '02-queue');
   await page.goto(`${muhr.url}/officer/applications/${first}`);

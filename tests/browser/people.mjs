@@ -1,7 +1,8 @@
 // What people do before the part of a story that matters.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { code, solve } from './stage.mjs';
+import assert from 'node:assert/strict';
+import { code, judge, solve, visit } from './stage.mjs';
 
 /** The button that sends the form of a page. */
 export const SEND = 'main form button.button:not([type=button])';
@@ -92,3 +93,40 @@ export async function payAndShow(stage, page) {
 
 /** A drive: the browser's private folder, the same kind of handle as one that a person chooses. For `addInitScript`. */
 export const drive = () => { globalThis.showDirectoryPicker = () => navigator.storage.getDirectory(); };
+
+/** Signs an officer in, in a window of their own. */
+export async function enterOffice(stage, login, options) {
+  const visitor = await visit(stage, { locale: 'en', ...options });
+  await visitor.page.goto(`${stage.url}/officer/sign-in`);
+  await visitor.page.fill('#login', login);
+  await visitor.page.fill('#password', stage.officers[login]);
+  await visitor.page.click('main form button');
+  await visitor.page.waitForURL(url => !url.pathname.endsWith('/sign-in'));
+  return visitor;
+}
+
+/** An application under review, by the API: what the office has to have something to decide on. */
+export async function underReview(stage, phone, subject) {
+  const call = async (method, path, token, body, type = 'application/json') => {
+    const headers = { ...(token && { authorization: `Bearer ${token}` }), ...(body && { 'content-type': type }) };
+    const answer = await fetch(stage.url + path, { method, headers, body: body && type === 'application/json' ? JSON.stringify(body) : body });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+    return answer.headers.get('content-type')?.includes('json') ? answer.json() : answer.text();
+  };
+  const captcha = await call('POST', '/api/v1/captchas');
+  const { answer } = await call('GET', `/sandbox/captchas/${captcha.id}`);
+  const sent = await call('POST', '/api/v1/phone-verifications', null, { phone, captcha_id: captcha.id, captcha_text: answer });
+  const { token } = await call('POST', `/api/v1/phone-verifications/${sent.id}/confirmation`, null, { code: await code(stage, phone) });
+  const made = await call('POST', '/api/v1/applications', token, {
+    subject_type: 'natural_person', region: 1726, district: 1726266, purpose: 'Soliq hisoboti', offer_accepted: true,
+    subject: { passport: 'AA1234567', birth_date: '1990-01-01', surname: 'Misolov', given_name: 'Namuna', ...subject },
+  });
+  const [key, request] = ['key.pem', 'request.pem'].map(name => join(stage.folder, name));
+  judge('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-keyout', key, '-subj', '/CN=x', '-out', request);
+  const path = `/api/v1/applications/${made.id}`;
+  await call('PUT', `${path}/csr`, token, readFileSync(request, 'utf8'), 'application/x-pem-file');
+  for (const kind of ['photo', 'selfie']) await call('PUT', `${path}/documents/${kind}`, token, PICTURE, 'image/png');
+  await call('POST', `/sandbox/payments/${(await call('GET', `${path}/invoice`, token)).id}`);
+  await call('POST', `${path}/submission`, token, {});
+  return made.id;
+}

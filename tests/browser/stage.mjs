@@ -33,7 +33,7 @@ export async function stage(environment = {}) {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+      '--disable-component-update', '--disable-sync', '--font-render-hinting=none', '--disable-lcd-text', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
     ],
   });
   const stop = async () => {

@@ -1,6 +1,6 @@
 /** Key files on drives: `DSKEYS/DS<number><NNNN>.pfx`, written through the File System Access API or, without it, downloaded. */
 import { isSame } from './asn1';
-import { Told, text } from './texts';
+import { Told, text, words } from './texts';
 
 /** The folder that deployed clients look into. */
 const DSKEYS = 'DSKEYS';
@@ -58,22 +58,51 @@ export async function write(folder: FileSystemDirectoryHandle, name: string, con
   const place = await dskeys(folder);
   const file = await place.getFileHandle(name, { create: true });
   try {
-    const stream = await file.createWritable({ keepExistingData: false });
-    try {
-      await stream.write(content);
-    } catch (error) {
-      await stream.abort().catch(() => undefined);
-      throw error;
-    }
-    await stream.close();
+    await fill(file, content);
   } catch (error) {
     // The name was taken with an empty file, which clients would list as a broken key.
     const { size } = await file.getFile().catch(() => ({ size: -1 }));
     if (size === 0) await place.removeEntry(name).catch(() => undefined);
     throw error;
   }
+}
+
+/** The browser writes beside the file and puts it in its place when it is closed. */
+async function fill(file: FileSystemFileHandle, content: ArrayBuffer): Promise<void> {
+  const stream = await file.createWritable({ keepExistingData: false });
+  try {
+    await stream.write(content);
+  } catch (error) {
+    await stream.abort().catch(() => undefined);
+    throw error;
+  }
+  await stream.close();
   const back = await (await file.getFile()).arrayBuffer();
-  if (!isSame(back, content)) throw new Told(text('web-not-the-same', { file: name }));
+  if (!isSame(back, content)) throw new Told(text('web-not-the-same', { file: file.name }));
+}
+
+/**
+ * Asks where the file goes, as what it replaces is in a place that only its owner knows, and writes it there: its name. Nothing
+ * if this browser does not ask, or not so long after the button was pressed; then there are the downloads. The browser empties
+ * a file that is chosen to be replaced before anything is written, so the content has to be whole and checked by now.
+ */
+export async function saveAs(name: string, content: ArrayBuffer): Promise<string | undefined> {
+  if (typeof window.showSaveFilePicker !== 'function') return undefined;
+  let file;
+  try {
+    file = await window.showSaveFilePicker({ id: 'dskeys', suggestedName: name, types: [{ accept: { 'application/x-pkcs12': ['.pfx', '.p12'] } }] });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'SecurityError') return undefined;
+    throw error;
+  }
+  try {
+    await fill(file, content);
+  } catch (error) {
+    // The file that was there is empty now, and this is the only copy of the key.
+    download(name, content);
+    throw new Told(`${words(error)} ${text('web-password-changed', { file: name })}`);
+  }
+  return file.name;
 }
 
 /** Hands the file to the browser's downloads. */

@@ -222,8 +222,14 @@ function changePassword(form: HTMLFormElement): void {
     const written = await keyFile.write({ ...content, encrypted }, password);
     const back = await keyFile.read(written, password);
     if (!isSame(back.encrypted, encrypted)) throw new Told(text('web-not-the-same', { file: file.name }));
-    folders.download(file.name, written);
-    status.good(text('web-password-changed', { file: file.name }));
+    const saved = await folders.saveAs(file.name, written).catch((error: unknown) => {
+      // Whoever closes the window of the choice has changed their mind: the file is as it was.
+      if (error instanceof DOMException && error.name === 'AbortError') return null;
+      throw error;
+    });
+    if (saved === null) { status.clear(); return; }
+    if (saved === undefined) folders.download(file.name, written);
+    status.good(saved === undefined ? text('web-password-changed', { file: file.name }) : text('web-password-replaced', { file: saved }));
   });
 }
 

@@ -1,4 +1,5 @@
 /** Pictures before they are sent: taken or chosen, turned and cut, looked at for what makes officers hand them back. */
+import { drawGuide, faceHint, kindOf } from './face';
 import { Status, Told, text, words } from './texts';
 
 /** Enough to read a passport's page; more only makes it slow. Pixels of the longer side. */
@@ -21,13 +22,21 @@ export function attachPicture(form: HTMLFormElement): void {
   if (!input || !canvas || !editor) return;
   const status = new Status(form);
   const view: View = { turns: 0, top: 0, right: 0, bottom: 0, left: 0 };
+  const guide = editor.querySelector<SVGSVGElement>('[data-guide]');
   let bitmap: ImageBitmap | undefined;
+  let drawn = 0;
 
   const redraw = async (): Promise<void> => {
     if (!bitmap) return;
+    const now = drawn += 1;
     draw(canvas, bitmap, view);
-    hint(form, canvas);
+    if (guide) drawGuide(guide, canvas.width, canvas.height);
+    const hints = objections(canvas);
+    say(form, hints);
     hand(input, await encoded(canvas));
+    const face = guide && await faceHint(kindOf(guide), canvas);
+    // Whoever turns and cuts quickly is told about the picture that they see.
+    if (face && now === drawn) say(form, [...hints, face]);
   };
   const load = async (file: Blob): Promise<void> => {
     status.clear();
@@ -158,16 +167,18 @@ function crop(canvas: HTMLCanvasElement, keep: (edges: Edges) => void): void {
 }
 
 /** What will probably be objected to. Nothing is forbidden here: an officer decides. */
-function hint(form: HTMLFormElement, canvas: HTMLCanvasElement): void {
-  const list = form.querySelector<HTMLElement>('[data-hints]');
-  if (!list) return;
+function objections(canvas: HTMLCanvasElement): string[] {
   const hints: string[] = [];
   if (Math.min(canvas.width, canvas.height) < SHORTEST) hints.push(text('web-picture-small', { width: canvas.width, height: canvas.height }));
   const { brightness, sharpness } = measure(canvas);
   if (brightness < 60) hints.push(text('web-picture-dark'));
   if (brightness > 225) hints.push(text('web-picture-bright'));
   if (sharpness < 40) hints.push(text('web-picture-blurred'));
-  list.replaceChildren(...hints.map(words => Object.assign(document.createElement('li'), { textContent: words })));
+  return hints;
+}
+
+function say(form: HTMLFormElement, hints: string[]): void {
+  form.querySelector('[data-hints]')?.replaceChildren(...hints.map(words => Object.assign(document.createElement('li'), { textContent: words })));
 }
 
 /** Mean lightness (0 to 255) and the variance of the Laplacian, the usual measure of focus, at 320 pixels' width. */
@@ -216,6 +227,8 @@ function camera(form: HTMLFormElement, taken: (file: Blob) => void, failed: (err
       video.srcObject = opened;
       finder.hidden = false;
       await video.play();
+      const guide = finder.querySelector<SVGSVGElement>('[data-guide]');
+      if (guide) drawGuide(guide, video.videoWidth, video.videoHeight);
       finder.querySelector<HTMLButtonElement>('[data-capture]')?.focus();
     }).catch((error: unknown) => {
       close();
