@@ -213,7 +213,7 @@ fn answer_to(failure: &Failure, request: &actix_web::HttpRequest, visitor: &Visi
 
 /// The page of this site that the request came from, by its `Referer`.
 fn page_before(request: &actix_web::HttpRequest) -> Option<String> {
-    let referer = request.headers().get(actix_web::http::header::REFERER)?.to_str().ok()?;
+    let referer = request.headers().get(header::REFERER)?.to_str().ok()?;
     let (_, rest) = referer.split_once("://")?;
     let (host, path) = rest.split_once('/')?;
     (host == request.connection_info().host()).then(|| format!("/{path}"))
