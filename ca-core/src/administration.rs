@@ -48,6 +48,8 @@ pub enum Act {
     FeeWithdrawal {
         /// The act that added it.
         act: String,
+        /// What it added, for those who decide.
+        entry: Entry,
     },
     /// Take no more requests from a partner.
     PartnerSuspension {
@@ -94,7 +96,7 @@ impl Act {
     pub fn object(&self) -> String {
         match self {
             Self::Fee { entry } => format!("fee:{}", entry.series()),
-            Self::FeeWithdrawal { act } => format!("act:{act}"),
+            Self::FeeWithdrawal { act, .. } => format!("act:{act}"),
             Self::PartnerSuspension { partner } | Self::PartnerRestoration { partner } => {
                 format!("partner:{partner}")
             }
@@ -181,8 +183,8 @@ mod tests {
         let act = Act::OfficerRole { login: "third".to_owned(), role: Role::Admin };
         assert!(act.is_own("first", "first") && act.is_own("first", "third"));
         assert!(!act.is_own("first", "second"));
-        let fee = Act::FeeWithdrawal { act: "1".to_owned() };
-        assert!(fee.is_own("first", "first") && !fee.is_own("first", "third"));
+        let partner = Act::PartnerRestoration { partner: "bank".to_owned() };
+        assert!(partner.is_own("first", "first") && !partner.is_own("first", "third"));
     }
 
     #[test]

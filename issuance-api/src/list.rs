@@ -46,7 +46,11 @@ pub(crate) fn after<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T
 /// # Errors
 /// 422 at `/after` for what was never a `next`.
 pub(crate) fn after_moment(text: Option<&str>) -> Result<Option<(i64, String)>, Problem> {
-    let read = |text: &str| text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
+    let named = |id: &str| !id.contains(char::is_control);
+    let read = |text: &str| {
+        let (at, id) = text.split_once('.').filter(|(_, id)| named(id))?;
+        Some((at.parse().ok()?, id.to_owned()))
+    };
     text.map(|text| read(text).ok_or_else(|| Problem::field("/after", "wrong-type"))).transpose()
 }
 

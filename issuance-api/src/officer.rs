@@ -64,6 +64,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     acts::list,
     acts::propose,
     acts::confirm,
+    acts::password_half,
     acts::refuse,
     acts::withdraw,
     authority::accounts,

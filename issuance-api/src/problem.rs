@@ -53,6 +53,7 @@ pub enum Kind {
     NotRenewable,
     OwnAct,
     ActNotOpen,
+    ActDoesNotFit,
     PartnerSuspended,
     SignInFailed,
     AccountLocked,
@@ -64,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its slug and status.
-    pub const ALL: [(Self, &'static str, u16); 45] = [
+    pub const ALL: [(Self, &'static str, u16); 46] = [
         (Self::MalformedRequest, "malformed-request", 400),
         (Self::InvalidFields, "invalid-fields", 422),
         (Self::UnsupportedMediaType, "unsupported-media-type", 415),
@@ -103,6 +104,7 @@ impl Kind {
         (Self::NotRenewable, "not-renewable", 409),
         (Self::OwnAct, "own-act", 403),
         (Self::ActNotOpen, "act-not-open", 409),
+        (Self::ActDoesNotFit, "act-does-not-fit", 409),
         (Self::PartnerSuspended, "partner-suspended", 403),
         (Self::SignInFailed, "sign-in-failed", 401),
         (Self::AccountLocked, "account-locked", 429),
@@ -230,9 +232,9 @@ impl Problem {
 
     /// The same objections, when what is there has changed and not what was sent.
     #[must_use]
-    pub fn as_conflict(self) -> Self {
+    pub fn as_unfit(self) -> Self {
         match self.kind {
-            Kind::InvalidFields => Self { kind: Kind::Conflict, ..self },
+            Kind::InvalidFields => Self { kind: Kind::ActDoesNotFit, ..self },
             _ => self,
         }
     }

@@ -232,7 +232,9 @@ fn kept(draft: &Fields) -> Vec<(String, String)> {
 
 /// A path of this portal, and nothing that leads elsewhere.
 fn own_path(path: &str) -> &str {
-    let inside = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    let inside = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains(|letter: char| letter == '\\' || letter.is_control());
     if inside { path } else { "/applications" }
 }
 

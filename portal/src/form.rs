@@ -123,6 +123,10 @@ impl Objections {
         let fields: Vec<_> = fields.collect();
         let whole = match problem.kind.as_str() {
             "invalid-fields" => problem.title.clone(),
+            // What does not fit has no field on the page where it is decided on.
+            "act-does-not-fit" => {
+                fields.iter().fold(problem.title.clone(), |said, (_, detail)| format!("{said}. {detail}"))
+            }
             _ => format!("{}. {}", problem.title, problem.detail),
         };
         Self { whole, fields }
@@ -142,6 +146,14 @@ impl Objections {
     /// One objection to one field.
     pub(crate) fn to(name: &str, detail: String) -> Self {
         Self { whole: detail.clone(), fields: vec![(name.to_owned(), detail)] }
+    }
+
+    /// The same with what is wrong with fields that stand nowhere on the page.
+    pub(crate) fn with_unplaced(mut self, names: &[&str]) -> Self {
+        for (_, detail) in self.fields.iter().filter(|(name, _)| names.contains(&name.as_str())) {
+            self.whole = format!("{}. {detail}", self.whole.trim_end_matches('.'));
+        }
+        self
     }
 
     /// What is wrong with this field; empty if nothing is.

@@ -196,7 +196,8 @@ fn answer_to(failure: &Failure, request: &actix_web::HttpRequest, visitor: &Visi
         let office = visitor.place.starts_with(OFFICER);
         let sign_in = if office { "/officer/sign-in" } else { "/sign-in" };
         // A form is gone back to: what was typed into it is still in the tab.
-        let form = || page_before(request).filter(|_| office).unwrap_or_default();
+        let form =
+            || page_before(request).filter(|page| office && officer::has_form(page)).unwrap_or_default();
         let next = if request.method().is_safe() { visitor.place.clone() } else { form() };
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
         let mut answer = see(&format!("{sign_in}?{query}"));

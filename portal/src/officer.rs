@@ -201,7 +201,17 @@ impl FromRequest for Desk {
 /// A path of the office, and nothing that leads elsewhere.
 fn own_path(path: &str) -> &str {
     let inside = path == "/officer" || path.starts_with("/officer/") || path.starts_with("/officer?");
-    if inside && !path.contains(['\\', '\r', '\n']) { path } else { "/officer" }
+    if inside && !path.contains(|letter: char| letter == '\\' || letter.is_control()) {
+        path
+    } else {
+        "/officer"
+    }
+}
+
+/// There is a form at this address that can be asked for again; a refused one may stand where only forms go.
+pub(crate) fn has_form(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    path == "/officer/register" || path.ends_with("/counter") || DOORS.iter().any(|(_, door)| *door == path)
 }
 
 /// A query without what is empty, with its question mark.

@@ -31,6 +31,8 @@ pub struct StoredAct {
     pub decided_at: Option<Timestamp>,
     /// Why it was refused.
     pub decision_reason: Option<String>,
+    /// Half of the one-time password waits for who proposed it.
+    pub half_waits: bool,
 }
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -47,6 +49,7 @@ struct Row {
     decided_by: Option<String>,
     decided_at: Option<i64>,
     decision_reason: Option<String>,
+    sealed_half: Option<Vec<u8>>,
 }
 
 impl TryFrom<Row> for StoredAct {
@@ -63,6 +66,7 @@ impl TryFrom<Row> for StoredAct {
             decided_by: row.decided_by,
             decided_at: row.decided_at.map(Timestamp::from_unix_millis),
             decision_reason: row.decision_reason,
+            half_waits: row.sealed_half.is_some(),
         })
     }
 }
@@ -91,6 +95,7 @@ pub fn propose(
         decided_by: None,
         decided_at: None,
         decision_reason: None,
+        sealed_half: None,
     };
     diesel::insert_into(acts::table).values(&row).execute(connection)?;
     let stored = StoredAct::try_from(row)?;
@@ -103,6 +108,10 @@ pub fn propose(
 /// # Errors
 /// [`StoreError::NotFound`].
 pub fn find(connection: &mut Connection, id: &str) -> Result<StoredAct, StoreError> {
+    // PostgreSQL takes no text with a NUL; what was never a name is not there.
+    if uuid::Uuid::parse_str(id).is_err() {
+        return Err(StoreError::NotFound);
+    }
     acts::table.find(id.to_owned()).select(Row::as_select()).first::<Row>(connection)?.try_into()
 }
 
@@ -149,6 +158,38 @@ pub fn decide(
     let after = find(connection, id)?;
     record(connection, &after, action, login, now)?;
     Ok(Some(after))
+}
+
+/// Keeps the sealed half of a one-time password until the proposer asks for it.
+///
+/// # Errors
+/// The database's.
+pub fn keep_half(connection: &mut Connection, id: &str, sealed: &[u8]) -> Result<(), StoreError> {
+    diesel::update(acts::table.find(id.to_owned())).set(acts::sealed_half.eq(sealed)).execute(connection)?;
+    Ok(())
+}
+
+/// The sealed half, for its proposer, once.
+///
+/// # Errors
+/// [`StoreError::NotFound`] if there is none, or it is somebody else's.
+pub fn take_half(
+    connection: &mut Connection,
+    id: &str,
+    login: &str,
+    now: Timestamp,
+) -> Result<Vec<u8>, StoreError> {
+    let stored = find(connection, id)?;
+    let theirs = acts::table.find(id.to_owned()).filter(acts::proposed_by.eq(login.to_owned()));
+    let half: Option<Vec<u8>> = theirs.select(acts::sealed_half).first(connection)?;
+    let half = half.ok_or(StoreError::NotFound)?;
+    let waits = acts::table.find(id.to_owned()).filter(acts::sealed_half.is_not_null());
+    let taken = diesel::update(waits).set(acts::sealed_half.eq(None::<Vec<u8>>)).execute(connection)?;
+    if taken == 0 {
+        return Err(StoreError::NotFound);
+    }
+    record(connection, &stored, "act.password-half", login, now)?;
+    Ok(half)
 }
 
 /// A later act ends what is in force about an object. How many were.
@@ -255,7 +296,10 @@ fn record(
         actor: format!("officer:{login}"),
         action: action.to_owned(),
         object: format!("act:{}", stored.id),
-        details: serde_json::json!({ "act": stored.act, "about": stored.act.object() }),
+        details: serde_json::json!({
+            "act": stored.act, "about": stored.act.object(), "reason": stored.reason,
+            "decision_reason": stored.decision_reason,
+        }),
     };
     audit::record(connection, &[entry])
 }

@@ -368,7 +368,7 @@ pub fn set_csr(
         return Err(StoreError::Conflict("application state".to_owned()));
     }
     // The statement names the key.
-    renewals::forget_signature(connection, id)?;
+    renewals::forget_signature(connection, id, actor, now)?;
     let details = serde_json::json!({ "spki_sha256": hex::encode(spki_sha256) });
     audit::of_application(connection, id, "application.csr", details, actor, now)
 }

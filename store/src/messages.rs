@@ -9,7 +9,7 @@ use crate::database::Connection;
 use crate::deliveries::Channel;
 use crate::error::StoreError;
 use crate::jobs::{JobKind, NewJob};
-use crate::schema::sandbox_messages;
+use crate::schema::{audit_entries, sandbox_messages};
 
 /// The payload of a [`JobKind::SendMessage`] or [`JobKind::SendMail`] job. Who, in which language and what exactly is looked up when it is sent,
 /// so that the queue holds no phone numbers and no codes in the clear.
@@ -56,6 +56,21 @@ pub fn code(verification: &str, sealed_code: &[u8], now: Timestamp) -> NewJob {
     let message =
         Message::Code { verification: verification.to_owned(), sealed_code: hex::encode(sealed_code) };
     job(&message, format!("code:{verification}"), now)
+}
+
+/// The audit entry that tells of a key's first password on its way.
+pub const KEY_PASSWORD_SENT: &str = "application.key-password";
+
+/// How many passwords an application has had sent.
+///
+/// # Errors
+/// The database's.
+pub fn key_passwords_of(connection: &mut Connection, application: ApplicationId) -> Result<i64, StoreError> {
+    Ok(audit_entries::table
+        .filter(audit_entries::object.eq(format!("application:{application}")))
+        .filter(audit_entries::action.eq(KEY_PASSWORD_SENT))
+        .count()
+        .get_result(connection)?)
 }
 
 /// The first password of a key as a job.

@@ -259,11 +259,10 @@ pub fn set_role(
     record(connection, login, "officer.role", serde_json::json!({ "role": role.as_str() }), actor, now)
 }
 
-/// Gives an account, closed or not, a password somebody else made, and takes its authenticator, recovery codes and
-/// sessions away.
+/// Gives an open account a password somebody else made, and takes its authenticator, recovery codes and sessions away.
 ///
 /// # Errors
-/// [`StoreError::NotFound`].
+/// [`StoreError::NotFound`] if there is no open account.
 pub fn reset(
     connection: &mut Connection,
     login: &str,
@@ -271,7 +270,8 @@ pub fn reset(
     actor: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let changed = diesel::update(officers::table.find(login))
+    let open = officers::table.find(login).filter(officers::disabled_at.is_null());
+    let changed = diesel::update(open)
         .set((
             officers::password_hash.eq(password_hash),
             officers::must_change_password.eq(true),
@@ -279,7 +279,6 @@ pub fn reset(
             officers::totp_last_step.eq(None::<i64>),
             officers::failed_attempts.eq(0),
             officers::locked_until.eq(None::<i64>),
-            officers::disabled_at.eq(None::<i64>),
         ))
         .execute(connection)?;
     if changed == 0 {
@@ -288,6 +287,25 @@ pub fn reset(
     forget_recovery_codes(connection, login)?;
     end_sessions(connection, login)?;
     record(connection, login, "officer.reset", serde_json::json!({}), actor, now)
+}
+
+/// Opens a closed account again, with a password somebody else made and nothing else of before.
+///
+/// # Errors
+/// [`StoreError::NotFound`] if there is no closed account.
+pub fn reopen(
+    connection: &mut Connection,
+    login: &str,
+    password_hash: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let closed = officers::table.find(login).filter(officers::disabled_at.is_not_null());
+    let opened = diesel::update(closed).set(officers::disabled_at.eq(None::<i64>)).execute(connection)?;
+    if opened == 0 {
+        return Err(StoreError::NotFound);
+    }
+    reset(connection, login, password_hash, actor, now)
 }
 
 fn end_sessions(connection: &mut Connection, login: &str) -> Result<(), StoreError> {
@@ -299,16 +317,21 @@ fn end_sessions(connection: &mut Connection, login: &str) -> Result<(), StoreErr
 /// Replaces the password by one only its officer knows.
 ///
 /// # Errors
-/// The database's.
+/// [`StoreError::Conflict`] if the password is not the one with this hash any more.
 pub fn set_password(
     connection: &mut Connection,
     login: &str,
+    old_hash: &str,
     password_hash: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    diesel::update(officers::table.find(login))
+    let unchanged = officers::table.find(login).filter(officers::password_hash.eq(old_hash));
+    let changed = diesel::update(unchanged)
         .set((officers::password_hash.eq(password_hash), officers::must_change_password.eq(false)))
         .execute(connection)?;
+    if changed == 0 {
+        return Err(StoreError::Conflict("password".to_owned()));
+    }
     record(connection, login, "officer.password", serde_json::json!({}), &format!("officer:{login}"), now)
 }
 

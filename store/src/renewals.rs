@@ -83,13 +83,22 @@ pub fn sign(
     audit::of_application(connection, id, "application.renewal-signed", json!({}), actor, now)
 }
 
-/// The signature is worth nothing any more: the statement is another one, or the certificate is no longer valid.
+/// The signature of a draft is worth nothing any more: the statement is another one, or the certificate is no longer valid.
 ///
 /// # Errors
 /// The database's.
-pub fn forget_signature(connection: &mut Connection, id: ApplicationId) -> Result<(), StoreError> {
-    diesel::update(renewals::table.find(id.to_string()))
+pub fn forget_signature(
+    connection: &mut Connection,
+    id: ApplicationId,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let signed = renewals::table.find(id.to_string()).filter(renewals::signed_at.is_not_null());
+    let forgotten = diesel::update(signed)
         .set((renewals::statement_cms.eq(None::<Vec<u8>>), renewals::signed_at.eq(None::<i64>)))
         .execute(connection)?;
-    Ok(())
+    if forgotten == 0 {
+        return Ok(());
+    }
+    audit::of_application(connection, id, "application.renewal-unsigned", json!({}), actor, now)
 }

@@ -450,6 +450,7 @@ diesel::table! {
         decided_by -> Nullable<Text>,
         decided_at -> Nullable<BigInt>,
         decision_reason -> Nullable<Text>,
+        sealed_half -> Nullable<Binary>,
     }
 }
 

@@ -38,4 +38,4 @@ warning-stir-kind = The STIR starts like that of another kind of taxpayer. Compa
 field-benefit-unknown = There is no such benefit today.
 field-benefit-not-covered = This benefit is not for such a subject or not for this district.
 field-pinfl-not-holders = This is not the PINFL of the certificate’s holder.
-field-key-password = A key’s password has 10 to 32 Latin letters, digits and signs.
+field-key-password = A generated password is three groups of four Latin letters and digits, with hyphens.

@@ -38,4 +38,4 @@ warning-stir-kind = STIR basqa túrdegi salıq tólewshinikindey baslanadı. Hú
 field-benefit-unknown = Búgin bunday jeńillik joq.
 field-benefit-not-covered = Bul jeńillik bunday arza beriwshige yamasa bul rayonǵa tiyisli emes.
 field-pinfl-not-holders = Bul sertifikat iyesiniń JSHSHIR nomeri emes.
-field-key-password = Gilt paroli 10 nan 32 ge shekem latın háripi, cifr hám belgiden ibarat.
+field-key-password = Jaratılǵan parol sızıqshalı, tórtten latın háripi hám cifrdan ibarat úsh topar.

@@ -38,4 +38,4 @@ warning-stir-kind = STIR boshqa turdagi soliq toʻlovchinikidek boshlanadi. Hujj
 field-benefit-unknown = Bugun bunday imtiyoz yoʻq.
 field-benefit-not-covered = Bu imtiyoz bunday arizachiga yoki bu tumanga tegishli emas.
 field-pinfl-not-holders = Bu sertifikat egasining JSHSHIR raqami emas.
-field-key-password = Kalit paroli 10 dan 32 tagacha lotin harfi, raqam va belgidan iborat.
+field-key-password = Yaratilgan parol chiziqchali, toʻrttadan lotin harfi va raqamdan iborat uch guruh.

@@ -7,7 +7,7 @@ use ca_core::fee::Channel;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
-use store::{audit, jobs, messages};
+use store::{audit, jobs, messages, turns};
 
 use super::named;
 use crate::auth::{Acting, SignedIn, Then};
@@ -16,14 +16,14 @@ use crate::json::Json;
 use crate::officer::secret;
 use crate::problem::{Document, Kind, Problem, only};
 
-/// As short as a key's password may be, and as long as a message takes.
-const LENGTHS: std::ops::RangeInclusive<usize> = 10..=32;
+/// Passwords that one application may have sent: a counter makes one, and another when something went wrong.
+const MOST: i64 = 5;
 
 /// The password that a counter's page has made.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyPassword {
-    /// 10 to 32 printable ASCII characters.
+    /// Three groups of four Latin letters and digits, with hyphens: it stands in a message of ours, so it can be nothing else.
     #[serde(deserialize_with = "secret")]
     #[schema(value_type = String, format = Password)]
     password: SecretString,
@@ -52,6 +52,7 @@ pub(crate) fn sealing_context(id: ApplicationId) -> String {
         (status = 403, description = "forbidden: not here, or not at a counter", body = Document),
         (status = 404, description = "not-found", body = Document),
         (status = 409, description = "wrong-state", body = Document),
+        (status = 429, description = "too-many-requests", body = Document),
         (status = 422, description = "invalid-fields", body = Document),
     ))]
 pub(crate) async fn send(
@@ -64,7 +65,7 @@ pub(crate) async fn send(
     }
     let (id, now) = (named(&id)?, context.now());
     let text = password.expose_secret();
-    if !LENGTHS.contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_generated(text) {
         return Err(Problem::field("/password", "key-password"));
     }
     let sealed = context.sealer.seal(sealing_context(id).as_bytes(), text.as_bytes());
@@ -77,11 +78,15 @@ pub(crate) async fn send(
             if stored.application.channel != Channel::ServiceCenter {
                 return Err(Problem::new(Kind::Forbidden));
             }
+            turns::take(connection, &format!("application/{id}"))?;
+            if messages::key_passwords_of(connection, id)? >= MOST {
+                return Err(Problem::new(Kind::TooManyRequests).after(3600));
+            }
             jobs::enqueue(connection, &[messages::key_password(id, &sealed, now)], now)?;
             let entry = audit::Entry {
                 at: now,
                 actor: acting.actor().to_string(),
-                action: "application.key-password".to_owned(),
+                action: messages::KEY_PASSWORD_SENT.to_owned(),
                 object: format!("application:{id}"),
                 details: json!({}),
             };
@@ -89,4 +94,10 @@ pub(crate) async fn send(
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// What a counter's page makes: `w7Kd-Rm4x-Qp9T`.
+fn is_generated(text: &str) -> bool {
+    let group = |group: &str| group.len() == 4 && group.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.split('-').count() == 3 && text.split('-').all(group)
 }

@@ -97,6 +97,8 @@ pub(crate) async fn submit(
         .decide(move |connection| {
             // With a new certification request: see `csr::put`.
             turns::take(connection, &format!("application/{id}"))?;
+            // What is no draft any more keeps what it was submitted with.
+            acting.find(connection, id)?.application.edit()?;
             if !renewal::still_counts(connection, id, reader.now)? {
                 // Forgetting it has to last, so the refusal does not undo this transaction.
                 let stored = acting.find(connection, id)?;

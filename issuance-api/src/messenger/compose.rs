@@ -1,6 +1,6 @@
 //! Whom a message goes to and in which words: looked up when it is sent, so that no queue holds phones or texts.
 
-use ca_core::application::ApplicationId;
+use ca_core::application::{ApplicationId, State};
 use ca_core::calendar::tashkent_date;
 use ca_core::revocation::Status;
 use ca_core::{SerialNumber, Timestamp};
@@ -53,8 +53,8 @@ pub(super) fn code(
     Ok(Some((language, Text { phone: row.phone, text, code: Some(code) })))
 }
 
-/// The language and the text of a key's first password; `None` if the application is no draft any more, and so has no use
-/// for it.
+/// The language and the text of a key's first password; `None` if the application has ended without a certificate, and so has
+/// no use for it.
 pub(super) fn key_password(
     context: &Context,
     connection: &mut Connection,
@@ -62,7 +62,7 @@ pub(super) fn key_password(
     sealed_password: &str,
 ) -> Result<Option<(Language, Text)>, StoreError> {
     let stored = applications::find(connection, application)?;
-    if stored.application.edit().is_err() {
+    if matches!(stored.application.state, State::Rejected | State::Withdrawn | State::Expired) {
         return Ok(None);
     }
     let password = unsealed(context, &key_password::sealing_context(application), sealed_password)?;

@@ -9,7 +9,7 @@ use ca_core::fee::Entry;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use store::acts::{self, StoredAct};
-use store::{Connection, StoreError, officers};
+use store::{Connection, StoreError, officers, turns};
 
 use crate::auth::{SignedIn, Then};
 use crate::context::Context;
@@ -81,6 +81,9 @@ pub(crate) struct ActView {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision_reason: Option<String>,
+    /// Half of the one-time password waits for who proposed it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    half_waits: bool,
 }
 
 impl From<StoredAct> for ActView {
@@ -95,8 +98,20 @@ impl From<StoredAct> for ActView {
             decided_by,
             decided_at,
             decision_reason,
+            half_waits,
         } = stored;
-        Self { id, act, reason, state, proposed_by, proposed_at, decided_by, decided_at, decision_reason }
+        Self {
+            id,
+            act,
+            reason,
+            state,
+            proposed_by,
+            proposed_at,
+            decided_by,
+            decided_at,
+            decision_reason,
+            half_waits,
+        }
     }
 }
 
@@ -105,9 +120,19 @@ impl From<StoredAct> for ActView {
 pub(crate) struct EnactedView {
     #[serde(flatten)]
     act: ActView,
-    /// For the officer whose account was opened or reset; told this once.
+    /// The second half of the password of an account that was opened or reset, told this once. The first is the proposer's: an
+    /// account that one administrator could use would be a second voice of theirs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    one_time_password: Option<String>,
+    one_time_password_half: Option<String>,
+}
+
+/// The first half of a one-time password.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct PasswordHalf {
+    /// The account's.
+    login: String,
+    /// Told this once.
+    one_time_password_half: String,
 }
 
 /// Which acts.
@@ -132,6 +157,11 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     .service(
         web::resource("/v1/officer/acts/{id}/confirmation")
             .route(web::post().to(confirm))
+            .default_service(only("POST")),
+    )
+    .service(
+        web::resource("/v1/officer/acts/{id}/password-half")
+            .route(web::post().to(password_half))
             .default_service(only("POST")),
     )
     .service(
@@ -188,14 +218,17 @@ pub(crate) async fn propose(
 ) -> Result<HttpResponse, Problem> {
     officer.require(&[Role::Admin])?;
     let reason = text(new.reason.clone(), "/reason", 500)?;
-    let act = new.read()?;
+    let wanted = new.read()?;
     let (inner, now, login) = (context.as_ref().clone(), context.now(), officer.officer.login);
-    if act.login() == Some(&login) {
+    if wanted.login() == Some(&login) {
         return Err(Problem::new(Kind::OwnAct));
     }
     let stored = context
         .write(move |connection| {
-            fits(&inner, connection, &act, now)?;
+            at_the_table(connection, &login)?;
+            let act = wanted.found(connection)?;
+            let others = acts::fee_entries(connection)?;
+            fits(&inner, connection, &act, others, now)?;
             let stored = acts::propose(connection, &act, &reason, &login, now)?;
             if act.is_urgent() {
                 carry_out(connection, &act, None, &format!("officer:{login}"), now)?;
@@ -228,34 +261,117 @@ pub(crate) async fn confirm(
     let proposed = context.read(move |connection| Ok(acts::find(connection, &named)?)).await?;
     let password = match proposed.act {
         Act::OfficerAdd { .. } | Act::OfficerReset { .. } | Act::OfficerReopen { .. } => {
-            Some(passwords::one_time().map_err(Problem::internal)?)
+            Some(SharedPassword::draw(&context, &id).await?)
         }
         _ => None,
-    };
-    let hash = match &password {
-        Some(password) => Some(context.passwords.hash(password.clone()).await?),
-        None => None,
     };
     let inner = context.as_ref().clone();
     let enacted = context
         .write(move |connection| {
+            at_the_table(connection, &login)?;
             let stored = acts::find(connection, &id)?;
             let act = &stored.act;
             if act.is_own(&stored.proposed_by, &login) {
                 return Err(Problem::new(Kind::OwnAct));
             }
+            let others = acts::fee_entries(connection)?;
             // First taken, so that of two who confirm at one moment one finds it taken.
             let taken = acts::decide(connection, &id, ActState::InForce, &login, None, now)?;
-            let taken = taken.ok_or_else(|| Problem::new(Kind::ActNotOpen))?;
-            fits(&inner, connection, act, now).map_err(Problem::as_conflict)?;
-            carry_out(connection, act, hash.as_deref(), &format!("officer:{login}"), now)?;
-            Ok(taken)
+            let mut taken = taken.ok_or_else(|| Problem::new(Kind::ActNotOpen))?;
+            fits(&inner, connection, act, others, now).map_err(Problem::as_unfit)?;
+            let hash = password.as_ref().map(|password| password.hash.as_str());
+            carry_out(connection, act, hash, &format!("officer:{login}"), now)?;
+            if let Some(password) = &password {
+                acts::keep_half(connection, &id, &password.sealed_first)?;
+                taken.half_waits = true;
+            }
+            Ok((taken, password.map(|password| password.second)))
         })
         .await?;
-    let one_time_password = password.as_ref().map(SecretString::expose_secret).map(str::to_owned);
+    let (act, second) = enacted;
+    let one_time_password_half = second.as_ref().map(SecretString::expose_secret).map(str::to_owned);
     Ok(HttpResponse::Ok()
         .insert_header(("cache-control", "no-store"))
-        .json(EnactedView { act: enacted.into(), one_time_password }))
+        .json(EnactedView { act: act.into(), one_time_password_half }))
+}
+
+/// Ask for the first half of a one-time password
+///
+/// By who proposed the act; the second half was told to who confirmed it. Told once.
+#[utoipa::path(post, path = "/api/v1/officer/acts/{id}/password-half", tag = "administration", operation_id = "password_half",
+    security(("officer" = [])), params(("id" = String, Path, description = "the act")),
+    responses(
+        (status = 200, description = "the half", body = PasswordHalf),
+        (status = 403, description = "forbidden", body = Document),
+        (status = 404, description = "not-found: it has been told, or is somebody else's", body = Document),
+    ))]
+pub(crate) async fn password_half(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    officer.require(&[Role::Admin])?;
+    let (id, now, proposer) = (id.into_inner(), context.now(), officer.officer.login);
+    let named = id.clone();
+    let (stored, sealed) = context
+        .write(move |connection| {
+            at_the_table(connection, &proposer)?;
+            let sealed = acts::take_half(connection, &named, &proposer, now)?;
+            Ok((acts::find(connection, &named)?, sealed))
+        })
+        .await?;
+    let opened = context.sealer.open(&half_of(&id), &sealed).map_err(Problem::internal)?;
+    let half = String::from_utf8(opened.to_vec()).map_err(Problem::internal)?;
+    let login = stored.act.login().unwrap_or_default().to_owned();
+    Ok(HttpResponse::Ok()
+        .insert_header(("cache-control", "no-store"))
+        .json(PasswordHalf { login, one_time_password_half: half }))
+}
+
+/// A one-time password that two have to put together.
+struct SharedPassword {
+    /// Of the whole.
+    hash: String,
+    /// Waits for who proposed it.
+    sealed_first: Vec<u8>,
+    /// Told to who confirms it.
+    second: SecretString,
+}
+
+impl SharedPassword {
+    async fn draw(context: &Context, act: &str) -> Result<Self, Problem> {
+        let [first, second] = [passwords::one_time(), passwords::one_time()];
+        let (first, second) = (first.map_err(Problem::internal)?, second.map_err(Problem::internal)?);
+        let whole = SecretString::from([first.expose_secret(), second.expose_secret()].concat());
+        Ok(Self {
+            hash: context.passwords.hash(whole).await?,
+            sealed_first: context
+                .sealer
+                .seal(&half_of(act), first.expose_secret().as_bytes())
+                .map_err(Problem::internal)?,
+            second,
+        })
+    }
+}
+
+/// What a half of a password is sealed for.
+fn half_of(act: &str) -> Vec<u8> {
+    format!("password-half/{act}").into_bytes()
+}
+
+/// Administrators decide one after the other, so that what fits still fits when it counts; and whoever was closed or given
+/// another role meanwhile decides no more.
+///
+/// # Errors
+/// 403.
+fn at_the_table(connection: &mut Connection, login: &str) -> Result<(), Problem> {
+    turns::take(connection, "administration")?;
+    let account = officers::find(connection, login)?;
+    if account.disabled_at.is_none() && account.officer.role == Role::Admin {
+        Ok(())
+    } else {
+        Err(Problem::new(Kind::Forbidden))
+    }
 }
 
 /// Refuse a proposal
@@ -305,6 +421,7 @@ async fn end(
     let (now, login) = (context.now(), officer.officer.login);
     let ended = context
         .write(move |connection| {
+            at_the_table(connection, &login)?;
             let stored = acts::find(connection, &id)?;
             let own = stored.proposed_by == login;
             if own != (state == ActState::Withdrawn)
@@ -319,13 +436,53 @@ async fn end(
     Ok(HttpResponse::Ok().json(ActView::from(ended)))
 }
 
+/// What somebody wants, as far as it can be read without the database.
+enum Wanted {
+    /// All of it.
+    Act(Act),
+    /// To take out what the act with this name has added.
+    FeeWithdrawal(String),
+}
+
+impl Wanted {
+    /// The officer it is about.
+    fn login(&self) -> Option<&str> {
+        match self {
+            Self::Act(act) => act.login(),
+            Self::FeeWithdrawal(_) => None,
+        }
+    }
+
+    /// The act, with what is to be taken out, so that whoever decides reads what it is.
+    ///
+    /// # Errors
+    /// 422 if nothing that is in force has this name.
+    fn found(self, connection: &mut Connection) -> Result<Act, Problem> {
+        let named = match self {
+            Self::Act(act) => return Ok(act),
+            Self::FeeWithdrawal(named) => named,
+        };
+        match acts::find(connection, &named) {
+            Ok(StoredAct { act: Act::Fee { entry }, state, .. }) if state == ActState::InForce.as_str() => {
+                Ok(Act::FeeWithdrawal { act: named, entry })
+            }
+            Ok(_) | Err(StoreError::NotFound) => Err(Problem::field("/act", "act-unknown")),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
 impl NewAct {
-    /// The act, if every field it needs is there and says something.
-    fn read(self) -> Result<Act, Problem> {
+    /// What is wanted, if every field it needs is there and says something.
+    fn read(self) -> Result<Wanted, Problem> {
         let mut objections = Vec::new();
-        let act = self.act(&mut objections);
-        match act {
-            Some(act) if objections.is_empty() => Ok(act),
+        let wanted = if self.kind == "fee-withdrawal" {
+            present(self.act, "/act", &mut objections).map(Wanted::FeeWithdrawal)
+        } else {
+            self.act(&mut objections).map(Wanted::Act)
+        };
+        match wanted {
+            Some(wanted) if objections.is_empty() => Ok(wanted),
             _ => Err(Problem::fields(objections)),
         }
     }
@@ -346,7 +503,6 @@ impl NewAct {
             "officer-disable" => Some(Act::OfficerDisable { login: login(self.login, objections)? }),
             "officer-reopen" => Some(Act::OfficerReopen { login: login(self.login, objections)? }),
             "fee" => self.entry(objections).map(|entry| Act::Fee { entry }),
-            "fee-withdrawal" => Some(Act::FeeWithdrawal { act: present(self.act, "/act", objections)? }),
             "partner-suspension" => {
                 Some(Act::PartnerSuspension { partner: present(self.partner, "/partner", objections)? })
             }
@@ -371,11 +527,15 @@ impl NewAct {
             }
             read
         });
-        let source = present(self.source, "/source", objections).and_then(|source| {
-            text(source, "/source", SOURCE_MAX)
-                .map_err(|_| objections.push(FieldError::new("/source", "too-long")))
-                .ok()
-        });
+        let source = present(self.source, "/source", objections).map(|source| source.trim().to_owned());
+        let rule = match source.as_deref() {
+            Some("") => Some("required"),
+            Some(said) if said.chars().count() > SOURCE_MAX || said.contains(char::is_control) => {
+                Some("too-long")
+            }
+            _ => None,
+        };
+        objections.extend(rule.map(|rule| FieldError::new("/source", rule)));
         let share = |objections: &mut Vec<FieldError>| {
             let points = present(self.basis_points, "/basis_points", objections)?;
             if !(0..=10_000).contains(&points) {
@@ -449,11 +609,17 @@ fn login(value: Option<String>, objections: &mut Vec<FieldError>) -> Option<Stri
     None
 }
 
-/// Whether the act can be carried out as things are.
+/// Whether the act can be carried out as things are, with these entries in the fee table besides its own.
 ///
 /// # Errors
 /// 422 at the field that does not fit.
-fn fits(context: &Context, connection: &mut Connection, act: &Act, now: Timestamp) -> Result<(), Problem> {
+fn fits(
+    context: &Context,
+    connection: &mut Connection,
+    act: &Act,
+    others: Vec<Entry>,
+    now: Timestamp,
+) -> Result<(), Problem> {
     let objection = match act {
         Act::OfficerAdd { login, .. } => existing(connection, login)?.map(|_| ("/login", "login-taken")),
         Act::OfficerRole { login, role } => match existing(connection, login)? {
@@ -473,11 +639,6 @@ fn fits(context: &Context, connection: &mut Connection, act: &Act, now: Timestam
             None => Some(("/login", "login-unknown")),
         },
         Act::Fee { entry } => {
-            let mut others = acts::fee_entries(connection)?;
-            // When it is confirmed, it stands among them already.
-            if let Some(place) = others.iter().position(|other| other == entry) {
-                others.remove(place);
-            }
             let table = context.fees.with(others).map_err(Problem::internal)?;
             if entry.from() <= tashkent_date(now) {
                 Some(("/from", "not-future"))
@@ -487,22 +648,25 @@ fn fits(context: &Context, connection: &mut Connection, act: &Act, now: Timestam
                 None
             }
         }
-        Act::FeeWithdrawal { act } => match acts::find(connection, act) {
-            Ok(StoredAct { act: Act::Fee { entry }, state, .. }) if state == ActState::InForce.as_str() => {
-                (entry.from() <= tashkent_date(now)).then_some(("/act", "not-future"))
-            }
-            Ok(_) | Err(StoreError::NotFound) => Some(("/act", "act-unknown")),
-            Err(other) => return Err(other.into()),
-        },
-        Act::PartnerSuspension { partner } | Act::PartnerRestoration { partner } => {
-            let suspending = matches!(act, Act::PartnerSuspension { .. });
-            let suspended = acts::is_suspended(connection, partner)?;
-            if !context.settings.partners.contains_key(partner) {
-                Some(("/partner", "partner-unknown"))
-            } else if suspending == suspended {
-                Some(("/partner", if suspended { "partner-suspended" } else { "partner-not-suspended" }))
+        Act::FeeWithdrawal { act, entry } => {
+            let in_force = acts::find(connection, act)?.state == ActState::InForce.as_str();
+            if !in_force {
+                Some(("/act", "act-unknown"))
+            } else if entry.from() <= tashkent_date(now) {
+                Some(("/act", "not-future"))
             } else {
                 None
+            }
+        }
+        Act::PartnerSuspension { partner } | Act::PartnerRestoration { partner } => {
+            let suspending = matches!(act, Act::PartnerSuspension { .. });
+            if !context.settings.partners.contains_key(partner) {
+                return Err(Problem::field("/partner", "partner-unknown"));
+            }
+            match (suspending, acts::is_suspended(connection, partner)?) {
+                (true, true) => Some(("/partner", "partner-suspended")),
+                (false, false) => Some(("/partner", "partner-not-suspended")),
+                _ => None,
             }
         }
     };
@@ -529,11 +693,10 @@ fn carry_out(
     match act {
         Act::OfficerAdd { login, role } => officers::add(connection, login, *role, hash()?, actor, now)?,
         Act::OfficerRole { login, role } => officers::set_role(connection, login, *role, actor, now)?,
-        Act::OfficerReset { login } | Act::OfficerReopen { login } => {
-            officers::reset(connection, login, hash()?, actor, now)?;
-        }
+        Act::OfficerReset { login } => officers::reset(connection, login, hash()?, actor, now)?,
+        Act::OfficerReopen { login } => officers::reopen(connection, login, hash()?, actor, now)?,
         Act::OfficerDisable { login } => officers::disable(connection, login, actor, now)?,
-        Act::FeeWithdrawal { act } => {
+        Act::FeeWithdrawal { act, .. } => {
             acts::revoke_one(connection, act)?;
         }
         Act::PartnerRestoration { .. } => {

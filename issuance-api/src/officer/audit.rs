@@ -79,6 +79,11 @@ pub(crate) async fn list(
         actor: actor.filter(|actor| !actor.is_empty()),
         object: object.filter(|object| !object.is_empty()),
     };
+    for (pointer, said) in [("/actor", &filter.actor), ("/object", &filter.object)] {
+        if said.as_ref().is_some_and(|said| said.contains(char::is_control)) {
+            return Err(Problem::field(pointer, "control-characters"));
+        }
+    }
     let newest = match order.as_deref() {
         Some("newest") => true,
         Some("oldest") | None if filter == Filter::default() => false,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use store::officers;
 use store::sessions::{self, SessionKind};
 
-use super::sessions::{AccountView, not_locked, secret};
+use super::sessions::{AccountView, compare, not_locked, secret};
 use crate::auth::Unready;
 use crate::context::Context;
 use crate::json::Json;
@@ -59,21 +59,22 @@ pub(crate) async fn change(
     let named = login.clone();
     let account = context.read(move |connection| Ok(officers::find(connection, &named)?)).await?;
     not_locked(account.locked_until, now)?;
-    let right = context.passwords.verify(old, Some(account.password_hash)).await?;
+    let compared = compare(&context, old, Some(account)).await?;
     let hash = context.passwords.hash(new).await?;
     let inner = context.as_ref().clone();
     let account = context
         .write(move |connection| {
-            if let Err(locked) = not_locked(officers::find(connection, &login)?.locked_until, now) {
+            let account = officers::find(connection, &login)?;
+            if let Err(locked) = not_locked(account.locked_until, now) {
                 return Ok(Err(locked));
             }
-            if !right {
+            if !compared.is_of(&account) {
                 let (failures, lockout) =
                     (inner.settings.officers.lockout_failures, inner.settings.officers.lockout);
                 officers::sign_in_failed(connection, &login, failures, lockout, now)?;
                 return Ok(Err(Problem::new(Kind::SignInFailed)));
             }
-            officers::set_password(connection, &login, &hash, now)?;
+            officers::set_password(connection, &login, &account.password_hash, &hash, now)?;
             sessions::close_others(connection, SessionKind::Officer, &login, &officer.token_sha256)?;
             Ok(Ok(AccountView::read(&inner, connection, &login)?))
         })

@@ -6,7 +6,7 @@ use base32::Alphabet;
 use serde::Serialize;
 use store::officers;
 
-use super::sessions::{AccountView, judge, not_locked};
+use super::sessions::{AccountView, compare, judge, not_locked};
 use super::totp::NewTotp;
 use crate::auth::{SignedIn, sha256};
 use crate::context::Context;
@@ -105,12 +105,15 @@ pub(crate) async fn renew(
         return Err(Problem::field("/totp", "totp-not-enrolled"));
     }
     not_locked(account.locked_until, now)?;
-    let right = context.passwords.verify(body.password, Some(account.password_hash)).await?;
+    let compared = compare(&context, body.password, Some(account)).await?;
     let (inner, drawn) = (context.as_ref().clone(), RecoveryCodes::draw()?);
     let account = context
         .write(move |connection| {
             let account = officers::find(connection, &login)?;
-            if let Err(refused) = judge(&inner, connection, &account, right, body.totp.as_deref(), now)? {
+            if account.totp_secret.is_none() {
+                return Err(Problem::field("/totp", "totp-not-enrolled"));
+            }
+            if let Err(refused) = judge(&inner, connection, &account, &compared, body.totp.as_deref(), now)? {
                 return Ok(Err(refused));
             }
             officers::set_recovery_codes(connection, &login, &drawn.sha256, now)?;

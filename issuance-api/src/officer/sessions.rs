@@ -122,7 +122,7 @@ pub(crate) async fn sign_in(
         None => context.limits.stranger_locked_until(&login, now),
     };
     not_locked(locked_until, now)?;
-    let right = context.passwords.verify(password, account.map(|account| account.password_hash)).await?;
+    let compared = compare(&context, password, account).await?;
     let (token, context) = (Token::random()?, context.into_inner());
     let (inner, sha256) = (context.as_ref().clone(), token.sha256());
     let expires_at = now.plus(context.settings.sessions.officer_lifetime);
@@ -133,7 +133,7 @@ pub(crate) async fn sign_in(
                 inner.limits.stranger_failed(&login, settings.lockout_failures, settings.lockout, now);
                 return Ok(Err(Problem::new(Kind::SignInFailed)));
             };
-            let judged = judge(&inner, connection, &account, right, totp.as_deref(), now)?;
+            let judged = judge(&inner, connection, &account, &compared, totp.as_deref(), now)?;
             if judged.is_ok() {
                 let kind = SessionKind::Officer;
                 sessions::open(connection, &sha256, kind, &login, expires_at, now)?;
@@ -169,20 +169,49 @@ pub(super) fn not_locked(locked_until: Option<Timestamp>, now: Timestamp) -> Res
     }
 }
 
+/// A password that has been compared with a hash. Comparing takes long: by the time it is judged, the hash may be another.
+#[derive(Debug, Clone)]
+pub(super) struct Compared {
+    /// It is the one.
+    pub(super) right: bool,
+    /// The hash it was compared with; none for a login nobody has.
+    pub(super) hash: Option<String>,
+}
+
+impl Compared {
+    /// It is the account's present password.
+    pub(super) fn is_of(&self, account: &Account) -> bool {
+        self.right && self.hash.as_ref() == Some(&account.password_hash)
+    }
+}
+
+/// Compares a password with an account's, or with nobody's.
+///
+/// # Errors
+/// 503 if the server is shutting down.
+pub(super) async fn compare(
+    context: &Context,
+    password: SecretString,
+    account: Option<Account>,
+) -> Result<Compared, Problem> {
+    let hash = account.map(|account| account.password_hash);
+    Ok(Compared { right: context.passwords.verify(password, hash.clone()).await?, hash })
+}
+
 /// Judges a password that has been compared, and the one-time code. The account was read again, so that of many guesses
 /// at one moment only the first few are judged. A refusal is inside the answer: its count must be committed.
 pub(super) fn judge(
     context: &Context,
     connection: &mut Connection,
     account: &Account,
-    password_right: bool,
+    compared: &Compared,
     code: Option<&str>,
     now: Timestamp,
 ) -> Result<Result<(), Problem>, Problem> {
     if let Err(locked) = not_locked(account.locked_until, now) {
         return Ok(Err(locked));
     }
-    let login = &account.officer.login;
+    let (login, password_right) = (&account.officer.login, compared.is_of(account));
     let second = match (&account.totp_secret, code) {
         (None, _) => Some(SecondFactor::None),
         (Some(_), None) if password_right => return Ok(Err(Problem::new(Kind::TotpRequired))),

@@ -714,6 +714,16 @@ async fn a_certificate_is_renewed_with_its_key_and_without_pictures() {
     assert_eq!(seen["renewal"]["status"], "good");
     ask!(app, reviewer, 200, Ask::post(&theirs(view, "/approval"), &json!({})));
     assert_ne!(authority.issue(&harness, view), serial);
+
+    // What was handed in stays what it was, whatever becomes of the certificate before.
+    ask!(
+        app,
+        token,
+        200,
+        Ask::post(&format!("/api/v1/certificates/{serial}/revocation"), &json!({"reason": "superseded"}))
+    );
+    refused!(app, token, 409, "wrong-state", submit());
+    assert!(ask!(app, token, 200, Ask::get(&mine(view, "")))["renewal"]["signed_at"].is_string());
 }
 
 #[actix_web::test]
@@ -738,7 +748,9 @@ async fn the_first_password_of_a_key_goes_to_the_phone_where_a_centres_rules_say
     let other = &harness.officer("another", Role::Registrar);
     let applicant = &harness.applicant(PHONE);
     let view = &ask!(app, registrar, 201, walk_in());
-    for wrong in ["short-1A", "has a space 1A", "ўн-икки-ҳарф-1A", &"x".repeat(33)] {
+    for wrong in
+        ["short-1A", "has a space 1A", "ўн-икки-ҳарф-1A", "https://evil.uz/pay", "w7Kd-Rm4x-Qp9T-more"]
+    {
         let said = refused!(app, registrar, 422, "invalid-fields", send(view, wrong));
         assert_eq!(said["errors"][0]["rule"], "key-password", "{wrong}");
     }
@@ -751,4 +763,8 @@ async fn the_first_password_of_a_key_goes_to_the_phone_where_a_centres_rules_say
     });
     let payload = &queued.iter().find(|job| job.key.starts_with("key-password:")).unwrap().payload;
     assert!(payload.contains("sealed_password") && !payload.contains("w7Kd"), "it waits sealed");
+    for _ in 1..5 {
+        assert_eq!(send(view, "w7Kd-Rm4x-Qp9T").with(registrar).of(app).await.status, 204);
+    }
+    refused!(app, registrar, 429, "too-many-requests", send(view, "w7Kd-Rm4x-Qp9T"));
 }

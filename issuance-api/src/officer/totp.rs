@@ -15,7 +15,7 @@ use totp_rs::{Builder, Totp};
 use zeroize::Zeroizing;
 
 use super::recovery_codes::{RecoveryCodes, RecoveryCodesView, told};
-use super::sessions::{AccountView, judge, not_locked, secret};
+use super::sessions::{AccountView, compare, judge, not_locked, secret};
 use crate::auth::Unready;
 use crate::context::Context;
 use crate::json::Json;
@@ -130,12 +130,12 @@ pub(crate) async fn enrol(
     let named = login.clone();
     let account = context.read(move |connection| Ok(officers::find(connection, &named)?)).await?;
     not_locked(account.locked_until, now)?;
-    let right = context.passwords.verify(body.password, Some(account.password_hash)).await?;
+    let compared = compare(&context, body.password, Some(account)).await?;
     let (inner, named) = (context.as_ref().clone(), login.clone());
     context
         .write(move |connection| {
             let account = officers::find(connection, &named)?;
-            judge(&inner, connection, &account, right, body.totp.as_deref(), now)
+            judge(&inner, connection, &account, &compared, body.totp.as_deref(), now)
         })
         .await??;
     let expires_at = now.plus(ENROLMENT);

@@ -21,6 +21,8 @@ CREATE TABLE acts (
     decided_by TEXT COLLATE "C",
     decided_at BIGINT,
     decision_reason TEXT COLLATE "C",
+    -- Half of the one-time password that a decision made, sealed, until its proposer has read it: neither of the two knows it alone.
+    sealed_half BYTEA,
     CHECK ((decided_by IS NULL) = (decided_at IS NULL)),
     -- Nobody decides on their own proposal.
     CHECK (decided_by IS NULL OR decided_by <> proposed_by),

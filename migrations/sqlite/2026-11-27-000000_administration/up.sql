@@ -21,6 +21,8 @@ CREATE TABLE acts (
     decided_by TEXT,
     decided_at BIGINT,
     decision_reason TEXT,
+    -- Half of the one-time password that a decision made, sealed, until its proposer has read it: neither of the two knows it alone.
+    sealed_half BLOB,
     CHECK ((decided_by IS NULL) = (decided_at IS NULL)),
     -- Nobody decides on their own proposal.
     CHECK (decided_by IS NULL OR decided_by <> proposed_by),

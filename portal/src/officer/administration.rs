@@ -24,7 +24,7 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route(ACTS, web::get().to(acts))
         .route("/officer/administration/acts", web::post().to(propose))
         .route(
-            "/officer/administration/acts/{id}/{verb:confirmation|refusal|withdrawal}",
+            "/officer/administration/acts/{id}/{verb:confirmation|refusal|withdrawal|password-half}",
             web::post().to(decide),
         )
         .route(OFFICERS, web::get().to(officers))
@@ -49,6 +49,9 @@ struct Act {
     decided_by: Option<String>,
     decided_at: Option<Timestamp>,
     decision_reason: Option<String>,
+    /// Half of the one-time password waits for who proposed it.
+    #[serde(default)]
+    half_waits: bool,
 }
 
 /// An entry of the fee table.
@@ -98,8 +101,8 @@ struct ActsPage {
     more: String,
     objections: Objections,
     login: String,
-    /// Of the account that was just opened, with its login; told this once.
-    password: Option<(String, String)>,
+    /// Half of the password of an account, with its login and which half it is; told this once.
+    half: Option<(String, String, &'static str)>,
     /// This officer may decide.
     acts: bool,
 }
@@ -129,7 +132,7 @@ async fn acts_page(desk: &Desk, asked: &Asked, objections: Objections) -> Result
         found,
         objections,
         login: desk.me.login.clone(),
-        password: None,
+        half: None,
         acts: desk.me.is("admin"),
         p,
     })
@@ -139,7 +142,7 @@ async fn acts_page(desk: &Desk, asked: &Asked, objections: Objections) -> Result
 #[derive(Debug, Deserialize)]
 struct Enacted {
     login: Option<String>,
-    one_time_password: Option<String>,
+    one_time_password_half: Option<String>,
 }
 
 async fn decide(
@@ -153,9 +156,11 @@ async fn decide(
         call = call.json(&fields.object(&["reason"]));
     }
     match call.read::<Enacted>().await {
-        Ok(Enacted { login: Some(login), one_time_password: Some(password) }) => {
-            let mut page = acts_page(&desk, &Asked::default(), Objections::default()).await?;
-            page.password = Some((login, password));
+        Ok(Enacted { login: Some(login), one_time_password_half: Some(half) }) => {
+            let state = (verb == "password-half").then(|| "in_force".to_owned());
+            let asked = Asked { state, ..Asked::default() };
+            let mut page = acts_page(&desk, &asked, Objections::default()).await?;
+            page.half = Some((login, half, if verb == "password-half" { "first" } else { "second" }));
             show(&desk.visitor, &page)
         }
         Ok(_) => Ok(see(&format!("{ACTS}?done=act-{verb}"))),
@@ -177,6 +182,10 @@ async fn propose(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpRespon
         Err(failure) => {
             let objections = Objections::answerable(failure)?;
             let kind = fields.get("kind").to_owned();
+            let objections = match kind.as_str() {
+                "officer-add" | "fee" => objections,
+                _ => objections.with_unplaced(&["login", "role", "act", "partner", "reason"]),
+            };
             match kind.split('-').next() {
                 Some("fee") => prices_page(&desk, fields, objections).await,
                 Some("partner") => partners_page(&desk, objections).await,

@@ -192,14 +192,17 @@ async fn made_key(
 ) -> Result<HttpResponse, Failure> {
     let path = call_of(&id, "csr");
     let csr = fields.get("csr").as_bytes().to_vec();
-    let put = desk.portal.api.put(&desk.visitor, &path).body("application/x-pem-file", csr);
-    let mut outcome = put.done().await;
+    // The password first: one that opens nothing does no harm, a key that nobody can open does.
     let password = fields.verbatim("key_password");
-    if outcome.is_ok() && !password.is_empty() {
-        outcome =
+    if !password.is_empty() {
+        let sent =
             desk.post(&call_of(&id, "key-password")).json(&json!({ "password": password })).done().await;
+        if sent.is_err() {
+            return went_on(&desk, &id, "key", sent).await;
+        }
     }
-    went_on(&desk, &id, "key", outcome).await
+    let put = desk.portal.api.put(&desk.visitor, &path).body("application/x-pem-file", csr);
+    went_on(&desk, &id, "key", put.done().await).await
 }
 
 async fn uploaded(

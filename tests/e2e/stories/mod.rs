@@ -6,6 +6,7 @@ mod bad_files;
 mod commands;
 mod crl;
 mod database_outage;
+mod database_roles;
 mod full_disk;
 mod judges;
 mod key_tool;

@@ -16,6 +16,10 @@ fn confirmation(act: &Value) -> Ask {
     decision(act, "confirmation", &json!({}))
 }
 
+fn half(act: &Value) -> Ask {
+    decision(act, "password-half", &json!({}))
+}
+
 fn bhm(from: &str, tiyin: i64) -> Value {
     json!({"kind": "fee", "series": "bhm", "from": from, "tiyin": tiyin, "source": "a test", "reason": "a decree"})
 }
@@ -34,15 +38,25 @@ async fn an_account_is_opened_by_two_and_its_password_is_told_once() {
     assert_eq!(enacted.headers.get("cache-control").unwrap(), "no-store");
     let enacted = enacted.is(200);
     assert_eq!((&enacted["state"], &enacted["decided_by"]), (&json!("in_force"), &json!("second")));
-    let password = &enacted["one_time_password"];
     confirmation(act).with(second).of(app).await.is_problem(409, "act-not-open");
-    let sign_in = json!({"login": "m.namunaeva", "password": password});
-    let session = Ask::post("/api/v1/officer/sessions", &sign_in).of(app).await.is(201);
-    assert_eq!(session["role"], "reviewer");
+    // Neither of the two can sign in with what they know.
+    let second_half = enacted["one_time_password_half"].as_str().unwrap();
+    half(act).with(second).of(app).await.is_problem(404, "not-found");
+    let first_half = half(act).with(first).of(app).await.is(200);
+    let first_half = first_half["one_time_password_half"].as_str().unwrap();
+    half(act).with(first).of(app).await.is_problem(404, "not-found");
+    let sign_in = |password: &str| {
+        Ask::post("/api/v1/officer/sessions", &json!({"login": "m.namunaeva", "password": password}))
+    };
+    for alone in [first_half, second_half] {
+        sign_in(alone).of(app).await.is_problem(401, "sign-in-failed");
+    }
+    let password = [first_half, second_half].concat();
+    assert_eq!(sign_in(&password).of(app).await.is(201)["role"], "reviewer");
 
     let listed = Ask::get(ACTS).with(first).of(app).await.is(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
-    assert!(!listed.to_string().contains(password.as_str().unwrap()));
+    assert!(!listed.to_string().contains(first_half) && !listed.to_string().contains(second_half));
     let officers = Ask::get("/api/v1/officer/officers").with(first).of(app).await.is(200);
     let logins: Vec<_> = officers["items"].as_array().unwrap().iter().map(|item| &item["login"]).collect();
     assert_eq!(logins, ["first", "m.namunaeva", "second"]);
@@ -94,7 +108,9 @@ async fn an_account_is_closed_at_once_and_opened_again_by_two() {
     assert_eq!(again.is_problem(422, "invalid-fields")["errors"][0]["rule"], "login-closed");
     let open = &Ask::post(ACTS, &act("officer-reopen")).with(first).of(app).await.is(201);
     let opened = confirmation(open).with(second).of(app).await.is(200);
-    let sign_in = json!({"login": "reviewer", "password": opened["one_time_password"]});
+    let first_half = half(open).with(first).of(app).await.is(200);
+    let halves = [&first_half, &opened].map(|told| told["one_time_password_half"].as_str().unwrap());
+    let sign_in = json!({"login": "reviewer", "password": halves.concat()});
     Ask::post("/api/v1/officer/sessions", &sign_in).of(app).await.is(201);
     let twice = Ask::post(ACTS, &act("officer-reopen")).with(first).of(app).await;
     assert_eq!(twice.is_problem(422, "invalid-fields")["errors"][0]["rule"], "login-open");
@@ -118,10 +134,13 @@ async fn a_price_changes_on_its_day_and_not_in_invoices_that_are_written() {
         confirmation(act).with(second).of(app).await.is(200);
         let taken = Ask::post(ACTS, &bhm(&tomorrow, 60_000_000)).with(first).of(app).await;
         assert_eq!(taken.is_problem(422, "invalid-fields")["errors"][0]["rule"], "day-taken");
+        let twice = Ask::post(ACTS, &bhm(&tomorrow, 50_000_000)).with(first).of(app).await;
+        assert_eq!(twice.is_problem(422, "invalid-fields")["errors"][0]["rule"], "day-taken");
         let mistaken = &Ask::post(ACTS, &bhm(&later, 1)).with(first).of(app).await.is(201);
         confirmation(mistaken).with(second).of(app).await.is(200);
         let away = json!({"kind": "fee-withdrawal", "act": mistaken["id"], "reason": "a slip of the finger"});
         let away = &Ask::post(ACTS, &away).with(second).of(app).await.is(201);
+        assert_eq!(away["entry"]["tiyin"], 1, "whoever decides sees what is taken out");
         confirmation(away).with(first).of(app).await.is(200);
         let table = Ask::get("/api/v1/officer/fee-table").with(first).of(app).await.is(200);
         let future: Vec<_> =
@@ -184,6 +203,11 @@ async fn what_is_no_act_is_refused_field_by_field() {
             vec![("/tiyin", "out-of-range")],
         ),
         (json!({"kind": "fee-withdrawal", "act": "x", "reason": "x"}), vec![("/act", "act-unknown")]),
+        (json!({"kind": "fee-withdrawal", "act": "\u{0}", "reason": "x"}), vec![("/act", "act-unknown")]),
+        (
+            json!({"kind": "partner-suspension", "partner": "\u{0}", "reason": "x"}),
+            vec![("/partner", "partner-unknown")],
+        ),
         (
             json!({"kind": "partner-suspension", "partner": "x", "reason": "x"}),
             vec![("/partner", "partner-unknown")],
@@ -213,8 +237,24 @@ async fn a_proposal_that_fits_no_more_is_not_put_in_force() {
     harness.travel(48 * 3600);
     let app = &harness.app().await;
     let third = &harness.officer("third", Role::Admin);
-    let refused = confirmation(&act).with(third).of(app).await.is_problem(409, "conflict");
+    let refused = confirmation(&act).with(third).of(app).await.is_problem(409, "act-does-not-fit");
     assert_eq!(refused["errors"][0]["rule"], "not-future");
     let still = Ask::get(&format!("{ACTS}?state=proposed")).with(third).of(app).await.is(200);
     assert_eq!(still["items"].as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn whoever_was_closed_meanwhile_decides_no_more() {
+    let harness = Harness::start();
+    let app = &harness.app().await;
+    let [first, second] = [&harness.officer("first", Role::Admin), &harness.officer("second", Role::Admin)];
+    let act = &Ask::post(ACTS, &bhm("2099-01-01", 1)).with(first).of(app).await.is(201);
+    // As if the request had been let in before the account was closed.
+    harness.write(|connection| {
+        store::officers::find(connection, "second")?;
+        store::officers::set_role(connection, "second", Role::Auditor, "test", harness.context.now())
+    });
+    confirmation(act).with(second).of(app).await.is_problem(401, "unauthenticated");
+    let table = harness.context.database.write(|connection| super::at_the_table(connection, "second"));
+    assert!(table.is_err(), "the role is looked at again where it counts");
 }

@@ -1,0 +1,29 @@
+-- As the owner of the tables, after every `muhr migrate`: each process gets what it needs and no more, so that a broken web server
+-- cannot insert a certificate, and a broken signer cannot read who signs in with what. Running it again changes nothing.
+
+-- Everybody asks whether the tables are those it was built for.
+GRANT SELECT ON __diesel_schema_migrations, issuers, certificates, status_changes TO muhr_api, muhr_signer, muhr_ocsp, muhr_crl;
+
+-- The web: everything but what is signed, and of a certificate only its status.
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO muhr_api;
+GRANT INSERT, UPDATE, DELETE ON
+    applications, captchas, deliveries, documents, idempotency_keys, invoice_numbers, invoices, jobs, mail_opt_outs, officers,
+    phone_verifications, recovery_codes, reminder_sweeps, sandbox_messages, seen_signatures, sessions
+    TO muhr_api;
+GRANT INSERT, UPDATE ON acts, bills, payments, refunds, renewals TO muhr_api;
+GRANT INSERT ON application_events, audit_entries, ledger_postings, receipts, reconciliations, status_changes TO muhr_api;
+GRANT UPDATE (status, status_since, reason, invalidity_date) ON certificates TO muhr_api;
+
+-- The signer: what was approved, and what it signs.
+GRANT SELECT ON
+    application_events, applications, crl_chunks, crl_partitions, crls, documents, intents, invoices, jobs, renewals
+    TO muhr_signer;
+GRANT UPDATE (state, updated_at, refusal_reason, refusal_note) ON applications TO muhr_signer;
+GRANT INSERT, UPDATE ON crl_partitions, intents TO muhr_signer;
+GRANT INSERT ON application_events, audit_entries, certificates, status_changes TO muhr_signer;
+GRANT INSERT, DELETE ON crl_chunks, crls TO muhr_signer;
+GRANT INSERT, UPDATE, DELETE ON jobs TO muhr_signer;
+
+-- The publisher asks for lists and reads them.
+GRANT SELECT ON crl_chunks, crl_partitions, crls TO muhr_crl;
+GRANT SELECT, INSERT, UPDATE ON jobs TO muhr_crl;

@@ -1,0 +1,133 @@
+//! Each process under a PostgreSQL role of its own, with the rights of `deploy/postgres`: enough for its work, and no more.
+
+use crate::applicant::{Application, SubjectType};
+use crate::officer::Officer;
+use crate::postgres::{Server, free_port, psql};
+use crate::relying_party::{CRL_KNOWS, OCSP_KNOWS, RelyingParty};
+use crate::stack::{Role, Stack, eventually, fresh_folder};
+
+const ROLES: &str = include_str!("../../../deploy/postgres/roles.sql");
+const GRANTS: &str = include_str!("../../../deploy/postgres/grants.sql");
+
+/// What each role must not be able to do, whatever has become of its process.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    (
+        "muhr_api",
+        &[
+            "INSERT INTO certificates DEFAULT VALUES",
+            "UPDATE certificates SET certificate = certificate",
+            "UPDATE certificates SET not_after = 0",
+            "DELETE FROM certificates",
+            "INSERT INTO intents DEFAULT VALUES",
+            "UPDATE intents SET serial = serial",
+            "UPDATE audit_entries SET actor = 'nobody'",
+            "DELETE FROM audit_entries",
+            "DELETE FROM application_events",
+            "UPDATE ledger_postings SET amount_tiyin = 0",
+            "DELETE FROM ledger_postings",
+            "DELETE FROM payments",
+            "DELETE FROM acts",
+            "INSERT INTO crls DEFAULT VALUES",
+            "UPDATE issuers SET certificate = certificate",
+            "DELETE FROM status_changes",
+            "TRUNCATE audit_entries",
+            "DROP TABLE audit_entries",
+            "CREATE TABLE mine (id BIGINT)",
+        ],
+    ),
+    (
+        "muhr_signer",
+        &[
+            "SELECT password_hash FROM officers",
+            "SELECT token_sha256 FROM sessions",
+            "SELECT answer FROM captchas",
+            "SELECT code_hash FROM phone_verifications",
+            "SELECT * FROM recovery_codes",
+            "SELECT * FROM payments",
+            "UPDATE applications SET subject = subject",
+            "UPDATE applications SET csr = csr",
+            "UPDATE invoices SET state = 'paid'",
+            "UPDATE certificates SET status = 'good'",
+            "DELETE FROM certificates",
+            "UPDATE audit_entries SET actor = 'nobody'",
+            "DELETE FROM audit_entries",
+            "INSERT INTO acts DEFAULT VALUES",
+            "UPDATE officers SET role = 'admin'",
+        ],
+    ),
+    (
+        "muhr_ocsp",
+        &[
+            "SELECT * FROM applications",
+            "SELECT * FROM officers",
+            "SELECT * FROM audit_entries",
+            "UPDATE certificates SET status = 'good'",
+            "INSERT INTO status_changes DEFAULT VALUES",
+            "SELECT * FROM jobs",
+        ],
+    ),
+    (
+        "muhr_crl",
+        &[
+            "SELECT * FROM applications",
+            "SELECT * FROM officers",
+            "UPDATE certificates SET status = 'good'",
+            "INSERT INTO crls DEFAULT VALUES",
+            "UPDATE crls SET number = 0",
+            "DELETE FROM jobs",
+        ],
+    ),
+];
+
+#[test]
+fn each_process_has_the_rights_it_needs_and_no_more() {
+    // Roles are the whole server's, so it is one of its own.
+    let server = Server::start();
+    let owner = server.fresh_database();
+    let [ocsp, crl] = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
+    let (ocsp, crl) = (format!("{ocsp}/ocsp"), format!("{crl}/repository"));
+    let places = [("ISSUANCE__OCSP_URL", ocsp.as_str()), ("ISSUANCE__REPOSITORY_URL", crl.as_str())];
+    let mut stack = Stack::prepare(fresh_folder(), Some(owner.clone()), &places);
+    stack.run(Role::All);
+    assert!(stack.terminate(Role::All).success());
+    psql(&owner, ROLES).well();
+    // Twice, because they are repeated after every migration.
+    for _ in 0..2 {
+        psql(&owner, GRANTS).well();
+    }
+    let as_role = |name: &str| owner.replace("muhr@", &format!("{name}@"));
+
+    let roles = [Role::Api, Role::Signer, Role::Ocsp, Role::Crl];
+    for (role, name) in roles.into_iter().zip(["muhr_api", "muhr_signer", "muhr_ocsp", "muhr_crl"]) {
+        stack.set("DATABASE__URL", &as_role(name));
+        stack.run(role);
+    }
+    let application = Application::issued(&stack, SubjectType::NaturalPerson);
+    let relying_party = RelyingParty::receiving(&stack, &application.certificate());
+    relying_party.openssl_verify().well();
+    assert_eq!(relying_party.status(), "good");
+    Officer::revocation(&stack).revoke(&application.serial(), "superseded").json_or_empty();
+    eventually("OCSP says revoked", OCSP_KNOWS, || (relying_party.status() == "revoked").then_some(()));
+    eventually("the CRL lists it", CRL_KNOWS, || relying_party.crl_reason());
+    // Administrators' proposals and an officer's sign-in write as well.
+    let admin = Officer::named(&stack, "admin").client;
+    let act = serde_json::json!({"kind": "officer-disable", "login": "auditor", "reason": "a test"});
+    admin.post("/api/v1/officer/acts", &act).json();
+
+    for (name, forbidden) in FORBIDDEN {
+        for statement in *forbidden {
+            let said = psql(&as_role(name), statement);
+            let refused = !said.success
+                && (said.all().contains("permission denied") || said.all().contains("must be owner"));
+            assert!(refused, "{name} may: {statement}\n{}", said.all());
+        }
+    }
+    let log = stack.log();
+    assert!(!log.contains("permission denied"), "a right is missing:\n{log}");
+    for role in roles {
+        assert!(stack.terminate(role).success(), "{role:?}");
+    }
+    stack.set("DATABASE__URL", &owner);
+    stack.muhr(&["audit", "verify"]).well();
+    stack.muhr(&["ledger", "verify"]).well();
+}
