@@ -1,6 +1,6 @@
 # $code: рақамлар. $number: ҳисоб рақами. $amount: сўм. $until: сана. $reason: reason- матни. $serial: рақамнинг боши.
 sms-code = Muhr: кодингиз { $code }. Уни ҳеч кимга айтманг.
-sms-key-password = Муҳр: калитингиз пароли { $password }. Калит сақланганда алмаштиринг.
+sms-key-password = Muhr: калитингиз пароли { $password }. Калит сақланганда алмаштиринг.
 sms-application-received = Muhr: аризангиз кўриб чиқилмоқда. Натижаси бир иш куни ичида SMS орқали келади.
 sms-invoice = Muhr: { $amount } сўмлик { $number }-ҳисоб. { $until } гача тўланг.
 sms-paid = Muhr: { $number }-ҳисоб тўланди. Раҳмат.
