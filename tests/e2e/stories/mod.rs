@@ -7,6 +7,7 @@ mod commands;
 mod crl;
 mod database_outage;
 mod database_roles;
+mod front;
 mod full_disk;
 mod judges;
 mod key_tool;
