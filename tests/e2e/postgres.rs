@@ -119,10 +119,21 @@ pub(crate) fn psql(address: &str, statement: &str) -> command::Said {
     command::run("psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", address, "-c", statement])
 }
 
-/// A port that nobody listens on at this moment.
+/// A port that nobody listens on and that nobody was told of before. It lies below those that the system gives to whoever asks for
+/// any (`net.ipv4.ip_local_port_range`), so that it is still free when it is used.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+    static TOLD: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 10_000;
+    const PORTS: u32 = 22_000;
+    // Test runs beside each other begin at different places.
+    let start = std::process::id().wrapping_mul(7919);
+    loop {
+        let next = start.wrapping_add(TOLD.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = u16::try_from(FIRST + next).expect("below 65536");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn as_unprivileged(program: &str) -> Command {
