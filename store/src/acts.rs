@@ -35,6 +35,16 @@ pub struct StoredAct {
     pub half_waits: bool,
 }
 
+impl StoredAct {
+    /// This officer may bring the proposal into this state: its own administrator takes it back, another one decides.
+    pub fn may_be_ended_by(&self, login: &str, state: ActState) -> bool {
+        match state {
+            ActState::Withdrawn => self.proposed_by == login,
+            _ => !self.act.is_own(&self.proposed_by, login),
+        }
+    }
+}
+
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = acts, treat_none_as_default_value = false)]
 struct Row {
@@ -130,9 +140,7 @@ pub fn decide(
 ) -> Result<Option<StoredAct>, StoreError> {
     let before = find(connection, id)?;
     let by_another = state != ActState::Withdrawn;
-    let may =
-        if by_another { !before.act.is_own(&before.proposed_by, login) } else { before.proposed_by == login };
-    if !may {
+    if !before.may_be_ended_by(login, state) {
         return Err(StoreError::Conflict("a proposal that is not this officer's to decide on".to_owned()));
     }
     let changed = diesel::update(acts::table.find(id.to_owned()))

@@ -106,10 +106,7 @@ pub fn disable(
         .filter(officers::disabled_at.is_null())
         .set(officers::disabled_at.eq(now.unix_millis()))
         .execute(connection)?;
-    if changed == 0 {
-        return Err(StoreError::NotFound);
-    }
-    end_sessions(connection, login)?;
+    end_sessions_of_changed(connection, login, changed)?;
     record(connection, login, "officer.disable", serde_json::json!({}), actor, now)
 }
 
@@ -252,10 +249,7 @@ pub fn set_role(
         .filter(officers::disabled_at.is_null())
         .set(officers::role.eq(role.as_str()))
         .execute(connection)?;
-    if changed == 0 {
-        return Err(StoreError::NotFound);
-    }
-    end_sessions(connection, login)?;
+    end_sessions_of_changed(connection, login, changed)?;
     record(connection, login, "officer.role", serde_json::json!({ "role": role.as_str() }), actor, now)
 }
 
@@ -281,11 +275,8 @@ pub fn reset(
             officers::locked_until.eq(None::<i64>),
         ))
         .execute(connection)?;
-    if changed == 0 {
-        return Err(StoreError::NotFound);
-    }
+    end_sessions_of_changed(connection, login, changed)?;
     forget_recovery_codes(connection, login)?;
-    end_sessions(connection, login)?;
     record(connection, login, "officer.reset", serde_json::json!({}), actor, now)
 }
 
@@ -308,7 +299,15 @@ pub fn reopen(
     reset(connection, login, password_hash, actor, now)
 }
 
-fn end_sessions(connection: &mut Connection, login: &str) -> Result<(), StoreError> {
+/// The account is another one from now on, so nobody goes on as before; if it was `changed` at all.
+fn end_sessions_of_changed(
+    connection: &mut Connection,
+    login: &str,
+    changed: usize,
+) -> Result<(), StoreError> {
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
     let theirs = sessions::table.filter(sessions::kind.eq("officer")).filter(sessions::principal.eq(login));
     diesel::delete(theirs).execute(connection)?;
     Ok(())

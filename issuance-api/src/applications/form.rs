@@ -87,6 +87,16 @@ impl Code {
     }
 }
 
+/// Nobody is certified who has not accepted the offer.
+pub(crate) fn offer_objection(accepted: Option<bool>) -> Option<FieldError> {
+    let rule = match accepted {
+        Some(true) => return None,
+        Some(false) => "offer-not-accepted",
+        None => "required",
+    };
+    Some(FieldError::new("/offer_accepted", rule))
+}
+
 impl ApplicationForm {
     /// Checks every field at this moment.
     ///
@@ -99,10 +109,7 @@ impl ApplicationForm {
         let email = self.email(&mut errors);
         let purpose = self.purpose(&mut errors);
         let phone = self.phone(&mut errors);
-        if self.offer_accepted != Some(true) {
-            let rule = if self.offer_accepted.is_none() { "required" } else { "offer-not-accepted" };
-            errors.push(FieldError::new("/offer_accepted", rule));
-        }
+        errors.extend(offer_objection(self.offer_accepted));
         match (subject, place, purpose) {
             (Some(subject), Some((region, district)), Some(purpose)) if errors.is_empty() => {
                 let benefit = stated(self.benefit.as_deref()).map(str::to_owned);

@@ -12,6 +12,7 @@ use store::applications::{self, NewApplication};
 use store::certificates::{self, StoredCertificate};
 use store::{Connection, renewals, turns};
 
+use super::form::offer_objection;
 use super::submission::{decode, no_csr, statement_of};
 use super::view::{self, ApplicationView};
 use super::{Reader, Registration, created, named};
@@ -74,9 +75,8 @@ pub(crate) async fn renew(
 ) -> Result<HttpResponse, Problem> {
     let from = address(&request, &context.settings.http.trusted_proxies);
     context.limits.count(Counted::Application, from)?;
-    if form.offer_accepted != Some(true) {
-        let rule = if form.offer_accepted.is_none() { "required" } else { "offer-not-accepted" };
-        return Err(Problem::field("/offer_accepted", rule));
+    if let Some(objection) = offer_objection(form.offer_accepted) {
+        return Err(Problem::fields(vec![objection]));
     }
     let serial = serial.parse().map_err(|_| Problem::new(Kind::NotFound))?;
     let (inner, reader) = (context.as_ref().clone(), Reader::of(&context, &request));

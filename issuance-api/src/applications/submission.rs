@@ -97,9 +97,11 @@ pub(crate) async fn submit(
         .decide(move |connection| {
             // With a new certification request: see `csr::put`.
             turns::take(connection, &format!("application/{id}"))?;
+            let stored = acting.find(connection, id)?;
             // What is no draft any more keeps what it was submitted with.
-            acting.find(connection, id)?.application.edit()?;
-            if !renewal::still_counts(connection, id, reader.now)? {
+            stored.application.edit()?;
+            if stored.application.facts.renewal_signed && !renewal::still_counts(connection, id, reader.now)?
+            {
                 // Forgetting it has to last, so the refusal does not undo this transaction.
                 let stored = acting.find(connection, id)?;
                 return match stored.application.submit(acting.actor(), reader.now) {
@@ -107,7 +109,6 @@ pub(crate) async fn submit(
                     Ok(_) => Ok(Err(Problem::new(Kind::Conflict))),
                 };
             }
-            let stored = acting.find(connection, id)?;
             let transition = stored.application.submit(acting.actor(), reader.now)?;
             if let Some(cms) = &cms {
                 check(cms, &stored)?;

@@ -271,7 +271,7 @@ pub(crate) async fn confirm(
             at_the_table(connection, &login)?;
             let stored = acts::find(connection, &id)?;
             let act = &stored.act;
-            if act.is_own(&stored.proposed_by, &login) {
+            if !stored.may_be_ended_by(&login, ActState::InForce) {
                 return Err(Problem::new(Kind::OwnAct));
             }
             let others = acts::fee_entries(connection)?;
@@ -423,10 +423,7 @@ async fn end(
         .write(move |connection| {
             at_the_table(connection, &login)?;
             let stored = acts::find(connection, &id)?;
-            let own = stored.proposed_by == login;
-            if own != (state == ActState::Withdrawn)
-                || (!own && stored.act.is_own(&stored.proposed_by, &login))
-            {
+            if !stored.may_be_ended_by(&login, state) {
                 return Err(Problem::new(Kind::OwnAct));
             }
             let ended = acts::decide(connection, &id, state, &login, reason.as_deref(), now)?;

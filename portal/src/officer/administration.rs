@@ -174,11 +174,9 @@ async fn decide(
 /// Sends a proposal; where it is refused, the page that it came from is shown again with what was typed.
 async fn propose(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpResponse, Failure> {
     let call = desk.post("/api/v1/officer/acts").json(&proposal(&fields));
-    match call.done().await {
-        Ok(()) if ["officer-disable", "partner-suspension"].contains(&fields.get("kind")) => {
-            Ok(see(&format!("{ACTS}?state=in_force&done=act-urgent")))
-        }
-        Ok(()) => Ok(see(&format!("{ACTS}?done=act-proposal"))),
+    match call.read::<Act>().await {
+        Ok(act) if act.state == "in_force" => Ok(see(&format!("{ACTS}?state=in_force&done=act-urgent"))),
+        Ok(_) => Ok(see(&format!("{ACTS}?done=act-proposal"))),
         Err(failure) => {
             let objections = Objections::answerable(failure)?;
             let kind = fields.get("kind").to_owned();
@@ -242,11 +240,6 @@ struct Officer {
     disabled_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Items<T> {
-    items: Vec<T>,
-}
-
 #[derive(Template)]
 #[template(path = "office_officers.html")]
 struct OfficersPage {
@@ -275,7 +268,7 @@ async fn officers(desk: Desk) -> Result<HttpResponse, Failure> {
 }
 
 async fn officers_page(desk: &Desk, fields: Fields, objections: Objections) -> Result<HttpResponse, Failure> {
-    let found: Items<Officer> = desk.get("/api/v1/officer/officers").read().await?;
+    let found: List<Officer> = desk.get("/api/v1/officer/officers").read().await?;
     let page = OfficersPage {
         p: desk.page_at(OFFICERS),
         officers: found.items,
@@ -415,7 +408,7 @@ struct ProfilesPage {
 }
 
 async fn profiles(desk: Desk) -> Result<HttpResponse, Failure> {
-    let found: Items<Profile> = desk.get("/api/v1/officer/profiles").read().await?;
+    let found: List<Profile> = desk.get("/api/v1/officer/profiles").read().await?;
     show(&desk.visitor, &ProfilesPage { p: desk.page(), profiles: found.items })
 }
 
@@ -445,7 +438,7 @@ async fn partners(desk: Desk) -> Result<HttpResponse, Failure> {
 }
 
 async fn partners_page(desk: &Desk, objections: Objections) -> Result<HttpResponse, Failure> {
-    let found: Items<Partner> = desk.get("/api/v1/officer/partners").read().await?;
+    let found: List<Partner> = desk.get("/api/v1/officer/partners").read().await?;
     let page = PartnersPage {
         p: desk.page_at(PARTNERS),
         partners: found.items,
