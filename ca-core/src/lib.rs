@@ -6,6 +6,7 @@
 pub mod administration;
 pub mod algorithm;
 pub mod application;
+pub mod approval;
 pub mod ber;
 pub mod bundle;
 pub mod calendar;
@@ -15,6 +16,7 @@ pub mod fee;
 pub mod issue;
 pub mod key_file;
 pub mod ocsp;
+pub mod officer_statement;
 pub mod path;
 pub mod payment;
 pub mod profile;

@@ -48,6 +48,8 @@ pub enum Kind {
     OcspSigner,
     /// A subscriber.
     EndEntity,
+    /// An officer, under the officer CA: known to this service only, which knows itself what is revoked.
+    Officer,
 }
 
 impl Kind {
@@ -62,7 +64,7 @@ impl Kind {
         match self {
             Self::Root => 300,
             Self::IssuingCa => 180,
-            Self::OcspSigner => 12,
+            Self::OcspSigner | Self::Officer => 12,
             Self::EndEntity => 24,
         }
     }

@@ -51,14 +51,7 @@ pub struct Statement<'a> {
 /// Signing tools must not change line ends (`openssl cms -sign -binary`).
 pub fn statement_text(statement: &Statement<'_>) -> Vec<u8> {
     let mut text = String::from("muhr-application-statement/1\n");
-    let mut line = |name: &str, value: &str| {
-        text.push_str(name);
-        text.push_str(": ");
-        for c in value.chars() {
-            if c.is_control() || c == '\\' { text.extend(c.escape_unicode()) } else { text.push(c) }
-        }
-        text.push('\n');
-    };
+    let mut line = |name: &str, value: &str| push_line(&mut text, name, value);
     let mut key_sha256 = String::with_capacity(64);
     for octet in statement.key_sha256 {
         // Writing to a String cannot fail.
@@ -74,6 +67,16 @@ pub fn statement_text(statement: &Statement<'_>) -> Vec<u8> {
     line("purpose", statement.purpose);
     line("created-at", &statement.created_at.to_string());
     text.into_bytes()
+}
+
+/// A line of a text to sign, in which no value can pretend to be another line.
+pub(crate) fn push_line(text: &mut String, name: &str, value: &str) {
+    text.push_str(name);
+    text.push_str(": ");
+    for c in value.chars() {
+        if c.is_control() || c == '\\' { text.extend(c.escape_unicode()) } else { text.push(c) }
+    }
+    text.push('\n');
 }
 
 /// What a holder signs with the certified key once they have saved it, so that key and certificate are known to belong

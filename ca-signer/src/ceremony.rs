@@ -1,4 +1,4 @@
-//! The key ceremony: root, issuing CA and OCSP signer; and the renewal of the last.
+//! The key ceremony: root, issuing CA, officer CA and OCSP signer; and the renewal of the last.
 //!
 //! Keys are generated here and leave this process only as encrypted files, or by their tokens, which they never leave. What
 //! already exists is never overwritten.
@@ -23,6 +23,7 @@ use der::Decode;
 
 use crate::keyring::Keyring;
 use crate::keys::KeyError;
+use crate::officer_ca::NewOfficerCa;
 use crate::revocation_list::{CrlSigner, SignCrlError};
 
 /// How long the root's CRL holds: it is signed by hand, and says something new only when an issuing CA ends.
@@ -85,7 +86,7 @@ pub enum CeremonyError {
     #[error(transparent)]
     Sign(#[from] SignError),
     /// A key is too weak to be certified.
-    #[error("the OCSP signer's key: {0}")]
+    #[error("the key cannot be certified: {0}")]
     WeakKey(String),
     /// The system's random generator failed.
     #[error(transparent)]
@@ -124,7 +125,7 @@ struct Ceremony<'a> {
     now: Timestamp,
 }
 
-/// Makes root (P-384), issuing CA (P-256) and OCSP signer (P-256), their certificates and first CRLs.
+/// Makes root (P-384), issuing CA (P-256), OCSP signer (P-256) and officer CA (P-256), their certificates and first CRLs.
 ///
 /// # Errors
 /// [`CeremonyError`].
@@ -146,6 +147,7 @@ pub fn init(
     let mut root_new = keyring.make_issuer(issuers::ROOT, KeyAlgorithm::P384)?;
     let mut issuing_new = keyring.make_issuer(issuers::ISSUING, KeyAlgorithm::P256)?;
     let mut ocsp_new = keyring.make_responder()?;
+    let mut officers = NewOfficerCa::make(settings, keyring, &names.organization, now)?;
     let [root_key, issuing_key, ocsp_key] =
         [&root_new, &issuing_new, &ocsp_new].map(|new| Arc::clone(new.signer()));
 
@@ -168,6 +170,7 @@ pub fn init(
     for new in [&mut root_new, &mut issuing_new, &mut ocsp_new] {
         new.keep()?;
     }
+    officers.keep(settings)?;
     let directory = &settings.keys.directory;
     replace(&directory.join("root.cer"), &root_made.certificate.der)?;
     replace(&directory.join("ca.cer"), &issuing_made.certificate.der)?;
@@ -263,8 +266,12 @@ pub(crate) fn certify_responder(
 
 /// The organization the issuing CA was named with, which its OCSP signer is named with too.
 fn names_of(issuing: &[u8]) -> Names {
-    let default = Names::default();
-    let organization = x509_cert::Certificate::from_der(issuing).ok().and_then(|certificate| {
+    Names { organization: organization_of(issuing), ..Names::default() }
+}
+
+/// The organization in the subject of a certificate.
+pub(crate) fn organization_of(certificate: &[u8]) -> String {
+    let organization = x509_cert::Certificate::from_der(certificate).ok().and_then(|certificate| {
         let attributes = certificate.tbs_certificate.subject.0;
         let organization = attributes
             .iter()
@@ -272,7 +279,7 @@ fn names_of(issuing: &[u8]) -> Names {
             .find(|attribute| attribute.oid == const_oid::db::rfc4519::ORGANIZATION_NAME)?;
         std::str::from_utf8(organization.value.value()).ok().map(str::to_owned)
     });
-    Names { organization: organization.unwrap_or_else(|| default.organization.clone()), ..default }
+    organization.unwrap_or_else(|| Names::default().organization)
 }
 
 /// Signs the next CRLs of an issuer whose key is here, of each of its partitions. Returns their names (empty for the
@@ -408,7 +415,7 @@ pub(crate) fn store_made(
 }
 
 /// Writes a public file in one step, in place of an earlier one.
-fn replace(path: &Path, content: &[u8]) -> Result<(), CeremonyError> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), CeremonyError> {
     let failed = |error| CeremonyError::File(path.to_owned(), error);
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(failed)?;

@@ -1,6 +1,7 @@
 //! A batch of approved applications: prepare and lint, record the intent, sign, store.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use ca_core::application::{Application, ApplicationId, Transition};
 use ca_core::crl::partition_name;
@@ -14,12 +15,14 @@ use store::jobs::{self, Job, JobKind};
 use store::{Connection, StoreError, applications, certificates, issuance, issuers};
 
 use crate::SigningService;
+use crate::approvals::Claims;
 
 /// Everything a batch needs to be decided, read at once.
 struct Batch<'a> {
     jobs: &'a [Job],
     applications: HashMap<ApplicationId, StoredApplication>,
     intents: HashMap<ApplicationId, Intent>,
+    claims: Claims,
 }
 
 /// An application that may be signed.
@@ -82,6 +85,7 @@ impl SigningService {
         if claimed.is_empty() {
             return Ok(());
         }
+        self.witness.learn(&self.database, now)?;
         let batch = self.database.read(|connection| load(connection, claimed))?;
         let mut prepared = Vec::with_capacity(claimed.len());
         let mut refused = Vec::new();
@@ -90,7 +94,8 @@ impl SigningService {
             let verdict = match verdict {
                 Verdict::Ready(ready) => {
                     let application = &ready.stored.application;
-                    match self.prepare(&ready, batch.intents.get(&application.id)) {
+                    let certificate = self.prepare(&ready, batch.intents.get(&application.id));
+                    match certificate.and_then(|certificate| self.proven(&batch, application, certificate)) {
                         Ok(certificate) => {
                             prepared.push((ready, certificate));
                             continue;
@@ -212,6 +217,23 @@ impl SigningService {
         .map_err(|violation| violation.to_string())
     }
 
+    /// The certificate to be, if officers signed that it is made. What the database says of an approval is no approval.
+    fn proven<'p>(
+        &self,
+        batch: &Batch<'_>,
+        application: &Application,
+        certificate: Prepared<'p>,
+    ) -> Result<Prepared<'p>, String> {
+        match self.witness.approved(&batch.claims, application, certificate.tbs()) {
+            Ok(()) => Ok(certificate),
+            Err(why) => {
+                self.unapproved.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(application = %application.id, %why, alarm = "unapproved", "not approved");
+                Err(why.to_string())
+            }
+        }
+    }
+
     /// Records what is about to be signed, and commits. Where another signer's intent holds, that signer signs.
     fn intend<'a>(
         &self,
@@ -300,6 +322,7 @@ fn load<'a>(connection: &mut Connection, jobs: &'a [Job]) -> Result<Batch<'a>, S
     Ok(Batch {
         applications: applications.into_iter().map(|stored| (stored.application.id, stored)).collect(),
         intents: issuance::pending_intents(connection, &ids)?,
+        claims: Claims::load(connection, &ids)?,
         jobs,
     })
 }

@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 
 use crate::keys::{self, KeyError};
 
+/// The officer CA's key, as [`Keyring`] names it.
+pub(crate) const OFFICER_CA: &str = "officer-ca";
+
 /// Asks a person for a secret.
 type Ask<'a> = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a;
 
@@ -112,7 +115,7 @@ impl<'a> Keyring<'a> {
 
     /// The files that new keys would have to overwrite.
     pub fn files_in_the_way(&self) -> Vec<PathBuf> {
-        let issuers = [issuers::ROOT, issuers::ISSUING].into_iter();
+        let issuers = [issuers::ROOT, issuers::ISSUING, OFFICER_CA].into_iter();
         let files = issuers.filter(|id| self.issuer_on_token(id).is_none()).map(|id| self.issuer_file(id));
         let responder = self.settings.ocsp.token.key().is_none().then(|| self.settings.ocsp.key_file.clone());
         files.chain(responder).filter(|path| path.exists()).collect()

@@ -1,9 +1,11 @@
 //! The only process that can reach the CA key: it claims signing jobs and never listens.
 
+mod approvals;
 pub mod ceremony;
 mod issuance;
 mod keyring;
 pub mod keys;
+pub mod officer_ca;
 mod responder_certificate;
 mod revocation_list;
 mod service;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -17,6 +17,7 @@ use config::tables::{Profiles, Tables};
 use store::jobs::{self, Job, JobKind};
 use store::{Database, StoreError, crls, issuers};
 
+use crate::approvals::Witness;
 use crate::keyring::Keyring;
 use crate::keys::KeyError;
 use crate::revocation_list::{CrlSigner, SignCrlError};
@@ -33,6 +34,9 @@ pub struct SigningService {
     pub(crate) issuer: Issuer,
     pub(crate) urls: Urls,
     pub(crate) profiles: HashMap<SubjectType, Profile>,
+    pub(crate) witness: Witness,
+    /// How often an application that is called approved was not.
+    pub(crate) unapproved: AtomicU64,
     pub(crate) responder_profiles: Profiles,
     /// Unix milliseconds at which the responders' certificates were looked at last.
     pub(crate) responders_seen: AtomicI64,
@@ -106,6 +110,8 @@ impl SigningService {
             issuer: Issuer::new(certificate, key)?,
             urls: settings.issuance.urls(issuers::ISSUING),
             profiles: kinds.into_iter().map(of).collect::<Result<_, _>>()?,
+            witness: Witness::open(&settings, tables.approval)?,
+            unapproved: AtomicU64::new(0),
             responder_profiles: tables.profiles.clone(),
             responders_seen: AtomicI64::new(0),
             database,
@@ -117,6 +123,11 @@ impl SigningService {
     /// Whether its key could sign now, for `/health/ready`.
     pub fn is_ready(&self) -> bool {
         self.issuer.signer().is_reachable()
+    }
+
+    /// How often an application that the database calls approved was not, by its signatures: each is an alarm.
+    pub fn unapproved(&self) -> u64 {
+        self.unapproved.load(Ordering::Relaxed)
     }
 
     /// Works until `stop` is set, on this thread. A failure of the database is waited out.

@@ -214,6 +214,7 @@ impl Settings {
             &mut self.data.regions_file,
             &mut self.data.service_centres_file,
             &mut self.data.profiles_directory,
+            &mut self.data.approval_file,
             &mut self.sms.eskiz.password_file,
             &mut self.sms.playmobile.password_file,
             &mut self.mail.smtp.ca_file,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ca_core::approval::Policy;
 use ca_core::fee::FeeTable;
 use ca_core::profile::{Kind, Profile};
 use ca_core::subject::Regions;
@@ -12,11 +13,14 @@ use crate::settings::Data;
 
 const FEES: &str = include_str!("../fees.toml");
 const REGIONS: &str = include_str!("../regions.toml");
+const APPROVAL: &str = include_str!("../approval.toml");
 /// The profiles that the program asks for by name, with their kinds.
-const PROFILES: [(&str, Kind, &str); 6] = [
+const PROFILES: [(&str, Kind, &str); 8] = [
     ("root", Kind::Root, include_str!("../profiles/root.toml")),
     ("issuing_ca", Kind::IssuingCa, include_str!("../profiles/issuing_ca.toml")),
     ("ocsp_signer", Kind::OcspSigner, include_str!("../profiles/ocsp_signer.toml")),
+    ("officer_ca", Kind::Root, include_str!("../profiles/officer_ca.toml")),
+    ("officer", Kind::Officer, include_str!("../profiles/officer.toml")),
     ("natural_person", Kind::EndEntity, include_str!("../profiles/natural_person.toml")),
     ("sole_proprietor", Kind::EndEntity, include_str!("../profiles/sole_proprietor.toml")),
     ("legal_entity", Kind::EndEntity, include_str!("../profiles/legal_entity.toml")),
@@ -31,6 +35,8 @@ pub struct Tables {
     pub regions: Regions,
     /// Certificate profiles.
     pub profiles: Profiles,
+    /// How many officers sign what.
+    pub approval: Policy,
 }
 
 /// Certificate profiles by name; those the program asks for are always there.
@@ -74,6 +80,7 @@ impl Tables {
             fees: table(data.fees_file.as_deref(), "fees.toml", FEES)?,
             regions: table(data.regions_file.as_deref(), "regions.toml", REGIONS)?,
             profiles: Profiles::load(data.profiles_directory.as_deref())?,
+            approval: table(data.approval_file.as_deref(), "approval.toml", APPROVAL)?,
         })
     }
 }
@@ -169,7 +176,7 @@ mod tests {
         for subject_type in SubjectType::ALL {
             assert_eq!(tables.profiles.get(subject_type.as_str()).map(Profile::kind), Some(Kind::EndEntity));
         }
-        assert_eq!(tables.profiles.iter().count(), 6);
+        assert_eq!(tables.profiles.iter().count(), 8);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use store::applications::{self, Filter, NewApplication, StoredApplication};
 use store::{Connection, invoices, turns};
 
 pub(crate) use form::ApplicationForm;
+pub(crate) use submission::{decode, to_sign};
 pub(crate) use view::{ApplicationView, Reader, in_list, status_at, whole};
 
 use crate::auth::{Acting, Applicant, Then};

@@ -283,6 +283,14 @@ impl Acting {
         }
     }
 
+    /// The officer, if it is one.
+    pub fn officer(&self) -> Option<&Officer> {
+        match self {
+            Self::Officer(officer) => Some(&officer.officer),
+            Self::Applicant(_) | Self::Partner(_) => None,
+        }
+    }
+
     /// The application, if it is theirs. Somebody else's does not exist for them.
     ///
     /// # Errors

@@ -6,17 +6,19 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::application::Role;
+use ca_core::officer_statement::OfficerStatement;
 use ca_core::revocation::{Change, Reason, Requester, Status, decide};
 use ca_core::{SerialNumber, Timestamp, bundle};
 use serde::{Deserialize, Serialize};
-use store::Connection;
 use store::certificates::{self, Search, StoredCertificate};
+use store::{Connection, officer_statements};
 
-use crate::applications::{Reader, status_at};
-use crate::auth::{Acting, Anybody, Then};
+use crate::applications::{Reader, status_at, to_sign};
+use crate::auth::{Acting, Anybody, SignedIn, Then};
 use crate::context::Context;
 use crate::json::Json;
 use crate::list::{self, List};
+use crate::officer::statements;
 use crate::problem::{Document, Kind, Problem, only};
 
 /// Fewer letters would find everybody.
@@ -85,18 +87,49 @@ pub(crate) struct RevocationForm {
     invalidity_date: Option<Timestamp>,
     /// The holder's PINFL: whoever has the phone and does not know it is told so. The portal always asks for it.
     pinfl: Option<String>,
+    /// Of an officer: detached CMS (RFC 5652) over the revocation statement, DER in Base64, with the officer's certificate in it.
+    signature: Option<String>,
 }
 
-/// A command without arguments.
+/// A change that needs no words but, of an officer, a signature.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NoArguments {}
+pub(crate) struct StatusForm {
+    /// Of an officer: detached CMS (RFC 5652) over the statement of the change, DER in Base64, with the officer's certificate in it.
+    signature: Option<String>,
+}
+
+/// What a revocation would say.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RevocationQuery {
+    /// RFC 5280's name.
+    reason: Option<String>,
+    /// Since when the key is suspected.
+    #[param(value_type = Option<String>, format = DateTime)]
+    invalidity_date: Option<Timestamp>,
+}
 
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     let verb = |verb: &str| web::resource(format!("/v1/certificates/{{serial}}/{verb}"));
     cfg.service(web::resource("/v1/certificates").route(web::get().to(list)).default_service(only("GET")))
         .service(
             web::resource("/v1/certificates/{serial}").route(web::get().to(get)).default_service(only("GET")),
+        )
+        .service(
+            verb("revocation-statement")
+                .route(web::get().to(revocation_statement))
+                .default_service(only("GET")),
+        )
+        .service(
+            verb("suspension-statement")
+                .route(web::get().to(suspension_statement))
+                .default_service(only("GET")),
+        )
+        .service(
+            verb("restoration-statement")
+                .route(web::get().to(restoration_statement))
+                .default_service(only("GET")),
         )
         .service(verb("revocation").route(web::post().to(revoke)).default_service(only("POST")))
         .service(verb("suspension").route(web::post().to(suspend)).default_service(only("POST")))
@@ -178,19 +211,128 @@ pub(crate) async fn revoke(
     serial: web::Path<String>,
     Then(acting, Json(form)): Then<Acting, Json<RevocationForm>>,
 ) -> Result<HttpResponse, Problem> {
-    let named_reason = form.reason.as_deref().map(str::trim).unwrap_or_default();
-    let reason: Reason = named_reason.parse().map_err(|_| {
-        Problem::field("/reason", if named_reason.is_empty() { "required" } else { "reason-unknown" })
-    })?;
-    let change = Change::Revoke { reason, invalidity_date: form.invalidity_date };
-    let pinfl = form.pinfl.map(|pinfl| pinfl.trim().to_owned());
-    apply(&context, &request, acting, named(&serial)?, change, pinfl).await
+    let RevocationForm { reason, invalidity_date, pinfl, signature } = form;
+    let change = revocation(reason.as_deref(), invalidity_date)?;
+    let given = Given { pinfl: pinfl.map(|pinfl| pinfl.trim().to_owned()), signature };
+    apply(&context, &request, acting, named(&serial)?, change, given).await
+}
+
+fn revocation(reason: Option<&str>, invalidity_date: Option<Timestamp>) -> Result<Change, Problem> {
+    let named = reason.map(str::trim).unwrap_or_default();
+    let unknown = || Problem::field("/reason", if named.is_empty() { "required" } else { "reason-unknown" });
+    let reason: Reason = named.parse().map_err(|_| unknown())?;
+    Ok(Change::Revoke { reason, invalidity_date })
+}
+
+/// What an officer signs to revoke
+///
+/// The exact bytes. They hold for 15 minutes, or until an officer signs something else about the certificate.
+#[utoipa::path(get, path = "/api/v1/certificates/{serial}/revocation-statement", tag = "certificates",
+    operation_id = "revocation_statement", security(("officer" = [])),
+    params(("serial" = String, Path, description = "lower-case hex"), RevocationQuery),
+    responses(
+        (status = 200, description = "the statement", body = String, content_type = "text/plain"),
+        (status = 403, description = "forbidden: the role or the reason", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "status-change-refused", body = Document),
+        (status = 422, description = "invalid-fields", body = Document),
+    ))]
+pub(crate) async fn revocation_statement(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    serial: web::Path<String>,
+    query: web::Query<RevocationQuery>,
+) -> Result<HttpResponse, Problem> {
+    let change = revocation(query.reason.as_deref(), query.invalidity_date)?;
+    statement(&context, officer, named(&serial)?, change).await
+}
+
+/// What an officer signs to suspend
+#[utoipa::path(get, path = "/api/v1/certificates/{serial}/suspension-statement", tag = "certificates",
+    operation_id = "suspension_statement", security(("officer" = [])),
+    params(("serial" = String, Path, description = "lower-case hex")),
+    responses(
+        (status = 200, description = "the statement", body = String, content_type = "text/plain"),
+        (status = 403, description = "forbidden", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "status-change-refused", body = Document),
+    ))]
+pub(crate) async fn suspension_statement(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    serial: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    statement(&context, officer, named(&serial)?, Change::Suspend).await
+}
+
+/// What an officer signs to end a suspension
+#[utoipa::path(get, path = "/api/v1/certificates/{serial}/restoration-statement", tag = "certificates",
+    operation_id = "restoration_statement", security(("officer" = [])),
+    params(("serial" = String, Path, description = "lower-case hex")),
+    responses(
+        (status = 200, description = "the statement", body = String, content_type = "text/plain"),
+        (status = 403, description = "forbidden", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "status-change-refused", body = Document),
+    ))]
+pub(crate) async fn restoration_statement(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    serial: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    statement(&context, officer, named(&serial)?, Change::Restore).await
+}
+
+async fn statement(
+    context: &Context,
+    officer: SignedIn,
+    serial: SerialNumber,
+    change: Change,
+) -> Result<HttpResponse, Problem> {
+    let now = context.now();
+    let text = context
+        .read(move |connection| {
+            let stored = certificates::find(connection, &serial)?;
+            let acting = Acting::Officer(officer);
+            let requester = requester(connection, &acting, &stored)?;
+            decide(stored.status, stored.certificate.not_after, change, requester, now)?;
+            let previous = officer_statements::last(connection, &object(&stored))?;
+            let login = acting.officer().map(|officer| officer.login.clone()).unwrap_or_default();
+            Ok(said(&stored, change, &login, statements::this_minute(now), previous).text())
+        })
+        .await?;
+    Ok(to_sign(text))
+}
+
+/// As the audit log names it.
+fn object(stored: &StoredCertificate) -> String {
+    format!("certificate:{}/{}", stored.certificate.issuer, stored.certificate.serial)
+}
+
+/// What an officer says when they change the status of a certificate.
+fn said(
+    stored: &StoredCertificate,
+    change: Change,
+    officer: &str,
+    at: Timestamp,
+    previous: [u8; 32],
+) -> OfficerStatement {
+    let (act, terms) = match change {
+        Change::Revoke { reason, invalidity_date } => {
+            let since = invalidity_date.map(|date| ("invalidity-date", date.to_string()));
+            ("revoke", [("reason", reason.as_str().to_owned())].into_iter().chain(since).collect())
+        }
+        Change::Suspend => ("suspend", Vec::new()),
+        Change::Restore => ("restore", Vec::new()),
+    };
+    let (act, officer) = (act.to_owned(), officer.to_owned());
+    OfficerStatement { act, object: object(stored), terms, officer, at, previous }
 }
 
 /// Suspend (certificateHold)
 #[utoipa::path(post, path = "/api/v1/certificates/{serial}/suspension", tag = "certificates", operation_id = "suspend",
     security(("applicant" = []), ("officer" = [])),
-    params(("serial" = String, Path, description = "lower-case hex")), request_body = NoArguments,
+    params(("serial" = String, Path, description = "lower-case hex")), request_body = StatusForm,
     responses(
         (status = 200, description = "suspended", body = CertificateView),
         (status = 403, description = "forbidden", body = Document),
@@ -201,9 +343,10 @@ pub(crate) async fn suspend(
     context: web::Data<Context>,
     request: HttpRequest,
     serial: web::Path<String>,
-    Then(acting, Json(NoArguments {})): Then<Acting, Json<NoArguments>>,
+    Then(acting, Json(StatusForm { signature })): Then<Acting, Json<StatusForm>>,
 ) -> Result<HttpResponse, Problem> {
-    apply(&context, &request, acting, named(&serial)?, Change::Suspend, None).await
+    let given = Given { pinfl: None, signature };
+    apply(&context, &request, acting, named(&serial)?, Change::Suspend, given).await
 }
 
 /// End a suspension
@@ -211,7 +354,7 @@ pub(crate) async fn suspend(
 /// By an officer in the revocation role: a hold may have been put by one.
 #[utoipa::path(post, path = "/api/v1/certificates/{serial}/restoration", tag = "certificates", operation_id = "restore",
     security(("applicant" = []), ("officer" = [])),
-    params(("serial" = String, Path, description = "lower-case hex")), request_body = NoArguments,
+    params(("serial" = String, Path, description = "lower-case hex")), request_body = StatusForm,
     responses(
         (status = 200, description = "good again", body = CertificateView),
         (status = 403, description = "forbidden", body = Document),
@@ -222,14 +365,24 @@ pub(crate) async fn restore(
     context: web::Data<Context>,
     request: HttpRequest,
     serial: web::Path<String>,
-    Then(acting, Json(NoArguments {})): Then<Acting, Json<NoArguments>>,
+    Then(acting, Json(StatusForm { signature })): Then<Acting, Json<StatusForm>>,
 ) -> Result<HttpResponse, Problem> {
-    apply(&context, &request, acting, named(&serial)?, Change::Restore, None).await
+    let given = Given { pinfl: None, signature };
+    apply(&context, &request, acting, named(&serial)?, Change::Restore, given).await
 }
 
 /// What is not the name of a serial is not there.
 fn named(serial: &str) -> Result<SerialNumber, Problem> {
     serial.parse().map_err(|_| Problem::new(Kind::NotFound))
+}
+
+/// What comes with a change besides the change.
+#[derive(Debug, Clone)]
+struct Given {
+    /// The holder's, if it was asked for.
+    pinfl: Option<String>,
+    /// An officer's, Base64.
+    signature: Option<String>,
 }
 
 /// Loads, decides, applies. If somebody else changed the status meanwhile, it is decided anew on what is there now.
@@ -239,20 +392,26 @@ async fn apply(
     acting: Acting,
     serial: SerialNumber,
     change: Change,
-    pinfl: Option<String>,
+    given: Given,
 ) -> Result<HttpResponse, Problem> {
     let now = Reader::of(context, request).now;
     let view = context
         .decide(move |connection| {
             let stored = certificates::find(connection, &serial)?;
             let requester = requester(connection, &acting, &stored)?;
-            if let Some(said) = &pinfl {
+            if let Some(said) = &given.pinfl {
                 let holder = certificates::holder(connection, &serial)?;
                 if holder.is_none_or(|(_, pinfl)| pinfl != *said) {
                     return Err(Problem::field("/pinfl", "pinfl-not-holders"));
                 }
             }
             let to = decide(stored.status, stored.certificate.not_after, change, requester, now)?;
+            if let Some(officer) = acting.officer() {
+                let signature = given.signature.as_deref();
+                statements::accept(connection, officer, signature, &object(&stored), now, |at, previous| {
+                    said(&stored, change, &officer.login, at, previous)
+                })?;
+            }
             certificates::change_status(connection, &stored, to, &acting.actor().to_string(), now)?;
             Ok(CertificateView::of(&StoredCertificate { status: to, ..stored }, true, true, now))
         })

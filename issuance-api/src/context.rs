@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use ca_core::Timestamp;
+use ca_core::approval::Policy;
 use ca_core::fee::{FeeTable, FeeTableError};
 use ca_core::subject::Regions;
 use config::Settings;
@@ -45,6 +46,8 @@ pub struct Context {
     pub service_centres: Arc<ServiceCentres>,
     /// What certificates say.
     pub profiles: Arc<Profiles>,
+    /// How many officers sign what, as people are told; the signer counts by its own copy.
+    pub approval: Policy,
     /// Seals what must not lie about in the clear.
     pub sealer: Arc<Sealer>,
     /// Hashes what is too short to be hashed without a key.
@@ -126,6 +129,7 @@ impl Context {
             service_centres: Arc::new(ServiceCentres::load(&settings, &tables.regions)?),
             regions: Arc::new(tables.regions),
             profiles: Arc::new(tables.profiles),
+            approval: tables.approval,
             sealer: Arc::new(key.sealer().map_err(key_error)?),
             gateways: Arc::new(Gateways::open(&settings, &hasher)?),
             mailer: Arc::new(Mailer::open(&settings.mail)?),

@@ -15,6 +15,7 @@ mod preview;
 mod recovery_codes;
 mod registrations;
 mod sessions;
+pub(crate) mod statements;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -55,14 +56,18 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     applications::get,
     registrations::register_walk_in,
     evidence::get,
+    decisions::approval_statement,
     decisions::approve,
+    decisions::rejection_statement,
     decisions::reject,
     decisions::send_back,
     decisions::reasons,
     audit::list,
     statistics::get,
     acts::list,
+    acts::proposal_statement,
     acts::propose,
+    acts::confirmation_statement,
     acts::confirm,
     acts::password_half,
     acts::refuse,

@@ -41,7 +41,11 @@ pub enum Kind {
     KeyAlreadyUsed,
     DocumentRefused,
     StatementRefused,
+    StatementOutdated,
+    OfficerNotCertified,
     OwnApplication,
+    AlreadyApproved,
+    NotIssuable,
     StatusChangeRefused,
     ChannelNotAuthenticated,
     TooManyOpenApplications,
@@ -65,7 +69,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its slug and status.
-    pub const ALL: [(Self, &'static str, u16); 46] = [
+    pub const ALL: [(Self, &'static str, u16); 50] = [
         (Self::MalformedRequest, "malformed-request", 400),
         (Self::InvalidFields, "invalid-fields", 422),
         (Self::UnsupportedMediaType, "unsupported-media-type", 415),
@@ -92,7 +96,11 @@ impl Kind {
         (Self::KeyAlreadyUsed, "key-already-used", 409),
         (Self::DocumentRefused, "document-refused", 422),
         (Self::StatementRefused, "statement-refused", 422),
+        (Self::StatementOutdated, "statement-outdated", 409),
+        (Self::OfficerNotCertified, "officer-not-certified", 403),
         (Self::OwnApplication, "own-application", 403),
+        (Self::AlreadyApproved, "already-approved", 409),
+        (Self::NotIssuable, "not-issuable", 409),
         (Self::StatusChangeRefused, "status-change-refused", 409),
         (Self::ChannelNotAuthenticated, "channel-not-authenticated", 403),
         (Self::TooManyOpenApplications, "too-many-open-applications", 409),

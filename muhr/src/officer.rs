@@ -1,14 +1,19 @@
 //! `muhr officer`: accounts of the back office.
 
+use std::fs;
+use std::path::PathBuf;
+
 use ca_core::Timestamp;
 use ca_core::administration::is_login;
 use ca_core::application::Role;
+use ca_core::bundle;
+use ca_signer::{ceremony, officer_ca};
 use config::Settings;
 use issuance_api::passwords::{self, Passwords};
 use secrecy::ExposeSecret;
-use store::{Database, officers};
+use store::{Database, officer_statements, officers};
 
-use crate::commands::Place;
+use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
 
 #[derive(Debug, clap::Subcommand)]
@@ -25,7 +30,32 @@ pub(crate) enum Command {
     },
     /// List the accounts.
     List(Place),
-    /// Close an account and end its sessions.
+    /// Certify an officer's key, where the officer CA's key is. Prints the certificate, which the officer signs decisions with.
+    Certify {
+        /// Whose.
+        login: String,
+        /// The certification request of the officer's key, DER or PEM.
+        #[arg(long, value_name = "FILE")]
+        csr: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Revoke every certificate of an officer: nothing they are signed with counts any more.
+    RevokeCertificates {
+        /// Whose.
+        login: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make the officer CA of an installation that was made without one.
+    InitCa {
+        /// The organization that runs the CA.
+        #[arg(long)]
+        organization: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Close an account, end its sessions and revoke its certificates.
     Disable {
         /// Whose.
         login: String,
@@ -53,6 +83,36 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                     account.officer.role.as_str()
                 ));
             }
+        }
+        Command::Certify { login, csr, place } => {
+            let (settings, database) = place.open(&[])?;
+            let now = settings.clock().now();
+            let account = database.read(|c| officers::find(c, &login))?;
+            if account.disabled_at.is_some() {
+                return Err(Failure::new(format!("{login}: the account is closed")));
+            }
+            let key = officer_ca::requested_key(&fs::read(csr)?)?;
+            let (ring, officer) = (keyring(&settings), &account.officer);
+            let certificate =
+                officer_ca::certify(&database, &settings, &ring, officer, &key, "operator", now)?;
+            say(bundle::pem([certificate.der.as_slice()]).trim_end());
+        }
+        Command::RevokeCertificates { login, place } => {
+            let (settings, database) = place.open(&[])?;
+            let now = settings.clock().now();
+            let revoked =
+                database.write(|c| officer_statements::revoke_certificates(c, &login, "operator", now))?;
+            say(format!("{login}: {revoked} revoked"));
+        }
+        Command::InitCa { organization, place } => {
+            let (settings, database) = place.open(&[])?;
+            let (ring, now) = (keyring(&settings), settings.clock().now());
+            let organization = organization.unwrap_or(ceremony::Names::default().organization);
+            officer_ca::init(&database, &settings, &ring, &organization, now)?;
+            say(format!(
+                "the officer CA's certificate is {}",
+                officer_ca::certificate_file(&settings).display()
+            ));
         }
         Command::Disable { login, place } => {
             let (settings, database) = place.open(&[])?;

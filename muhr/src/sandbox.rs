@@ -2,23 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca_core::application::Role;
+use ca_core::bundle;
+use ca_core::csr::SubjectPublicKey;
 use ca_core::fee::Channel;
-use ca_signer::keys;
+use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
+use ca_signer::{Keyring, keys, officer_ca};
 use config::Settings;
 use config::settings::Sources;
 use der::pem::{self, LineEnding};
-use store::{Database, officers};
+use store::{Database, officer_statements, officers};
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::officer;
 
 const OFFICERS: &str = "sandbox-officers.json";
+/// Where their keys are.
+const OFFICER_KEYS: &str = "sandbox-officers";
+/// An officer's certificate is renewed when it has less than this to live.
+const RENEWAL: Duration = Duration::from_secs(14 * 24 * 3600);
 /// The partner that plays my.gov.uz: its name in the settings, and its key's id.
 const PARTNER: &str = "my-gov-uz";
 const PARTNER_KEY: &str = "partner-my-gov-uz.key";
@@ -84,6 +93,43 @@ pub(crate) fn officers(database: &Database, settings: &Settings) -> Result<(), F
         std::fs::remove_file(&path)?;
     }
     keys::write_new(&path, serde_json::to_string_pretty(&passwords)?.as_bytes())?;
+    Ok(())
+}
+
+/// A key and a certificate for each of the sandbox's officers, in a file that only its owner reads. What ends soon is made anew.
+pub(crate) fn officer_keys(
+    database: &Database,
+    settings: &Settings,
+    keyring: &Keyring<'_>,
+) -> Result<(), Failure> {
+    let now = settings.clock().now();
+    for login in logins(&settings.data.directory)?.into_keys() {
+        let path = settings.data.directory.join(OFFICER_KEYS).join(format!("{login}.pem"));
+        let account = database.read(|c| officers::find(c, &login))?;
+        let known = database.read(|c| officer_statements::certificates_of(c, &login))?;
+        let good = known.iter().any(|known| {
+            known.revoked_at.is_none()
+                && known.officer == account.officer
+                && known.not_after > now.plus(RENEWAL)
+        });
+        if account.disabled_at.is_some() || good && path.exists() {
+            continue;
+        }
+        let key = FileKey::generate(KeyAlgorithm::P256)?;
+        let public_key = SubjectPublicKey::from_spki_der(key.public_key())?;
+        let certificate =
+            officer_ca::certify(database, settings, keyring, &account.officer, &public_key, "operator", now)?;
+        let private = key.to_pkcs8_der()?;
+        let private = Zeroizing::new(
+            pem::encode_string("PRIVATE KEY", LineEnding::LF, &private)
+                .map_err(|_| Failure::new("a key that cannot be written"))?,
+        );
+        let both = Zeroizing::new(format!("{}{}", *private, bundle::pem([certificate.der.as_slice()])));
+        if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
+        keys::write_new(&path, both.as_bytes())?;
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use ca_core::Timestamp;
 use ca_signer::ceremony::{self, Names, ResponderKey};
-use ca_signer::{Keyring, SigningService};
+use ca_signer::{Keyring, SigningService, officer_ca};
 use config::Settings;
 use config::settings::Role;
 use issuance_api::sealed::Sealer;
@@ -45,6 +45,7 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
     certify(&database, &settings, &keyring)?;
     if settings.is_sandbox() {
         sandbox::officers(&database, &settings)?;
+        sandbox::officer_keys(&database, &settings, &keyring)?;
     }
     let signer = SigningService::open(database.clone(), Arc::clone(&settings), &keyring)?;
     let roles = Roles {
@@ -84,6 +85,10 @@ fn certify(database: &Database, settings: &Settings, keyring: &Keyring<'_>) -> R
         Err(error) => return Err(error.into()),
         Ok(_) => renew_responder(database, settings, keyring, now)?,
     }
+    // An installation of before officers signed.
+    if !officer_ca::certificate_file(settings).exists() {
+        officer_ca::init(database, settings, keyring, &Names::default().organization, now)?;
+    }
     Ok(())
 }
 
@@ -121,7 +126,7 @@ fn welcome(settings: &Settings, operations: SocketAddr) -> Result<(), Failure> {
     say(format!("  operations  http://{operations}/health/ready, http://{operations}/metrics"));
     if settings.is_sandbox() {
         say(format!(
-            "  sandbox     {url}/sandbox/messages, logins in {}/sandbox-officers.json:",
+            "  sandbox     {url}/sandbox/messages, officers' keys in {0}/sandbox-officers/, logins in {0}/sandbox-officers.json:",
             settings.data.directory.display()
         ));
         for (login, password) in sandbox::logins(&settings.data.directory)? {

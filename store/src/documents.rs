@@ -77,6 +77,27 @@ pub fn put(
     Ok(earlier)
 }
 
+/// Kind and SHA-256 of each document of these applications.
+///
+/// # Errors
+/// The database's.
+pub fn digests_of(
+    connection: &mut Connection,
+    ids: &[ApplicationId],
+) -> Result<Vec<(ApplicationId, DocumentKind, Vec<u8>)>, StoreError> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows: Vec<(String, String, Vec<u8>)> = documents::table
+        .filter(documents::application_id.eq_any(ids))
+        .select((documents::application_id, documents::kind, documents::sha256))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(id, kind, sha256)| {
+            let kind = kind.parse().map_err(|()| StoreError::corrupt("a kind of document"))?;
+            Ok((id.parse().map_err(StoreError::corrupt)?, kind, sha256))
+        })
+        .collect()
+}
+
 /// The documents of an application.
 ///
 /// # Errors

@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod mail_opt_outs;
 pub mod messages;
 pub mod migrations;
+pub mod officer_statements;
 pub mod officers;
 pub mod payments;
 pub mod phone_verifications;

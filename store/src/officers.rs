@@ -6,10 +6,10 @@ use ca_core::Timestamp;
 use ca_core::application::{Officer, Role};
 use diesel::prelude::*;
 
-use crate::audit;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{officers, recovery_codes, sessions};
+use crate::{audit, officer_statements};
 
 /// An officer's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +107,7 @@ pub fn disable(
         .set(officers::disabled_at.eq(now.unix_millis()))
         .execute(connection)?;
     end_sessions_of_changed(connection, login, changed)?;
+    officer_statements::revoke_certificates(connection, login, actor, now)?;
     record(connection, login, "officer.disable", serde_json::json!({}), actor, now)
 }
 
@@ -250,6 +251,8 @@ pub fn set_role(
         .set(officers::role.eq(role.as_str()))
         .execute(connection)?;
     end_sessions_of_changed(connection, login, changed)?;
+    // The role that counts for a signature is the certificate's.
+    officer_statements::revoke_certificates(connection, login, actor, now)?;
     record(connection, login, "officer.role", serde_json::json!({ "role": role.as_str() }), actor, now)
 }
 

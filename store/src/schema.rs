@@ -463,6 +463,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    officer_certificates (serial) {
+        serial -> Text,
+        login -> Text,
+        role -> Text,
+        spki_sha256 -> Binary,
+        certificate -> Binary,
+        not_before -> BigInt,
+        not_after -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    officer_statements (id) {
+        id -> BigInt,
+        act -> Text,
+        object -> Text,
+        login -> Text,
+        at -> BigInt,
+        statement -> Binary,
+        signature -> Binary,
+        sha256 -> Binary,
+        previous -> Binary,
+    }
+}
+
 diesel::joinable!(certificates -> applications (application_id));
 diesel::joinable!(payments -> invoices (invoice_id));
 diesel::joinable!(refunds -> invoices (invoice_id));

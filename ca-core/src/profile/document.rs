@@ -108,7 +108,7 @@ pub enum ProfileError {
     #[error("path_len stands in every issuing CA's profile, may stand in a root's, and in no other")]
     PathLen,
     /// A root has no issuer that could say anything about it; a nocheck OCSP signer is not checked (RFC 6960
-    /// section 4.2.2.2.1); anybody else must be checkable.
+    /// section 4.2.2.2.1); of an officer's certificate nobody else needs to know; anybody else must be checkable.
     #[error(
         "the status pointers (crl_distribution_point, ocsp, ca_issuers) do not fit the kind of certificate"
     )]
@@ -194,7 +194,7 @@ impl Profile {
                 self.key_usage.contains(ca) && (self.key_usage - ca - KeyUsages::DigitalSignature).is_empty()
             }
             Kind::OcspSigner => self.key_usage == FlagSet::from(KeyUsages::DigitalSignature),
-            Kind::EndEntity => self.key_usage.is_disjoint(ca) && !self.key_usage.is_empty(),
+            Kind::EndEntity | Kind::Officer => self.key_usage.is_disjoint(ca) && !self.key_usage.is_empty(),
         };
         if !usage_fits {
             return Err(ProfileError::KeyUsage);
@@ -204,7 +204,7 @@ impl Profile {
         let purposes_fit = match self.kind {
             Kind::Root | Kind::IssuingCa => purposes.is_empty(),
             Kind::OcspSigner => purposes == &[ID_KP_OCSP_SIGNING],
-            Kind::EndEntity => !purposes.iter().any(|purpose| reserved.contains(purpose)),
+            Kind::EndEntity | Kind::Officer => !purposes.iter().any(|purpose| reserved.contains(purpose)),
         };
         if !purposes_fit {
             return Err(ProfileError::KeyPurposes);
@@ -222,14 +222,14 @@ impl Profile {
         let path_len_fits = match self.kind {
             Kind::Root => true,
             Kind::IssuingCa => self.path_len.is_some(),
-            Kind::OcspSigner | Kind::EndEntity => self.path_len.is_none(),
+            Kind::OcspSigner | Kind::EndEntity | Kind::Officer => self.path_len.is_none(),
         };
         if !path_len_fits {
             return Err(ProfileError::PathLen);
         }
         let (crl, ocsp, issuers) = (self.crl_distribution_point, self.ocsp, self.ca_issuers);
         let pointers_fit = match self.kind {
-            Kind::Root | Kind::OcspSigner => !crl && !ocsp && !issuers,
+            Kind::Root | Kind::OcspSigner | Kind::Officer => !crl && !ocsp && !issuers,
             Kind::IssuingCa | Kind::EndEntity => (crl || ocsp) && issuers,
         };
         if !pointers_fit {

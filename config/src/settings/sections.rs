@@ -117,6 +117,9 @@ pub struct Data {
     /// Certificate profiles in the place of built-in ones of the same name.
     #[serde(deserialize_with = "optional_path")]
     pub profiles_directory: Option<PathBuf>,
+    /// Instead of the built-in policy of how many officers sign what.
+    #[serde(deserialize_with = "optional_path")]
+    pub approval_file: Option<PathBuf>,
 }
 
 /// `[documents]`

@@ -65,7 +65,7 @@ pub(crate) async fn statement(
 }
 
 /// Octets that somebody signs as they are.
-pub(super) fn to_sign(text: Vec<u8>) -> HttpResponse {
+pub(crate) fn to_sign(text: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -124,7 +124,7 @@ pub(crate) async fn submit(
 ///
 /// # Errors
 /// 422.
-pub(super) fn decode(pointer: &'static str, text: &str) -> Result<Vec<u8>, Problem> {
+pub(crate) fn decode(pointer: &'static str, text: &str) -> Result<Vec<u8>, Problem> {
     let text: String = text.split_ascii_whitespace().collect();
     STANDARD.decode(text).map_err(|_| Problem::field(pointer, "not-base64"))
 }

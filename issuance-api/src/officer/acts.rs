@@ -3,14 +3,17 @@
 use actix_web::{HttpResponse, web};
 use ca_core::Timestamp;
 use ca_core::administration::{Act, ActState, is_login};
-use ca_core::application::Role;
+use ca_core::application::{Officer, Role};
 use ca_core::calendar::{parse_full_date, tashkent_date};
 use ca_core::fee::Entry;
+use ca_core::officer_statement::{FIRST, OfficerStatement};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use store::acts::{self, StoredAct};
-use store::{Connection, StoreError, officers, turns};
+use store::{Connection, StoreError, officer_statements, officers, turns};
 
+use super::statements::{accept, this_minute};
+use crate::applications::to_sign;
 use crate::auth::{SignedIn, Then};
 use crate::context::Context;
 use crate::json::Json;
@@ -23,8 +26,9 @@ use crate::problem::{Document, FieldError, Kind, Problem, only};
 const SOURCE_MAX: usize = 200;
 
 /// What is proposed. Which fields it takes depends on `kind`.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct NewAct {
     /// `officer-add`, `officer-role` (both with `login` and `role`), `officer-reset`, `officer-disable`, `officer-reopen`
     /// (with `login`), `fee` (with `series` and what it needs), `fee-withdrawal` (with `act`), `partner-suspension` or
@@ -56,6 +60,17 @@ pub(crate) struct NewAct {
     act: Option<String>,
     /// A partner's name in the settings.
     partner: Option<String>,
+    /// Detached CMS (RFC 5652) over the statement of the proposal, DER in Base64, with the administrator's certificate in it.
+    signature: Option<String>,
+}
+
+/// A confirmation is a signature.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Confirmation {
+    /// Detached CMS (RFC 5652) over the statement of the confirmation, DER in Base64, with the administrator's certificate in it.
+    #[schema(value_type = String, required = true)]
+    signature: Option<String>,
 }
 
 /// An act, as administrators see it.
@@ -155,6 +170,16 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
             .default_service(only("GET, POST")),
     )
     .service(
+        web::resource("/v1/officer/acts/statement")
+            .route(web::get().to(proposal_statement))
+            .default_service(only("GET")),
+    )
+    .service(
+        web::resource("/v1/officer/acts/{id}/confirmation-statement")
+            .route(web::get().to(confirmation_statement))
+            .default_service(only("GET")),
+    )
+    .service(
         web::resource("/v1/officer/acts/{id}/confirmation")
             .route(web::post().to(confirm))
             .default_service(only("POST")),
@@ -201,6 +226,82 @@ pub(crate) async fn list(
     Ok(HttpResponse::Ok().json(List::from(page.map(ActView::from))))
 }
 
+/// What to sign to propose an act
+///
+/// The exact bytes, for an act of these fields. They hold for 15 minutes, or until an administrator signs something else about
+/// the same.
+#[utoipa::path(get, path = "/api/v1/officer/acts/statement", tag = "administration", operation_id = "proposal_statement",
+    security(("officer" = [])), params(NewAct),
+    responses(
+        (status = 200, description = "the statement", body = String, content_type = "text/plain"),
+        (status = 403, description = "forbidden, own-act", body = Document),
+        (status = 422, description = "invalid-fields", body = Document),
+    ))]
+pub(crate) async fn proposal_statement(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    query: web::Query<NewAct>,
+) -> Result<HttpResponse, Problem> {
+    officer.require(&[Role::Admin])?;
+    let new = query.into_inner();
+    let reason = text(new.reason.clone(), "/reason", 500)?;
+    let wanted = new.read()?;
+    let (inner, now, login) = (context.as_ref().clone(), context.now(), officer.officer.login);
+    if wanted.login() == Some(&login) {
+        return Err(Problem::new(Kind::OwnAct));
+    }
+    let text = context
+        .read(move |connection| {
+            let act = wanted.found(connection)?;
+            let others = acts::fee_entries(connection)?;
+            fits(&inner, connection, &act, others, now)?;
+            let previous = officer_statements::last(connection, &act.object())?;
+            Ok(said("propose", &act, &reason, &login, this_minute(now), previous)?.text())
+        })
+        .await?;
+    Ok(to_sign(text))
+}
+
+/// What an administrator says about an act.
+fn said(
+    verb: &str,
+    act: &Act,
+    reason: &str,
+    login: &str,
+    at: Timestamp,
+    previous: [u8; 32],
+) -> Result<OfficerStatement, Problem> {
+    Ok(OfficerStatement {
+        act: verb.to_owned(),
+        object: act.object(),
+        terms: vec![
+            ("kind", act.kind().to_owned()),
+            ("content", serde_json::to_string(act).map_err(Problem::internal)?),
+            ("reason", reason.to_owned()),
+        ],
+        officer: login.to_owned(),
+        at,
+        previous,
+    })
+}
+
+/// The signature under what an administrator says about an act.
+fn sign(
+    connection: &mut Connection,
+    officer: &Officer,
+    signature: Option<&str>,
+    (verb, act, reason): (&str, &Act, &str),
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let template = said(verb, act, reason, &officer.login, now, FIRST)?;
+    accept(connection, officer, signature, &act.object(), now, |at, previous| OfficerStatement {
+        at,
+        previous,
+        ..template.clone()
+    })?;
+    Ok(())
+}
+
 /// Propose an act
 ///
 /// Another administrator decides on it. Closing an account and suspending a partner count at once.
@@ -208,8 +309,8 @@ pub(crate) async fn list(
     security(("officer" = [])), request_body = NewAct,
     responses(
         (status = 201, description = "proposed, or in force if it is urgent", body = ActView),
-        (status = 403, description = "forbidden, own-act", body = Document),
-        (status = 409, description = "conflict: the same is proposed already", body = Document),
+        (status = 403, description = "forbidden, own-act, officer-not-certified", body = Document),
+        (status = 409, description = "conflict: the same is proposed already; statement-outdated", body = Document),
         (status = 422, description = "invalid-fields", body = Document),
     ))]
 pub(crate) async fn propose(
@@ -217,18 +318,20 @@ pub(crate) async fn propose(
     Then(officer, Json(new)): Then<SignedIn, Json<NewAct>>,
 ) -> Result<HttpResponse, Problem> {
     officer.require(&[Role::Admin])?;
-    let reason = text(new.reason.clone(), "/reason", 500)?;
+    let (reason, signature) = (text(new.reason.clone(), "/reason", 500)?, new.signature.clone());
     let wanted = new.read()?;
-    let (inner, now, login) = (context.as_ref().clone(), context.now(), officer.officer.login);
-    if wanted.login() == Some(&login) {
+    let (inner, now, officer) = (context.as_ref().clone(), context.now(), officer.officer);
+    if wanted.login() == Some(&officer.login) {
         return Err(Problem::new(Kind::OwnAct));
     }
     let stored = context
         .write(move |connection| {
+            let login = officer.login.clone();
             at_the_table(connection, &login)?;
             let act = wanted.found(connection)?;
             let others = acts::fee_entries(connection)?;
             fits(&inner, connection, &act, others, now)?;
+            sign(connection, &officer, signature.as_deref(), ("propose", &act, &reason), now)?;
             let stored = acts::propose(connection, &act, &reason, &login, now)?;
             if act.is_urgent() {
                 carry_out(connection, &act, None, &format!("officer:{login}"), now)?;
@@ -239,11 +342,47 @@ pub(crate) async fn propose(
     Ok(HttpResponse::Created().json(ActView::from(stored)))
 }
 
+/// What to sign to put a proposal in force
+///
+/// The exact bytes.
+#[utoipa::path(get, path = "/api/v1/officer/acts/{id}/confirmation-statement", tag = "administration",
+    operation_id = "confirmation_statement", security(("officer" = [])),
+    params(("id" = String, Path, description = "the act")),
+    responses(
+        (status = 200, description = "the statement", body = String, content_type = "text/plain"),
+        (status = 403, description = "forbidden, own-act", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "act-not-open", body = Document),
+    ))]
+pub(crate) async fn confirmation_statement(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    officer.require(&[Role::Admin])?;
+    let (id, now, login) = (id.into_inner(), context.now(), officer.officer.login);
+    let text = context
+        .read(move |connection| {
+            let stored = acts::find(connection, &id)?;
+            if !stored.may_be_ended_by(&login, ActState::InForce) {
+                return Err(Problem::new(Kind::OwnAct));
+            }
+            if stored.state != ActState::Proposed.as_str() {
+                return Err(Problem::new(Kind::ActNotOpen));
+            }
+            let previous = officer_statements::last(connection, &stored.act.object())?;
+            let at = this_minute(now);
+            Ok(said("confirm", &stored.act, &stored.reason, &login, at, previous)?.text())
+        })
+        .await?;
+    Ok(to_sign(text))
+}
+
 /// Put a proposal in force
 ///
 /// By another administrator than the one who proposed it, and not by the officer it is about.
 #[utoipa::path(post, path = "/api/v1/officer/acts/{id}/confirmation", tag = "administration", operation_id = "confirm_act",
-    security(("officer" = [])), params(("id" = String, Path, description = "the act")),
+    security(("officer" = [])), params(("id" = String, Path, description = "the act")), request_body = Confirmation,
     responses(
         (status = 200, description = "in force", body = EnactedView),
         (status = 403, description = "forbidden, own-act", body = Document),
@@ -252,11 +391,11 @@ pub(crate) async fn propose(
     ))]
 pub(crate) async fn confirm(
     context: web::Data<Context>,
-    officer: SignedIn,
     id: web::Path<String>,
+    Then(officer, Json(form)): Then<SignedIn, Json<Confirmation>>,
 ) -> Result<HttpResponse, Problem> {
     officer.require(&[Role::Admin])?;
-    let (id, now, login) = (id.into_inner(), context.now(), officer.officer.login);
+    let (id, now, officer) = (id.into_inner(), context.now(), officer.officer);
     let named = id.clone();
     let proposed = context.read(move |connection| Ok(acts::find(connection, &named)?)).await?;
     let password = match proposed.act {
@@ -268,6 +407,7 @@ pub(crate) async fn confirm(
     let inner = context.as_ref().clone();
     let enacted = context
         .write(move |connection| {
+            let login = officer.login.clone();
             at_the_table(connection, &login)?;
             let stored = acts::find(connection, &id)?;
             let act = &stored.act;
@@ -279,6 +419,8 @@ pub(crate) async fn confirm(
             let taken = acts::decide(connection, &id, ActState::InForce, &login, None, now)?;
             let mut taken = taken.ok_or_else(|| Problem::new(Kind::ActNotOpen))?;
             fits(&inner, connection, act, others, now).map_err(Problem::as_unfit)?;
+            let said = ("confirm", act, stored.reason.as_str());
+            sign(connection, &officer, form.signature.as_deref(), said, now)?;
             let hash = password.as_ref().map(|password| password.hash.as_str());
             carry_out(connection, act, hash, &format!("officer:{login}"), now)?;
             if let Some(password) = &password {

@@ -10,6 +10,7 @@ use store::duplicates::{self, Duplicate};
 use store::{Connection, StoreError, issuers};
 
 use super::preview::{self, Preview};
+use super::statements::{self, ApprovalsView};
 use crate::applications::{ApplicationView, Reader, in_list, named, whole};
 use crate::auth::SignedIn;
 use crate::context::Context;
@@ -31,6 +32,9 @@ pub(crate) struct Queued {
     registered_by: Option<String>,
     /// The partner that identified the applicant.
     registered_partner: Option<String>,
+    /// Who has approved it and how many have to; absent before its first submission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<ApprovalsView>,
 }
 
 /// An application with everything an officer decides on.
@@ -143,11 +147,11 @@ pub(crate) async fn queue(
         registered_by: (officer.officer.role == Role::Registrar).then_some(officer.officer.login),
         registered_partner: None,
     };
-    let reader = Reader::of(&context, &request);
+    let (reader, inner) = (Reader::of(&context, &request), context.clone());
     let page = context
         .read(move |connection| {
             let page = applications::page(connection, &filter, after, limit)?;
-            let beside: Vec<Beside> = page.items.iter().map(Beside::of).collect();
+            let beside = Beside::of(connection, &inner, &page.items)?;
             let views = in_list(connection, page.items, reader)?;
             let items =
                 views.into_iter().zip(beside).map(|(application, beside)| beside.with(application)).collect();
@@ -207,10 +211,12 @@ pub(super) fn visible(
 pub(super) fn queued(
     connection: &mut Connection,
     stored: StoredApplication,
+    context: &Context,
     reader: Reader,
 ) -> Result<Queued, Problem> {
-    let beside = Beside::of(&stored);
-    Ok(beside.with(whole(connection, stored, reader)?))
+    let beside = Beside::of(connection, context, std::slice::from_ref(&stored))?.pop();
+    let view = whole(connection, stored, reader)?;
+    beside.map(|beside| beside.with(view)).ok_or_else(|| Problem::internal("an application without its half"))
 }
 
 /// What officers see beside an applicant's view.
@@ -218,20 +224,30 @@ struct Beside {
     phone: String,
     registered_by: Option<String>,
     registered_partner: Option<String>,
+    approvals: Option<ApprovalsView>,
 }
 
 impl Beside {
-    fn of(stored: &StoredApplication) -> Self {
-        Self {
+    /// Of each of these, in their order.
+    fn of(
+        connection: &mut Connection,
+        context: &Context,
+        stored: &[StoredApplication],
+    ) -> Result<Vec<Self>, Problem> {
+        let applications: Vec<_> = stored.iter().map(|stored| &stored.application).collect();
+        let mut approvals = statements::approvals(connection, context, &applications)?;
+        let of_one = |stored: &StoredApplication| Self {
             phone: stored.phone.clone(),
             registered_by: stored.application.registered_by.clone(),
             registered_partner: stored.registered_partner.clone(),
-        }
+            approvals: approvals.remove(&stored.application.id),
+        };
+        Ok(stored.iter().map(of_one).collect())
     }
 
     fn with(self, application: ApplicationView) -> Queued {
-        let Self { phone, registered_by, registered_partner } = self;
-        Queued { application, phone, registered_by, registered_partner }
+        let Self { phone, registered_by, registered_partner, approvals } = self;
+        Queued { application, phone, registered_by, registered_partner, approvals }
     }
 }
 
@@ -257,7 +273,7 @@ fn reviewed(
         },
     };
     Ok(Reviewed {
-        queued: queued(connection, stored, reader)?,
+        queued: queued(connection, stored, context, reader)?,
         evidence: documents.into_iter().map(EvidenceView::from).collect(),
         record: history.into_iter().map(RecordView::from).collect(),
         duplicates: duplicates.into_iter().map(DuplicateView::from).collect(),

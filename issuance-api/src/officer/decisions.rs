@@ -2,29 +2,35 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::Timestamp;
-use ca_core::application::{Application, ApplicationId, Officer, Reason, Refusal, Transition};
+use ca_core::application::{ApplicationId, Officer, Reason, Transition};
 use config::Language;
 use config::texts::text;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use store::applications as stored_applications;
+use std::collections::{BTreeMap, BTreeSet};
+use store::applications::{self as stored_applications, StoredApplication};
+use store::{Connection, officer_statements};
 
 use super::applications::{Queued, queued};
-use crate::applications::{Reader, named};
+use super::statements;
+use crate::applications::{Reader, named, to_sign};
 use crate::auth::{SignedIn, Then};
 use crate::context::Context;
 use crate::json::Json;
 use crate::list::List;
-use crate::problem::{Document, FieldError, Problem, only};
+use crate::problem::{Document, FieldError, Kind, Problem, only};
 use crate::request::language;
 
 /// Longest note, in characters: the applicant reads it on a phone.
 const NOTE_MAX: usize = 1000;
 
-/// An approval needs no words.
+/// An approval is a signature.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Approval {}
+pub(crate) struct Approval {
+    /// Detached CMS (RFC 5652) over the approval statement, DER in Base64, with the officer's certificate in it.
+    #[schema(value_type = String, required = true)]
+    signature: Option<String>,
+}
 
 /// Why it is not approved.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -34,6 +40,18 @@ pub(crate) struct RefusalForm {
     #[schema(value_type = String, required = true)]
     reason: Option<String>,
     /// What the officer adds for the applicant; needed with the reason `other`.
+    note: Option<String>,
+    /// Of a rejection: detached CMS (RFC 5652) over the rejection statement, DER in Base64, with the officer's certificate in it.
+    signature: Option<String>,
+}
+
+/// What a rejection would say.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RejectionQuery {
+    /// From `/api/v1/officer/reasons`.
+    reason: Option<String>,
+    /// What the officer adds for the applicant.
     note: Option<String>,
 }
 
@@ -50,43 +68,148 @@ pub(crate) struct ReasonView {
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     let resource = |verb: &str| web::resource(format!("/v1/officer/applications/{{id}}/{verb}"));
-    cfg.service(resource("approval").route(web::post().to(approve)).default_service(only("POST")))
-        .service(resource("rejection").route(web::post().to(reject)).default_service(only("POST")))
-        .service(resource("return").route(web::post().to(send_back)).default_service(only("POST")))
-        .service(
-            web::resource("/v1/officer/reasons").route(web::get().to(reasons)).default_service(only("GET")),
-        );
+    cfg.service(
+        resource("approval-statement").route(web::get().to(approval_statement)).default_service(only("GET")),
+    )
+    .service(
+        resource("rejection-statement")
+            .route(web::get().to(rejection_statement))
+            .default_service(only("GET")),
+    )
+    .service(resource("approval").route(web::post().to(approve)).default_service(only("POST")))
+    .service(resource("rejection").route(web::post().to(reject)).default_service(only("POST")))
+    .service(resource("return").route(web::post().to(send_back)).default_service(only("POST")))
+    .service(web::resource("/v1/officer/reasons").route(web::get().to(reasons)).default_service(only("GET")));
 }
 
-/// Approve: the CA signs what was approved
+/// What to sign to approve
+///
+/// The exact bytes. They hold for 15 minutes, or until another officer signs something about the application.
+#[utoipa::path(get, path = "/api/v1/officer/applications/{id}/approval-statement", tag = "officers",
+    operation_id = "approval_statement", security(("officer" = [])),
+    params(("id" = String, Path, description = "the application")),
+    responses(
+        (status = 200, description = "the statement", body = String, content_type = "text/plain"),
+        (status = 403, description = "forbidden, own-application", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "wrong-state, already-approved, not-issuable", body = Document),
+    ))]
+pub(crate) async fn approval_statement(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let (id, now, inner) = (named(&id)?, context.now(), context.clone());
+    let text = context
+        .read(move |connection| {
+            let stored = stored_applications::find(connection, id)?;
+            stored.application.approve(&officer.officer, now)?;
+            let approvable = statements::approvable(connection, &inner, &stored, now)?;
+            let login = &officer.officer.login;
+            let approvals = statements::approvals(connection, &inner, &[&stored.application])?;
+            if approvals.get(&id).is_some_and(|approvals| approvals.given.contains(login)) {
+                return Err(Problem::new(Kind::AlreadyApproved));
+            }
+            let previous = officer_statements::last(connection, &format!("application:{id}"))?;
+            Ok(approvable.approval(login, statements::this_minute(now), previous).text())
+        })
+        .await?;
+    Ok(to_sign(text))
+}
+
+/// Approve by a signature: the CA signs what was approved
+///
+/// Where the policy asks for several officers, the application stays under review until the last of them has signed.
 #[utoipa::path(post, path = "/api/v1/officer/applications/{id}/approval", tag = "officers", operation_id = "approve",
     security(("officer" = [])), params(("id" = String, Path, description = "the application")),
     request_body = Approval,
     responses(
-        (status = 200, description = "approved", body = Queued),
-        (status = 403, description = "forbidden, own-application", body = Document),
+        (status = 200, description = "approved, or waiting for another officer", body = Queued),
+        (status = 403, description = "forbidden, own-application, officer-not-certified", body = Document),
         (status = 404, description = "not-found", body = Document),
-        (status = 409, description = "wrong-state", body = Document),
+        (status = 409, description = "wrong-state, already-approved, statement-outdated, not-issuable", body = Document),
+        (status = 422, description = "invalid-fields, statement-refused", body = Document),
     ))]
 pub(crate) async fn approve(
     context: web::Data<Context>,
     request: HttpRequest,
     id: web::Path<String>,
-    Then(officer, Json(Approval {})): Then<SignedIn, Json<Approval>>,
+    Then(officer, Json(form)): Then<SignedIn, Json<Approval>>,
 ) -> Result<HttpResponse, Problem> {
-    decide(&context, &request, officer, named(&id)?, Application::approve).await
+    let (id, reader, inner) = (named(&id)?, Reader::of(&context, &request), context.clone());
+    let view = context
+        .decide(move |connection| {
+            let (now, officer) = (reader.now, &officer.officer);
+            let stored = stored_applications::find(connection, id)?;
+            let application = &stored.application;
+            let transition = application.approve(officer, now)?;
+            let approvable = statements::approvable(connection, &inner, &stored, now)?;
+            let approvals = statements::approvals(connection, &inner, &[application])?;
+            let given = approvals.get(&id).map(|approvals| &approvals.given);
+            if given.is_some_and(|given| given.contains(&officer.login)) {
+                return Err(Problem::new(Kind::AlreadyApproved));
+            }
+            let (signature, object) = (form.signature.as_deref(), format!("application:{id}"));
+            statements::accept(connection, officer, signature, &object, now, |at, previous| {
+                approvable.approval(&officer.login, at, previous)
+            })?;
+            let needed = inner.approval.approvals(application.subject_type(), application.channel);
+            if given.map_or(0, BTreeSet::len) + 1 >= needed {
+                stored_applications::apply(connection, &transition)?;
+            }
+            let moved = stored_applications::find(connection, id)?;
+            queued(connection, moved, &inner, reader)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(view))
 }
 
-/// Reject: the application ends
+/// What to sign to reject
+///
+/// The exact bytes, for this reason and note.
+#[utoipa::path(get, path = "/api/v1/officer/applications/{id}/rejection-statement", tag = "officers",
+    operation_id = "rejection_statement", security(("officer" = [])),
+    params(("id" = String, Path, description = "the application"), RejectionQuery),
+    responses(
+        (status = 200, description = "the statement", body = String, content_type = "text/plain"),
+        (status = 403, description = "forbidden, own-application", body = Document),
+        (status = 404, description = "not-found", body = Document),
+        (status = 409, description = "wrong-state", body = Document),
+        (status = 422, description = "invalid-fields", body = Document),
+    ))]
+pub(crate) async fn rejection_statement(
+    context: web::Data<Context>,
+    officer: SignedIn,
+    id: web::Path<String>,
+    query: web::Query<RejectionQuery>,
+) -> Result<HttpResponse, Problem> {
+    let RejectionQuery { reason, note } = query.into_inner();
+    let (reason, note) = RefusalForm { reason, note, signature: None }.check().map_err(Problem::fields)?;
+    let (id, now) = (named(&id)?, context.now());
+    let text = context
+        .read(move |connection| {
+            let stored = stored_applications::find(connection, id)?;
+            stored.application.reject(&officer.officer, reason, note.clone(), now)?;
+            let rejectable = statements::rejectable(connection, &stored)?;
+            let previous = officer_statements::last(connection, &format!("application:{id}"))?;
+            let at = statements::this_minute(now);
+            let login = &officer.officer.login;
+            Ok(rejectable.rejection(reason, note.as_deref(), login, at, previous).text())
+        })
+        .await?;
+    Ok(to_sign(text))
+}
+
+/// Reject by a signature: the application ends
 #[utoipa::path(post, path = "/api/v1/officer/applications/{id}/rejection", tag = "officers", operation_id = "reject",
     security(("officer" = [])), params(("id" = String, Path, description = "the application")),
     request_body = RefusalForm,
     responses(
         (status = 200, description = "rejected", body = Queued),
-        (status = 403, description = "forbidden, own-application", body = Document),
+        (status = 403, description = "forbidden, own-application, officer-not-certified", body = Document),
         (status = 404, description = "not-found", body = Document),
-        (status = 409, description = "wrong-state", body = Document),
-        (status = 422, description = "invalid-fields", body = Document),
+        (status = 409, description = "wrong-state, statement-outdated", body = Document),
+        (status = 422, description = "invalid-fields, statement-refused", body = Document),
     ))]
 pub(crate) async fn reject(
     context: web::Data<Context>,
@@ -94,9 +217,17 @@ pub(crate) async fn reject(
     id: web::Path<String>,
     Then(officer, Json(form)): Then<SignedIn, Json<RefusalForm>>,
 ) -> Result<HttpResponse, Problem> {
+    let signature = form.signature.clone();
     let (reason, note) = form.check().map_err(Problem::fields)?;
-    decide(&context, &request, officer, named(&id)?, move |application, officer, now| {
-        application.reject(officer, reason, note.clone(), now)
+    let id = named(&id)?;
+    decide(&context, &request, officer, id, move |connection, stored, officer, now| {
+        let transition = stored.application.reject(officer, reason, note.clone(), now)?;
+        let rejectable = statements::rejectable(connection, stored)?;
+        let object = format!("application:{id}");
+        statements::accept(connection, officer, signature.as_deref(), &object, now, |at, previous| {
+            rejectable.rejection(reason, note.as_deref(), &officer.login, at, previous)
+        })?;
+        Ok(transition)
     })
     .await
 }
@@ -119,8 +250,8 @@ pub(crate) async fn send_back(
     Then(officer, Json(form)): Then<SignedIn, Json<RefusalForm>>,
 ) -> Result<HttpResponse, Problem> {
     let (reason, note) = form.check().map_err(Problem::fields)?;
-    decide(&context, &request, officer, named(&id)?, move |application, officer, now| {
-        application.send_back(officer, reason, note.clone(), now)
+    decide(&context, &request, officer, named(&id)?, move |_, stored, officer, now| {
+        Ok(stored.application.send_back(officer, reason, note.clone(), now)?)
     })
     .await
 }
@@ -145,16 +276,19 @@ async fn decide(
     request: &HttpRequest,
     officer: SignedIn,
     id: ApplicationId,
-    command: impl Fn(&Application, &Officer, Timestamp) -> Result<Transition, Refusal> + Clone + Send + 'static,
+    command: impl Fn(&mut Connection, &StoredApplication, &Officer, Timestamp) -> Result<Transition, Problem>
+    + Clone
+    + Send
+    + 'static,
 ) -> Result<HttpResponse, Problem> {
-    let reader = Reader::of(context, request);
+    let (reader, inner) = (Reader::of(context, request), context.clone());
     let view = context
         .decide(move |connection| {
             let stored = stored_applications::find(connection, id)?;
-            let transition = command(&stored.application, &officer.officer, reader.now)?;
+            let transition = command(connection, &stored, &officer.officer, reader.now)?;
             stored_applications::apply(connection, &transition)?;
             let moved = stored_applications::find(connection, id)?;
-            queued(connection, moved, reader)
+            queued(connection, moved, &inner, reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))
@@ -191,7 +325,8 @@ mod tests {
     use super::*;
 
     fn check(reason: &str, note: &str) -> Result<(Reason, Option<String>), Vec<String>> {
-        let form = RefusalForm { reason: Some(reason.to_owned()), note: Some(note.to_owned()) };
+        let form =
+            RefusalForm { reason: Some(reason.to_owned()), note: Some(note.to_owned()), signature: None };
         form.check()
             .map_err(|errors| errors.into_iter().map(|e| format!("{} {}", e.pointer, e.text)).collect())
     }

@@ -40,19 +40,43 @@ pub(super) fn of_application(
     stored: &StoredApplication,
     now: Timestamp,
 ) -> Result<Preview, Problem> {
-    let Some(csr) = &stored.csr else { return Ok(Preview::default()) };
-    let refused = |finding: String| Ok(Preview { text: None, findings: vec![finding] });
+    if stored.csr.is_none() {
+        return Ok(Preview::default());
+    }
+    match to_be_signed(context, issuer, stored, now)? {
+        Ok(tbs) => {
+            let text = render(&tbs).map_err(Problem::internal)?;
+            // The serial is drawn when it is signed; showing another one would only mislead.
+            let lines = text.lines().filter(|line| !line.starts_with("serial: "));
+            Ok(Preview { text: Some(lines.collect::<Vec<_>>().join("\n")), findings: Vec::new() })
+        }
+        Err(findings) => Ok(Preview { text: None, findings }),
+    }
+}
+
+/// The certificate that an application would get at this moment, but for its signature; or what the CA's lint would refuse.
+///
+/// # Errors
+/// The CA's certificate or the stored request cannot be read.
+pub(super) fn to_be_signed(
+    context: &Context,
+    issuer: &[u8],
+    stored: &StoredApplication,
+    now: Timestamp,
+) -> Result<Result<Vec<u8>, Vec<String>>, Problem> {
+    let refused = |finding: &str| Ok(Err(vec![finding.to_owned()]));
+    let Some(csr) = &stored.csr else { return refused("there is no certification request") };
     let region = u16::try_from(stored.region).ok().and_then(|code| context.regions.get(code));
     let place = region.and_then(|region| {
         let district = context.regions.district(region.code, u32::try_from(stored.district).ok()?).ok()?;
         Some((region, district))
     });
     let Some((region, district)) = place else {
-        return refused("the region or the district is unknown".to_owned());
+        return refused("the region or the district is unknown");
     };
     let subject = &stored.application.subject;
     let Some(profile) = context.profiles.get(subject.subject_type().as_str()) else {
-        return refused("there is no profile for this kind of subject".to_owned());
+        return refused("there is no profile for this kind of subject");
     };
     let key = AbsentKey::of_certificate(issuer).map_err(Problem::internal)?;
     let issuer = Issuer::new(issuer, Arc::new(key)).map_err(Problem::internal)?;
@@ -64,16 +88,8 @@ pub(super) fn of_application(
         urls: context.settings.issuance.urls(issuers::ISSUING),
         months: Some(context.settings.issuance.validity_months),
     };
-    match issuer.prepare(profile, request) {
-        Ok(prepared) => {
-            let text = render(prepared.tbs()).map_err(Problem::internal)?;
-            // The serial is drawn when it is signed; showing another one would only mislead.
-            let lines = text.lines().filter(|line| !line.starts_with("serial: "));
-            Ok(Preview { text: Some(lines.collect::<Vec<_>>().join("\n")), findings: Vec::new() })
-        }
-        Err(violation) => {
-            let findings = violation.findings.iter().map(ToString::to_string).collect();
-            Ok(Preview { text: None, findings })
-        }
-    }
+    let prepared = issuer.prepare(profile, request);
+    Ok(prepared
+        .map(|prepared| prepared.tbs().to_vec())
+        .map_err(|violation| violation.findings.iter().map(ToString::to_string).collect()))
 }

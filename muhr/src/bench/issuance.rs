@@ -3,30 +3,38 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use ca_core::Timestamp;
-use ca_core::application::{Actor, ApplicationId, DocumentKind, Officer, Role};
-use ca_core::csr::CertificationRequest;
+use ca_core::application::{Actor, Application, ApplicationId, DocumentKind, Officer, Role};
+use ca_core::approval::{Approvable, content_sha256, evidence_sha256};
+use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::fee::{Channel, FeeTable};
+use ca_core::issue::{Issuer, Request};
+use ca_core::officer_statement::FIRST;
 use ca_core::payment::HOLD;
-use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
+use ca_core::signer::{AbsentKey, FileKey, KeyAlgorithm, Signer};
 use ca_core::subject::{Subject, SubjectForm, SubjectType};
-use ca_signer::{Keyring, SigningService};
+use ca_core::{SerialNumber, Timestamp};
+use ca_signer::{Keyring, SigningService, officer_ca};
 use config::Settings;
 use config::tables::Tables;
+use key_tool::cms;
 use store::applications::NewApplication;
 use store::documents::Document;
 use store::payments::{self, Announced};
-use store::{Database, StoreError, applications, documents, invoices};
+use store::{Database, StoreError, applications, documents, invoices, issuers, officer_statements};
 
 use super::meter::{Meter, figure};
 use super::{PASSPHRASE, ca, in_temporary};
 use crate::commands::Place;
 use crate::failure::{Failure, say};
+use crate::officer;
 
 /// Applications prepared in one transaction.
 const CHUNK: usize = 500;
 /// Keys made beforehand; each is one person's, so each person gets several certificates.
 const KEYS: usize = 500;
+/// Where they live: a region and a district of it.
+const REGION: u16 = 1726;
+const DISTRICT: u32 = 1_726_262;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -49,12 +57,12 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
     let (database, _) = ca(place)?;
     let settings = place.settings(&[])?;
     let prepared = Meter::start();
-    prepare(&database, &settings, arguments.count)?;
+    let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
+    prepare(&database, &settings, &keyring, arguments.count)?;
     figure("issuance.preparation", prepared.read().0.as_secs_f64(), "s");
 
     let bare = bare_signatures()?;
     figure("issuance.baseline.signature", bare, "us CPU");
-    let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
     let service = Arc::new(SigningService::open(database.clone(), Arc::clone(&settings), &keyring)?);
     let done = Arc::new(AtomicUsize::new(0));
     let failed = Arc::new(AtomicBool::new(false));
@@ -106,13 +114,21 @@ fn bare_signatures() -> Result<f64, Failure> {
     Ok(meter.read().1.as_secs_f64() * 1e6 / f64::from(count))
 }
 
-/// Applications that went the whole way to their approval, by the same decisions and verbs as over HTTP.
-fn prepare(database: &Database, settings: &Settings, count: usize) -> Result<(), Failure> {
+/// Applications that went the whole way to their approval, by the same decisions, verbs and signatures as over HTTP.
+fn prepare(
+    database: &Database,
+    settings: &Settings,
+    keyring: &Keyring<'_>,
+    count: usize,
+) -> Result<(), Failure> {
     let now = settings.clock().now();
     let tables = Tables::load(&settings.data)?;
     let people: Vec<(Subject, CertificationRequest)> =
         (0..KEYS.min(count)).map(|n| person(n, now)).collect::<Result<_, Failure>>()?;
-    let reviewer = Officer { login: "reviewer".to_owned(), role: Role::Reviewer };
+    let reviewer = Reviewer::appoint(database, settings, keyring, now)?;
+    let issuing = database.read(|connection| issuers::find(connection, issuers::ISSUING))?;
+    let absent = AbsentKey::of_certificate(&issuing.certificate)?;
+    let issuer = Issuer::new(&issuing.certificate, Arc::new(absent))?;
     let numbers: Vec<usize> = (0..count).collect();
     for chunk in numbers.chunks(CHUNK) {
         database.write(|connection| -> Result<(), Failure> {
@@ -122,12 +138,85 @@ fn prepare(database: &Database, settings: &Settings, count: usize) -> Result<(),
                 let stored = applications::find(connection, id)?;
                 applications::apply(connection, &stored.application.submit(Actor::Applicant, now)?)?;
                 let stored = applications::find(connection, id)?;
-                applications::apply(connection, &stored.application.approve(&reviewer, now)?)?;
+                let tbs = to_be_signed(&issuer, &tables, settings, &stored.application, csr, now)?;
+                reviewer.approve(connection, &stored.application, &tbs, now)?;
             }
             Ok(())
         })?;
     }
     Ok(())
+}
+
+/// What the certificate would be.
+fn to_be_signed(
+    issuer: &Issuer,
+    tables: &Tables,
+    settings: &Settings,
+    application: &Application,
+    csr: &CertificationRequest,
+    now: Timestamp,
+) -> Result<Vec<u8>, Failure> {
+    let missing = || Failure::new("a table has not what is measured with");
+    let region = tables.regions.get(REGION).ok_or_else(missing)?;
+    let district = tables.regions.district(REGION, DISTRICT).map_err(|_| missing())?;
+    let profile = tables.profiles.get(application.subject_type().as_str()).ok_or_else(missing)?;
+    let request = Request {
+        subject: application.subject.certificate_fields(region, district, None),
+        public_key: csr.public_key().spki_der().to_vec(),
+        serial: SerialNumber::random()?,
+        now,
+        urls: settings.issuance.urls(issuers::ISSUING),
+        months: Some(settings.issuance.validity_months),
+    };
+    Ok(issuer.prepare(profile, request)?.tbs().to_vec())
+}
+
+/// An officer with a certified key.
+struct Reviewer {
+    officer: Officer,
+    key: FileKey,
+    certificate: Vec<u8>,
+}
+
+impl Reviewer {
+    fn appoint(
+        database: &Database,
+        settings: &Settings,
+        keyring: &Keyring<'_>,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let officer = Officer { login: "reviewer".to_owned(), role: Role::Reviewer };
+        officer::add(database, settings, &officer.login, officer.role, now)?;
+        let key = FileKey::generate(KeyAlgorithm::P256)?;
+        let public_key = SubjectPublicKey::from_spki_der(key.public_key())?;
+        let certified =
+            officer_ca::certify(database, settings, keyring, &officer, &public_key, "operator", now)?;
+        Ok(Self { officer, key, certificate: certified.der })
+    }
+
+    fn approve(
+        &self,
+        connection: &mut store::Connection,
+        application: &Application,
+        tbs: &[u8],
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let transition = application.approve(&self.officer, now)?;
+        let documents = documents::of(connection, application.id)?;
+        let approvable = Approvable {
+            application: application.id,
+            content_sha256: content_sha256(tbs, application)?,
+            evidence_sha256: evidence_sha256(documents.iter().map(|d| (d.kind, d.sha256.as_slice()))),
+            under_review_since: now,
+        };
+        let statement = approvable.approval(&self.officer.login, now, FIRST);
+        let signature =
+            cms::sign(&self.key, std::slice::from_ref(&self.certificate), &statement.text(), true, now)
+                .map_err(|_| Failure::new("the officer's key does not sign"))?;
+        officer_statements::record(connection, &statement, &signature, now)?;
+        applications::apply(connection, &transition)?;
+        Ok(())
+    }
 }
 
 fn apply(
@@ -143,8 +232,8 @@ fn apply(
         subject: subject.clone(),
         channel: Channel::Online,
         phone: "+998901234567".to_owned(),
-        region: 1726,
-        district: 1_726_262,
+        region: i32::from(REGION),
+        district: i32::try_from(DISTRICT).unwrap_or_default(),
         email: None,
         purpose: "measurement".to_owned(),
         language: "uz".to_owned(),

@@ -1,0 +1,159 @@
+//! Who approved? Asked of the signatures, with nothing believed but the signer's own files: the officer CA's certificate, the
+//! policy, and the list of officers' certificates that were revoked.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use ca_core::application::{Application, ApplicationId};
+use ca_core::approval::{self, Approvable, NotApproved, Policy, content_sha256, evidence_sha256};
+use ca_core::officer_statement::{self, OfficerStatement, SignedStatement, StatementFault};
+use ca_core::{SerialNumber, Timestamp};
+use config::Settings;
+use store::officer_statements::{self, StoredStatement};
+use store::{Connection, Database, StoreError, documents};
+
+use crate::keys::KeyError;
+use crate::officer_ca;
+
+/// Why an application is not approved, whatever its state says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unapproved {
+    /// It never came to the reviewers.
+    #[error("the application never waited for a reviewer")]
+    NeverReviewed,
+    /// The certificate to be cannot be read.
+    #[error(transparent)]
+    Content(#[from] approval::Unreadable),
+    /// A signature is none.
+    #[error("the signature under a statement does not count: {0}")]
+    Signature(#[from] StatementFault),
+    /// By a certificate that was revoked.
+    #[error("a statement was signed with a revoked certificate of an officer")]
+    Revoked,
+    /// The signatures say something else.
+    #[error("the application is not approved: {0}")]
+    Not(#[from] NotApproved),
+}
+
+/// What the database has about the approvals of a batch. None of it is believed yet.
+pub(crate) struct Claims {
+    statements: HashMap<String, Vec<StoredStatement>>,
+    evidence: HashMap<ApplicationId, [u8; 32]>,
+    since: HashMap<ApplicationId, Timestamp>,
+}
+
+impl Claims {
+    pub(crate) fn load(connection: &mut Connection, ids: &[ApplicationId]) -> Result<Self, StoreError> {
+        let objects: Vec<String> = ids.iter().map(|id| format!("application:{id}")).collect();
+        let mut kinds: HashMap<ApplicationId, Vec<_>> = HashMap::new();
+        for (id, kind, sha256) in documents::digests_of(connection, ids)? {
+            kinds.entry(id).or_default().push((kind, sha256));
+        }
+        let evidence = ids.iter().map(|id| {
+            let documents = kinds.get(id).into_iter().flatten();
+            (*id, evidence_sha256(documents.map(|(kind, sha256)| (*kind, sha256.as_slice()))))
+        });
+        Ok(Self {
+            statements: officer_statements::about(connection, &objects)?,
+            since: officer_statements::under_review_since(connection, ids)?,
+            evidence: evidence.collect(),
+        })
+    }
+}
+
+/// The signer's own knowledge of officers.
+pub(crate) struct Witness {
+    anchor: Vec<u8>,
+    policy: Policy,
+    revoked: Mutex<Revoked>,
+}
+
+/// Serial numbers that were seen as revoked once. They are kept in a file of the signer's, so that whoever can write into the
+/// database cannot take a revocation back.
+struct Revoked {
+    file: PathBuf,
+    serials: HashSet<SerialNumber>,
+}
+
+impl Witness {
+    pub(crate) fn open(settings: &Settings, policy: Policy) -> Result<Self, KeyError> {
+        let file = settings.keys.directory.join("revoked-officers");
+        let known = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            other => other.map_err(|reason| KeyError::File { path: file.clone(), reason })?,
+        };
+        let serials =
+            known.lines().map(str::parse).collect::<Result<_, _>>().map_err(|_| KeyError::File {
+                path: file.clone(),
+                reason: std::io::Error::new(std::io::ErrorKind::InvalidData, "a line is no serial number"),
+            })?;
+        Ok(Self {
+            anchor: officer_ca::anchor(settings)?,
+            policy,
+            revoked: Mutex::new(Revoked { file, serials }),
+        })
+    }
+
+    /// Learns what was revoked meanwhile. What was learnt once is never forgotten.
+    pub(crate) fn learn(&self, database: &Database, now: Timestamp) -> Result<(), StoreError> {
+        let told = database.read(|connection| officer_statements::revoked(connection, now))?;
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        for serial in told {
+            if !revoked.serials.contains(&serial) {
+                revoked.keep(serial).map_err(|error| {
+                    StoreError::Unavailable(format!("the list of revoked officers' certificates: {error}"))
+                })?;
+                tracing::warn!(%serial, "an officer's certificate is revoked");
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds if enough reviewers signed that the certificate with these to-be-signed bytes is made for the application.
+    pub(crate) fn approved(
+        &self,
+        claims: &Claims,
+        application: &Application,
+        tbs: &[u8],
+    ) -> Result<(), Unapproved> {
+        let under_review_since = *claims.since.get(&application.id).ok_or(Unapproved::NeverReviewed)?;
+        let approvable = Approvable {
+            application: application.id,
+            content_sha256: content_sha256(tbs, application)?,
+            evidence_sha256: claims.evidence.get(&application.id).copied().unwrap_or_default(),
+            under_review_since,
+        };
+        let object = format!("application:{}", application.id);
+        let stored = claims.statements.get(&object).map_or(&[][..], Vec::as_slice);
+        let read = stored.iter().map(|stored| OfficerStatement::read(&stored.statement));
+        let read: Vec<OfficerStatement> = read.collect::<Option<_>>().ok_or(StatementFault::NotAStatement)?;
+        let approvals = approval::of_this_round(&read, under_review_since)?;
+        let verified = approvals.into_iter().map(|place| self.verify(&stored[place]));
+        let verified: Vec<SignedStatement> = verified.collect::<Result<_, _>>()?;
+        approval::judge(&verified, application, &approvable, &self.policy)?;
+        Ok(())
+    }
+
+    fn verify(&self, stored: &StoredStatement) -> Result<SignedStatement, Unapproved> {
+        let verified = officer_statement::verify(&stored.statement, &stored.signature, &self.anchor)?;
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        if revoked.serials.contains(&verified.officer.serial) {
+            Err(Unapproved::Revoked)
+        } else {
+            Ok(verified)
+        }
+    }
+}
+
+impl Revoked {
+    fn keep(&mut self, serial: SerialNumber) -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
+        writeln!(file, "{serial}")?;
+        file.sync_all()?;
+        self.serials.insert(serial);
+        Ok(())
+    }
+}

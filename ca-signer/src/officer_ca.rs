@@ -1,0 +1,164 @@
+//! The CA of the officers' certificates: made at the ceremony, trusted by the signer, and shown to nobody else.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ca_core::application::Officer;
+use ca_core::csr::{CertificationRequest, SubjectPublicKey};
+use ca_core::issue::{Certificate, Issuer, Request};
+use ca_core::profile::{Profile, SubjectFields};
+use ca_core::signer::KeyAlgorithm;
+use ca_core::{SerialNumber, Timestamp};
+use config::Settings;
+use config::tables::Tables;
+use store::officer_statements::{self, OfficerCertificate};
+use store::{Database, audit};
+
+use crate::ceremony::{CeremonyError, replace};
+use crate::keyring::{Keyring, NewKey, OFFICER_CA};
+use crate::keys::KeyError;
+
+/// The common name of the officer CA.
+const NAME: &str = "Muhr Officer CA";
+
+/// The officer CA's certificate, which the signer trusts.
+pub fn certificate_file(settings: &Settings) -> PathBuf {
+    settings.keys.directory.join("officer-ca.cer")
+}
+
+/// The trust anchor of all approvals.
+///
+/// # Errors
+/// [`KeyError::File`]: there is no officer CA yet.
+pub fn anchor(settings: &Settings) -> Result<Vec<u8>, KeyError> {
+    let path = certificate_file(settings);
+    fs::read(&path).map_err(|reason| KeyError::File { path, reason })
+}
+
+/// A key and its certificate that are not kept yet.
+pub(crate) struct NewOfficerCa {
+    key: NewKey,
+    certificate: Certificate,
+}
+
+impl NewOfficerCa {
+    /// Makes both in memory.
+    pub(crate) fn make(
+        settings: &Settings,
+        keyring: &Keyring<'_>,
+        organization: &str,
+        now: Timestamp,
+    ) -> Result<Self, CeremonyError> {
+        let key = keyring.make_issuer(OFFICER_CA, KeyAlgorithm::P256)?;
+        let tables = Tables::load(&settings.data)?;
+        let request = request(settings, NAME, None, organization, key.signer().public_key(), now)?;
+        let profile = profile(&tables, "officer_ca")?;
+        let (_, certificate) = Issuer::self_signed(profile, request, Arc::clone(key.signer()))?;
+        Ok(Self { key, certificate })
+    }
+
+    /// Writes both.
+    pub(crate) fn keep(&mut self, settings: &Settings) -> Result<(), CeremonyError> {
+        self.key.keep()?;
+        replace(&certificate_file(settings), &self.certificate.der)
+    }
+}
+
+/// The officer CA of an installation that has none.
+///
+/// # Errors
+/// [`CeremonyError`]; what exists stays.
+pub fn init(
+    database: &Database,
+    settings: &Settings,
+    keyring: &Keyring<'_>,
+    organization: &str,
+    now: Timestamp,
+) -> Result<(), CeremonyError> {
+    let file = certificate_file(settings);
+    if file.exists() || keyring.may_have_issuer(OFFICER_CA) {
+        return Err(CeremonyError::FilesExist(vec![file]));
+    }
+    let mut new = NewOfficerCa::make(settings, keyring, organization, now)?;
+    new.keep(settings)?;
+    let entry = audit::Entry {
+        at: now,
+        actor: "operator".to_owned(),
+        action: "officer-ca.init".to_owned(),
+        object: "officer-ca".to_owned(),
+        details: serde_json::json!({ "serial": new.certificate.serial.to_string() }),
+    };
+    database.write(|connection| audit::record(connection, &[entry]))?;
+    Ok(())
+}
+
+/// Signs an officer's next certificate and keeps it. Earlier ones stay as they are.
+///
+/// # Errors
+/// [`CeremonyError`].
+pub fn certify(
+    database: &Database,
+    settings: &Settings,
+    keyring: &Keyring<'_>,
+    officer: &Officer,
+    public_key: &SubjectPublicKey,
+    actor: &str,
+    now: Timestamp,
+) -> Result<OfficerCertificate, CeremonyError> {
+    let issuer = Issuer::new(&anchor(settings)?, keyring.issuer(OFFICER_CA)?)?;
+    let tables = Tables::load(&settings.data)?;
+    let organization = crate::ceremony::organization_of(issuer.certificate());
+    let role = Some(officer.role.as_str());
+    let request = request(settings, &officer.login, role, &organization, public_key.spki_der(), now)?;
+    let signed = issuer.issue(issuer.prepare(profile(&tables, "officer")?, request)?)?;
+    let certificate = OfficerCertificate {
+        serial: signed.serial,
+        officer: officer.clone(),
+        spki_sha256: public_key.sha256().to_vec(),
+        der: signed.der,
+        not_before: signed.not_before,
+        not_after: signed.not_after,
+        revoked_at: None,
+    };
+    database.write(|connection| officer_statements::certify(connection, &certificate, actor, now))?;
+    Ok(certificate)
+}
+
+/// The key of a certification request (PKCS #10, DER or PEM), proven.
+///
+/// # Errors
+/// [`CeremonyError::WeakKey`].
+pub fn requested_key(request: &[u8]) -> Result<SubjectPublicKey, CeremonyError> {
+    let request = CertificationRequest::parse(request)
+        .map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?;
+    Ok(request.public_key().clone())
+}
+
+fn profile<'a>(tables: &'a Tables, name: &'static str) -> Result<&'a Profile, CeremonyError> {
+    tables.profiles.get(name).ok_or(CeremonyError::NoProfile(name))
+}
+
+fn request(
+    settings: &Settings,
+    common_name: &str,
+    title: Option<&str>,
+    organization: &str,
+    public_key: &[u8],
+    now: Timestamp,
+) -> Result<Request, CeremonyError> {
+    Ok(Request {
+        subject: SubjectFields {
+            common_name: Some(common_name.to_owned()),
+            title: title.map(str::to_owned),
+            organization: Some(organization.to_owned()),
+            country: Some("UZ".to_owned()),
+            ..SubjectFields::default()
+        },
+        public_key: public_key.to_vec(),
+        serial: SerialNumber::random()?,
+        now,
+        urls: settings.issuance.urls(OFFICER_CA),
+        months: None,
+    })
+}

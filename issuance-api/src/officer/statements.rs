@@ -1,0 +1,182 @@
+//! What officers sign, and their signatures under it. The text is made here and signed where the officer's key is; a statement
+//! holds for some minutes, so that the same text can be made again when the signature comes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use ca_core::Timestamp;
+use ca_core::application::{Application, ApplicationId, Officer};
+use ca_core::approval::{Approvable, NotApproved, content_sha256, evidence_sha256, of_this_round};
+use ca_core::officer_statement::{OfficerStatement, signature};
+use ca_core::signed_document::{SignatureRefusal, Signed};
+use ca_core::statement::StatementRefusal;
+use serde::Serialize;
+use store::applications::StoredApplication;
+use store::{Connection, documents, issuers, officer_statements};
+
+use super::preview;
+use crate::applications::decode;
+use crate::auth::sha256;
+use crate::context::Context;
+use crate::problem::{Kind, Problem};
+
+/// How long a statement can be signed after it was asked for, in minutes.
+const MINUTES: u64 = 15;
+
+/// What an officer approves of an application that can be issued as it is.
+///
+/// # Errors
+/// 409 `not-issuable` if the CA's lint would refuse it.
+pub(super) fn approvable(
+    connection: &mut Connection,
+    context: &Context,
+    stored: &StoredApplication,
+    now: Timestamp,
+) -> Result<Approvable, Problem> {
+    let issuer = issuers::find(connection, issuers::ISSUING)?;
+    let tbs = preview::to_be_signed(context, &issuer.certificate, stored, now)?.map_err(|findings| {
+        findings.iter().fold(Problem::new(Kind::NotIssuable), |problem, finding| {
+            problem.because("", "finding".to_owned(), finding)
+        })
+    })?;
+    Ok(Approvable {
+        application: stored.application.id,
+        content_sha256: content_sha256(&tbs, &stored.application).map_err(Problem::internal)?,
+        evidence_sha256: evidence(connection, stored)?,
+        under_review_since: since(connection, stored)?,
+    })
+}
+
+/// What an officer rejects of an application, whether or not a certificate could be made from it: the request for
+/// certification and the evidence.
+///
+/// # Errors
+/// The database's.
+pub(super) fn rejectable(
+    connection: &mut Connection,
+    stored: &StoredApplication,
+) -> Result<Approvable, Problem> {
+    Ok(Approvable {
+        application: stored.application.id,
+        content_sha256: sha256(stored.csr.as_deref().unwrap_or_default()),
+        evidence_sha256: evidence(connection, stored)?,
+        under_review_since: since(connection, stored)?,
+    })
+}
+
+fn evidence(connection: &mut Connection, stored: &StoredApplication) -> Result<[u8; 32], Problem> {
+    let documents = documents::of(connection, stored.application.id)?;
+    Ok(evidence_sha256(documents.iter().map(|document| (document.kind, document.sha256.as_slice()))))
+}
+
+/// Since when it waits for reviewers.
+fn since(connection: &mut Connection, stored: &StoredApplication) -> Result<Timestamp, Problem> {
+    let id = stored.application.id;
+    let since = officer_statements::under_review_since(connection, &[id])?;
+    since.get(&id).copied().ok_or_else(|| Problem::internal("nothing brought the application to review"))
+}
+
+/// How far these applications are from their approval: of each that came to the reviewers, who has approved it since.
+///
+/// # Errors
+/// The database's; 500 if the statements do not follow one another.
+pub(super) fn approvals(
+    connection: &mut Connection,
+    context: &Context,
+    applications: &[&Application],
+) -> Result<HashMap<ApplicationId, ApprovalsView>, Problem> {
+    let ids: Vec<ApplicationId> = applications.iter().map(|application| application.id).collect();
+    let objects: Vec<String> = ids.iter().map(|id| format!("application:{id}")).collect();
+    let stored = officer_statements::about(connection, &objects)?;
+    let since = officer_statements::under_review_since(connection, &ids)?;
+    let mut approvals = HashMap::with_capacity(ids.len());
+    for (application, object) in applications.iter().zip(&objects) {
+        let Some(since) = since.get(&application.id) else { continue };
+        let statements = stored.get(object).map_or(&[][..], Vec::as_slice).iter();
+        let read: Option<Vec<_>> =
+            statements.map(|stored| OfficerStatement::read(&stored.statement)).collect();
+        let read = read.ok_or_else(|| Problem::internal("a stored statement cannot be read"))?;
+        let places = match of_this_round(&read, *since) {
+            Err(NotApproved::Rejected) => Vec::new(),
+            other => other.map_err(Problem::internal)?,
+        };
+        let given = places.into_iter().map(|place| read[place].officer.clone()).collect();
+        let needed = context.approval.approvals(application.subject_type(), application.channel);
+        approvals.insert(application.id, ApprovalsView { given, needed });
+    }
+    Ok(approvals)
+}
+
+/// The minute that a statement asked for now is about.
+pub(crate) fn this_minute(now: Timestamp) -> Timestamp {
+    now.minus(Duration::from_millis(u64::try_from(now.unix_millis().rem_euclid(60_000)).unwrap_or(0)))
+}
+
+/// Finds which statement was signed, looks whose key it was, and keeps both. `statement` makes the text for a minute and the
+/// statement before.
+///
+/// # Errors
+/// 422 for a signature that is none, 409 `statement-outdated` for one under another text, 403 `officer-not-certified` for
+/// one by another key.
+pub(crate) fn accept(
+    connection: &mut Connection,
+    officer: &Officer,
+    signature: Option<&str>,
+    object: &str,
+    now: Timestamp,
+    statement: impl Fn(Timestamp, [u8; 32]) -> OfficerStatement,
+) -> Result<OfficerStatement, Problem> {
+    let text = signature.map(str::trim).filter(|text| !text.is_empty());
+    let cms = decode("/signature", text.ok_or_else(|| Problem::field("/signature", "required"))?)?;
+    let previous = officer_statements::last(connection, object)?;
+    let (signed_statement, signed) = signed_text(&cms, now, |at| statement(at, previous))?;
+    let of_officer = officer_statements::certificates_of(connection, &officer.login)?;
+    let known = of_officer.iter().find(|known| known.der == signed.certificate);
+    let counts = known.is_some_and(|known| {
+        known.revoked_at.is_none()
+            && known.officer == *officer
+            && (known.not_before..=known.not_after).contains(&now)
+    });
+    if !counts {
+        return Err(Problem::new(Kind::OfficerNotCertified));
+    }
+    officer_statements::record(connection, &signed_statement, &cms, now)?;
+    Ok(signed_statement)
+}
+
+fn signed_text(
+    cms: &[u8],
+    now: Timestamp,
+    statement: impl Fn(Timestamp) -> OfficerStatement,
+) -> Result<(OfficerStatement, Signed), Problem> {
+    let mut at = this_minute(now);
+    for _ in 0..=MINUTES {
+        let candidate = statement(at);
+        match signature(&candidate.text(), cms) {
+            Ok(signed) => return Ok((candidate, signed)),
+            Err(SignatureRefusal::Statement(
+                StatementRefusal::OtherDigest | StatementRefusal::OtherContent,
+            )) => {}
+            Err(refusal) => {
+                let text = refusal.name().to_owned();
+                return Err(Problem::new(Kind::StatementRefused).because(
+                    "/signature",
+                    text,
+                    &refusal.to_string(),
+                ));
+            }
+        }
+        at = at.minus(Duration::from_secs(60));
+    }
+    Err(Problem::new(Kind::StatementOutdated))
+}
+
+/// How far an application is from its approval.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = Approvals)]
+pub(crate) struct ApprovalsView {
+    /// The logins of those who have approved since it was submitted.
+    pub(super) given: BTreeSet<String>,
+    /// How many officers have to.
+    pub(super) needed: usize,
+}

@@ -1,0 +1,2 @@
+DROP TABLE officer_statements;
+DROP TABLE officer_certificates;
