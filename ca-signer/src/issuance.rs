@@ -1,18 +1,18 @@
 //! A batch of approved applications: prepare and lint, record the intent, sign, store.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::Ordering;
 
 use ca_core::application::{Application, ApplicationId, Transition};
 use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, KeyUse, check_history};
 use ca_core::issue::{Prepared, Request};
 use ca_core::{SerialNumber, Timestamp};
+use store::alarms::AlarmKind;
 use store::applications::StoredApplication;
 use store::certificates::NewCertificate;
 use store::issuance::{Intent, Signed};
 use store::jobs::{self, Job, JobKind};
-use store::{Connection, StoreError, applications, certificates, issuance, issuers};
+use store::{Connection, StoreError, alarms, applications, certificates, issuance, issuers};
 
 use crate::SigningService;
 use crate::approvals::Claims;
@@ -38,6 +38,8 @@ struct Ready<'a> {
 struct Refused {
     job: i64,
     transition: Transition,
+    /// It was called approved, and is not.
+    unapproved: bool,
 }
 
 /// What becomes of a job.
@@ -94,11 +96,16 @@ impl SigningService {
             let verdict = match verdict {
                 Verdict::Ready(ready) => {
                     let application = &ready.stored.application;
-                    let certificate = self.prepare(&ready, batch.intents.get(&application.id));
-                    match certificate.and_then(|certificate| self.proven(&batch, application, certificate)) {
+                    match self.prepare(&ready, batch.intents.get(&application.id)) {
                         Ok(certificate) => {
-                            prepared.push((ready, certificate));
-                            continue;
+                            // What the database says of an approval is no approval.
+                            match self.witness.approved(&batch.claims, application, certificate.tbs()) {
+                                Ok(()) => {
+                                    prepared.push((ready, certificate));
+                                    continue;
+                                }
+                                Err(why) => unapproved(refusal(ready.job, application, why.to_string(), now)),
+                            }
                         }
                         Err(finding) => refusal(ready.job, application, finding, now),
                     }
@@ -217,23 +224,6 @@ impl SigningService {
         .map_err(|violation| violation.to_string())
     }
 
-    /// The certificate to be, if officers signed that it is made. What the database says of an approval is no approval.
-    fn proven<'p>(
-        &self,
-        batch: &Batch<'_>,
-        application: &Application,
-        certificate: Prepared<'p>,
-    ) -> Result<Prepared<'p>, String> {
-        match self.witness.approved(&batch.claims, application, certificate.tbs()) {
-            Ok(()) => Ok(certificate),
-            Err(why) => {
-                self.unapproved.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(application = %application.id, %why, alarm = "unapproved", "not approved");
-                Err(why.to_string())
-            }
-        }
-    }
-
     /// Records what is about to be signed, and commits. Where another signer's intent holds, that signer signs.
     fn intend<'a>(
         &self,
@@ -305,9 +295,20 @@ impl SigningService {
 
     fn refuse(&self, refused: &Refused) -> Result<(), StoreError> {
         let finding = refused.transition.note.as_deref().unwrap_or_default();
-        tracing::warn!(application = %refused.transition.application, finding, "issuance refused");
-        let refuse =
-            self.database.write(|connection| issuance::refuse(connection, &refused.transition, refused.job));
+        let application = refused.transition.application;
+        if refused.unapproved {
+            tracing::error!(%application, finding, "ALARM: called approved, and not approved");
+        } else {
+            tracing::warn!(%application, finding, "issuance refused");
+        }
+        let refuse = self.database.write(|connection| {
+            if refused.unapproved {
+                let object = format!("application:{application}");
+                let at = refused.transition.at;
+                alarms::raise(connection, AlarmKind::Unapproved, &object, finding, "ca", at)?;
+            }
+            issuance::refuse(connection, &refused.transition, refused.job)
+        });
         match refuse {
             // Somebody moved the application meanwhile: there is nothing to refuse any more.
             Err(StoreError::Conflict(_)) => self.database.write(|c| jobs::complete(c, &[refused.job])),
@@ -336,7 +337,15 @@ fn is_of_the_jobs(error: &StoreError) -> bool {
 /// Back to review with the finding; nothing to do if the application is no longer the CA's to move.
 fn refusal<'a>(job: i64, application: &Application, finding: String, now: Timestamp) -> Verdict<'a> {
     match application.refuse_issuance(finding, now) {
-        Ok(transition) => Verdict::Refused(Refused { job, transition }),
+        Ok(transition) => Verdict::Refused(Refused { job, transition, unapproved: false }),
         Err(_) => Verdict::Settled(job),
+    }
+}
+
+/// A refusal that somebody has to look into.
+fn unapproved(verdict: Verdict<'_>) -> Verdict<'_> {
+    match verdict {
+        Verdict::Refused(refused) => Verdict::Refused(Refused { unapproved: true, ..refused }),
+        other => other,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -35,8 +35,6 @@ pub struct SigningService {
     pub(crate) urls: Urls,
     pub(crate) profiles: HashMap<SubjectType, Profile>,
     pub(crate) witness: Witness,
-    /// How often an application that is called approved was not.
-    pub(crate) unapproved: AtomicU64,
     pub(crate) responder_profiles: Profiles,
     /// Unix milliseconds at which the responders' certificates were looked at last.
     pub(crate) responders_seen: AtomicI64,
@@ -111,7 +109,6 @@ impl SigningService {
             urls: settings.issuance.urls(issuers::ISSUING),
             profiles: kinds.into_iter().map(of).collect::<Result<_, _>>()?,
             witness: Witness::open(&settings, tables.approval)?,
-            unapproved: AtomicU64::new(0),
             responder_profiles: tables.profiles.clone(),
             responders_seen: AtomicI64::new(0),
             database,
@@ -123,11 +120,6 @@ impl SigningService {
     /// Whether its key could sign now, for `/health/ready`.
     pub fn is_ready(&self) -> bool {
         self.issuer.signer().is_reachable()
-    }
-
-    /// How often an application that the database calls approved was not, by its signatures: each is an alarm.
-    pub fn unapproved(&self) -> u64 {
-        self.unapproved.load(Ordering::Relaxed)
     }
 
     /// Works until `stop` is set, on this thread. A failure of the database is waited out.

@@ -11,16 +11,19 @@ GRANT INSERT, UPDATE, DELETE ON
     phone_verifications, recovery_codes, reminder_sweeps, sandbox_messages, seen_signatures, sessions
     TO muhr_api;
 GRANT INSERT, UPDATE ON acts, bills, payments, refunds, renewals TO muhr_api;
-GRANT INSERT ON application_events, audit_entries, ledger_postings, receipts, reconciliations, status_changes TO muhr_api;
+GRANT INSERT ON application_events, audit_entries, ledger_postings, officer_statements, receipts, reconciliations, status_changes TO muhr_api;
 GRANT UPDATE (status, status_since, reason, invalidity_date) ON certificates TO muhr_api;
+GRANT UPDATE (revoked_at) ON officer_certificates TO muhr_api;
 
 -- The signer: what was approved, and what it signs.
 GRANT SELECT ON
-    application_events, applications, crl_chunks, crl_partitions, crls, documents, intents, invoices, jobs, renewals
+    application_events, applications, crl_chunks, crl_partitions, crls, intents, invoices, jobs, officer_certificates,
+    officer_statements, renewals
     TO muhr_signer;
+GRANT SELECT (application_id, kind, sha256) ON documents TO muhr_signer;
 GRANT UPDATE (state, updated_at, refusal_reason, refusal_note) ON applications TO muhr_signer;
 GRANT INSERT, UPDATE ON crl_partitions, intents TO muhr_signer;
-GRANT INSERT ON application_events, audit_entries, certificates, status_changes TO muhr_signer;
+GRANT INSERT ON alarms, application_events, audit_entries, certificates, officer_certificates, status_changes TO muhr_signer;
 GRANT INSERT, DELETE ON crl_chunks, crls TO muhr_signer;
 GRANT INSERT, UPDATE, DELETE ON jobs TO muhr_signer;
 

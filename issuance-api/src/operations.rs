@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use store::jobs;
-use store::{Database, StoreError, applications, migrations};
+use store::{Database, StoreError, alarms, applications, migrations};
 
 /// A role's own word on whether it can do its work: its name and the question.
 pub type Check = (&'static str, Box<dyn Fn() -> bool + Send + Sync>);
@@ -24,6 +24,7 @@ pub struct Operations {
     checks: Vec<Check>,
     applications: Family<Labels, Gauge>,
     jobs: Family<Labels, Gauge>,
+    alarms: Family<Labels, Gauge>,
 }
 
 impl Operations {
@@ -33,13 +34,19 @@ impl Operations {
         registry.register("muhr_applications", "Applications by state", applications.clone());
         let jobs = Family::<Labels, Gauge>::default();
         registry.register("muhr_jobs", "Queued jobs by kind and state", jobs.clone());
-        Self { database, registry: Mutex::new(registry), checks, applications, jobs }
+        let alarms = Family::<Labels, Gauge>::default();
+        registry.register("muhr_alarms", "Alarms that were ever raised, by kind", alarms.clone());
+        Self { database, registry: Mutex::new(registry), checks, applications, jobs, alarms }
     }
 
     /// Reads what is counted in the database.
     fn count(&self) -> Result<(), StoreError> {
-        let (states, queued) =
-            self.database.read(|c| Ok::<_, StoreError>((applications::counts(c)?, jobs::counts(c)?)))?;
+        let (states, queued, alarms) = self.database.read(|c| {
+            Ok::<_, StoreError>((applications::counts(c)?, jobs::counts(c)?, alarms::counts(c)?))
+        })?;
+        for (kind, count) in alarms {
+            self.alarms.get_or_create(&vec![("kind".to_owned(), kind.as_str().to_owned())]).set(count);
+        }
         self.applications.clear();
         for (state, count) in states {
             self.applications.get_or_create(&vec![("state".to_owned(), state)]).set(count);

@@ -4,6 +4,7 @@
 //! [`Database::write`] or [`Database::read`] opened. One verb is one transaction with one winner.
 
 pub mod acts;
+pub mod alarms;
 pub mod applications;
 pub mod audit;
 pub mod bills;

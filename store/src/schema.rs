@@ -490,6 +490,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    alarms (id) {
+        id -> BigInt,
+        at -> BigInt,
+        kind -> Text,
+        object -> Text,
+        details -> Text,
+    }
+}
+
 diesel::joinable!(certificates -> applications (application_id));
 diesel::joinable!(payments -> invoices (invoice_id));
 diesel::joinable!(refunds -> invoices (invoice_id));

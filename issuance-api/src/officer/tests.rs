@@ -11,7 +11,6 @@ use ca_core::fee::Channel;
 use ca_core::issue::{Issuer, Request, Urls};
 use ca_core::profile::SubjectFields;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
-use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
@@ -26,7 +25,7 @@ use totp_rs::{Builder, Secret};
 
 use crate::applications::form::tests::natural_person;
 use crate::applications::{ApplicationForm, Reader, register};
-use crate::harness::{Ask, Harness};
+use crate::harness::{Ask, Harness, self_signed, signed};
 
 const PHONE: &str = "+998901234567";
 const PASSWORD: &str = "correct horse battery staple";
@@ -107,14 +106,6 @@ fn hire(harness: &Harness, login: &str, role: Role) {
     let hash = harness.context.passwords.hash_now(&SecretString::from(PASSWORD)).unwrap();
     let now = harness.context.now();
     harness.write(|connection| officers::add(connection, login, role, &hash, "test", now));
-}
-
-/// What `openssl cms -sign -binary` writes over a statement, in Base64.
-fn signed(statement: &[u8], certificate: &X509, key: &PKey<Private>) -> String {
-    let (signer, key) = (Some(certificate.as_ref()), Some(key.as_ref()));
-    let cms =
-        CmsContentInfo::sign(signer, key, None, Some(statement), CMSOptions::BINARY | CMSOptions::DETACHED);
-    openssl::base64::encode_block(&cms.unwrap().to_der().unwrap())
 }
 
 /// A CA that signs for itself, as the signer would.
@@ -338,9 +329,11 @@ async fn an_officer_reviews_what_an_applicant_sent() {
 async fn a_registrar_registers_a_walk_in_and_somebody_else_decides() {
     let harness = Harness::start();
     let app = &harness.app().await;
+    Authority::of(&harness);
     let registrar = &harness.officer("registrar", Role::Registrar);
     let other = &harness.officer("other", Role::Registrar);
     let reviewer = &harness.officer("reviewer", Role::Reviewer);
+    let second = &harness.officer("second", Role::Reviewer);
     let path = "/api/v1/officer/applications";
     let mut form = natural_person();
     let without_phone = refused!(app, registrar, 422, "invalid-fields", Ask::post(path, &form));
@@ -360,9 +353,15 @@ async fn a_registrar_registers_a_walk_in_and_somebody_else_decides() {
     assert_eq!(ask!(app, other, 200, Ask::get(path))["items"], json!([]));
     refused!(app, other, 404, "not-found", Ask::get(&theirs(view, "")));
     refused!(app, other, 404, "not-found", Ask::get(&theirs(view, "/documents/photo")));
+    let approval = || Ask::post(&theirs(view, "/approval"), &json!({}));
+    let first = ask!(app, reviewer, 200, approval());
+    assert_eq!(first["state"], "under_review", "at a counter one signature is not enough");
+    assert_eq!(first["approvals"], json!({"given": ["reviewer"], "needed": 2}));
+    refused!(app, reviewer, 409, "already-approved", approval());
+    let both = ask!(app, second, 200, approval());
     assert_eq!(
-        ask!(app, reviewer, 200, Ask::post(&theirs(view, "/approval"), &json!({})))["state"],
-        "approved"
+        (&both["state"], &both["approvals"]["given"]),
+        (&json!("approved"), &json!(["reviewer", "second"]))
     );
 }
 
@@ -389,6 +388,74 @@ async fn a_reviewer_does_not_decide_on_whom_they_registered_as_a_registrar() {
         ask!(app, reviewer, 200, Ask::post(&theirs(view, "/rejection"), &reason))["state"],
         "rejected"
     );
+}
+
+#[actix_web::test]
+async fn a_decision_is_signed_with_the_officers_own_valid_key() {
+    let harness = Harness::start();
+    Authority::of(&harness);
+    let reviewer = &harness.officer("reviewer", Role::Reviewer);
+    let other = &harness.officer("other", Role::Reviewer);
+    let token = &harness.applicant(PHONE);
+    let app = &harness.app().await;
+    let view = &ask!(app, token, 201, Ask::post("/api/v1/applications", &natural_person()));
+    refused!(app, reviewer, 409, "wrong-state", Ask::get(&theirs(view, "/approval-statement")));
+    complete_and_submit!(&harness, app, token, view);
+
+    let answer = Ask::get(&theirs(view, "/approval-statement")).with(reviewer).of(app).await;
+    assert_eq!(answer.headers.get("content-type").unwrap(), "text/plain; charset=utf-8");
+    let statement = answer.body.to_vec();
+    let text = String::from_utf8(statement.clone()).unwrap();
+    let names: Vec<&str> = text.lines().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "muhr-officer-statement/1",
+            "act",
+            "object",
+            "content-sha256",
+            "evidence-sha256",
+            "under-review-since",
+            "officer",
+            "at",
+            "previous"
+        ]
+    );
+    assert!(text.contains(&format!("\nobject: application:{}\n", view["id"].as_str().unwrap())), "{text}");
+    assert!(
+        text.contains("\nofficer: reviewer\n") && text.ends_with(&format!("{}\n", "0".repeat(64))),
+        "{text}"
+    );
+
+    let with =
+        |signature: &str| Ask::post(&theirs(view, "/approval"), &json!({"signature": signature})).unsigned();
+    let nothing = refused!(app, reviewer, 422, "invalid-fields", with(""));
+    assert_eq!(
+        (&nothing["errors"][0]["pointer"], &nothing["errors"][0]["rule"]),
+        (&json!("/signature"), &json!("required"))
+    );
+    refused!(app, reviewer, 422, "invalid-fields", with("%"));
+    refused!(app, reviewer, 422, "statement-refused", with("AAAA"));
+    let (key, certificate) = self_signed("reviewer");
+    let signature = |text: &[u8]| signed(text, &certificate, &key);
+    refused!(app, reviewer, 403, "officer-not-certified", with(&signature(&statement)));
+    refused!(app, reviewer, 409, "statement-outdated", with(&signature(b"another text")));
+    // Another officer's signature is theirs, whoever sends it.
+    let theirs_signed = Ask::get(&theirs(view, "/approval-statement")).with(other).of(app).await.body;
+    refused!(app, reviewer, 409, "statement-outdated", with(&signature(&theirs_signed)));
+
+    let late = Ask::get(&theirs(view, "/approval-statement")).with(reviewer).of(app).await.body;
+    let harness = &harness.later(17 * 60);
+    let later = &harness.app().await;
+    refused!(later, reviewer, 409, "statement-outdated", with(&signature(&late)));
+    let now = harness.context.now();
+    harness.write(|c| store::officer_statements::revoke_certificates(c, "reviewer", "test", now));
+    let approval = || Ask::post(&theirs(view, "/approval"), &json!({}));
+    refused!(later, reviewer, 403, "officer-not-certified", approval());
+    harness.certify(reviewer, "reviewer", Role::Registrar);
+    refused!(later, reviewer, 403, "officer-not-certified", approval());
+    harness.certify(reviewer, "reviewer", Role::Reviewer);
+    assert_eq!(ask!(later, reviewer, 200, approval())["state"], "approved");
 }
 
 #[actix_web::test]

@@ -1,2 +1,3 @@
+DROP TABLE alarms;
 DROP TABLE officer_statements;
 DROP TABLE officer_certificates;

@@ -26,3 +26,13 @@ CREATE TABLE officer_statements (
     previous BYTEA NOT NULL CHECK (length(previous) = 32),
     UNIQUE (object, previous)
 );
+
+-- What somebody has to look into: an application that was called approved and was not.
+CREATE TABLE alarms (
+    id BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    at BIGINT NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    object TEXT COLLATE "C" NOT NULL,
+    details TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX alarms_kind ON alarms (kind, id);

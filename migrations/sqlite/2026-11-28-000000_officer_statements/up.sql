@@ -26,3 +26,13 @@ CREATE TABLE officer_statements (
     previous BLOB NOT NULL CHECK (length(previous) = 32),
     UNIQUE (object, previous)
 );
+
+-- What somebody has to look into: an application that was called approved and was not.
+CREATE TABLE alarms (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    at BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    object TEXT NOT NULL,
+    details TEXT NOT NULL
+);
+CREATE INDEX alarms_kind ON alarms (kind, id);

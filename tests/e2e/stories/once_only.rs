@@ -72,12 +72,14 @@ fn the_same_decision_posted_twice_with_one_key_gives_one_answer(database: Databa
     let stack = database.shared();
     let application = Application::under_review(&stack, SubjectType::NaturalPerson);
     let path = format!("/api/v1/officer/applications/{}/approval", application.id);
-    let client = Officer::reviewer(&stack).client;
-    let first = client.post_once(&path, &application.id, &json!({})).is(200);
-    let second = client.post_once(&path, &application.id, &json!({})).is(200);
+    let reviewer = Officer::reviewer(&stack);
+    let statement = reviewer.client.get(&format!("{path}-statement")).is(200);
+    let (client, approval) = (&reviewer.client, json!({"signature": reviewer.sign(&statement.body)}));
+    let first = client.post_once(&path, &application.id, &approval).is(200);
+    let second = client.post_once(&path, &application.id, &approval).is(200);
     assert_eq!(first.body, second.body);
     application.wait_until("issued");
-    let third = client.post_once(&path, &application.id, &json!({})).is(200);
+    let third = client.post_once(&path, &application.id, &approval).is(200);
     assert_eq!(first.body, third.body);
 }
 

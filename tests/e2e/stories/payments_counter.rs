@@ -55,7 +55,7 @@ fn waits(officer: &Officer, payment: &Value) -> bool {
     waiting.iter().any(|known| known["id"] == payment["id"])
 }
 
-fn officers(stack: &Stack) -> [Officer; 2] {
+fn officers(stack: &Stack) -> [Officer<'_>; 2] {
     ["registrar", "reviewer"].map(|login| Officer::named(stack, login))
 }
 

@@ -344,9 +344,9 @@ fn only_those_who_may_give_money_back_do(database: Database) {
         by_hand(&officer, &owed, "cash").problem(403, "forbidden");
         by_provider(&officer, &owed).problem(403, "forbidden");
     }
-    let stranger = Officer { client: stack.anybody() };
+    let stranger = Officer::pretending(&stack, stack.anybody());
     by_hand(&stranger, &owed, "cash").problem(401, "unauthenticated");
-    let applicant = Officer { client: due.application.client.clone() };
+    let applicant = Officer::pretending(&stack, due.application.client.clone());
     let refused = by_hand(&applicant, &owed, "cash");
     assert!([401, 403].contains(&refused.status), "{}", refused.text());
     due.is_booked(&stack, &OWED);
