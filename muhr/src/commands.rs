@@ -10,12 +10,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use config::Settings;
 use config::settings::{DatabaseUrl, Role, Sources};
 use secrecy::ExposeSecret;
-use store::{Database, Options, Target};
+use store::migrations::Migrated;
+use store::{Database, Options, Rights, Target};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, key, ledger, officer, responder, roles, sms, up};
+use crate::{
+    audit, backup, bench, ca, certificate, failure, key, ledger, officer, responder, roles, sms, up,
+};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -248,9 +251,21 @@ fn migrate(place: &Place, down: bool) -> Result<(), Failure> {
         failure::say("every migration is undone");
         return Ok(());
     }
-    match store::migrations::up(&database)?.as_slice() {
-        [] => failure::say("nothing to do"),
+    let Migrated { versions, rights } = store::migrations::up(&database)?;
+    match versions.as_slice() {
+        [] => failure::say("no migration was left to run"),
         versions => failure::say(format!("done: {}", versions.join(", "))),
+    }
+    if let Some(Rights { granted, absent }) = rights {
+        if !granted.is_empty() {
+            failure::say(format!("rights given anew to {}", granted.join(", ")));
+        }
+        if !absent.is_empty() {
+            failure::say(format!(
+                "no rights for {}: the server has no such roles (deploy/postgres/roles.sql makes them)",
+                absent.join(", ")
+            ));
+        }
     }
     Ok(())
 }

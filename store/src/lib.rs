@@ -35,6 +35,7 @@ pub mod refunds;
 pub mod reminders;
 pub mod renewals;
 pub mod responders;
+mod rights;
 mod schema;
 pub mod seen_signatures;
 pub mod sessions;
@@ -45,6 +46,7 @@ pub mod verification;
 
 pub use database::{Connection, Database, OpenError, Options, Target};
 pub use error::StoreError;
+pub use rights::Rights;
 
 /// A page of a list: the items and the key to ask for the next page with, if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
