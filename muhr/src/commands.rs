@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ca_core::Timestamp;
 use ca_signer::Keyring;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use config::Settings;
@@ -105,6 +106,19 @@ enum Command {
         #[arg(long)]
         down: bool,
     },
+    /// Database, documents and published files at this moment, in one encrypted file.
+    Backup(backup::Backup),
+    /// Bring a backup back into an empty place.
+    Restore(backup::Restore),
+    /// After a database came back older than it was, by other means than `muhr restore`: go on behind every number that may have
+    /// been given since.
+    StepForward {
+        #[command(flatten)]
+        place: Place,
+        /// The moment of which the database is, for example 2026-11-27T21:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        since: Timestamp,
+    },
     /// Read the settings and name every mistake; look whether the tokens they name are there.
     CheckConfig(Place),
     /// The text messages there are.
@@ -174,6 +188,9 @@ impl Arguments {
             Command::Ledger(command) => ledger::run(command),
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
+            Command::Backup(arguments) => backup::backup(&arguments),
+            Command::Restore(arguments) => backup::restore(&arguments),
+            Command::StepForward { place, since } => backup::step_forward(&place, since),
             Command::CheckConfig(place) => {
                 let settings = place.settings(&Role::ALL)?;
                 keyring(&settings).look_at_tokens()?.into_iter().for_each(failure::say);

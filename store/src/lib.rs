@@ -35,6 +35,7 @@ pub mod refunds;
 pub mod reminders;
 pub mod renewals;
 pub mod responders;
+pub mod restoration;
 mod rights;
 mod schema;
 pub mod seen_signatures;

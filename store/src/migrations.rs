@@ -68,10 +68,7 @@ pub fn down(database: &Database) -> Result<(), StoreError> {
 /// The database cannot be reached, or does not let its versions be read.
 pub fn pending(database: &Database) -> Result<bool, StoreError> {
     let mut connection = database.connection()?;
-    let known = match &*connection {
-        Connection::Postgres(_) => versions::<Pg>(&POSTGRES),
-        Connection::Sqlite(_) => versions::<Sqlite>(&SQLITE),
-    }?;
+    let known = known(database.target())?;
     let applied: QueryResult<Vec<String>> =
         __diesel_schema_migrations::table.select(__diesel_schema_migrations::version).load(&mut *connection);
     match applied {
@@ -81,6 +78,17 @@ pub fn pending(database: &Database) -> Result<bool, StoreError> {
             Ok(true)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Every version this program knows, in their order.
+///
+/// # Errors
+/// They cannot be read out of the program.
+pub fn known(target: &Target) -> Result<Vec<String>, StoreError> {
+    match target {
+        Target::Postgres(_) => versions::<Pg>(&POSTGRES),
+        Target::Sqlite(_) => versions::<Sqlite>(&SQLITE),
     }
 }
 
