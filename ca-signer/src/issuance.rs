@@ -1,6 +1,7 @@
 //! A batch of approved applications: prepare and lint, record the intent, sign, store.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use ca_core::application::{Application, ApplicationId, Transition};
 use ca_core::crl::partition_name;
@@ -82,6 +83,7 @@ impl SigningService {
         if claimed.is_empty() {
             return Ok(());
         }
+        let began = Instant::now();
         let batch = self.database.read(|connection| load(connection, claimed))?;
         let mut prepared = Vec::with_capacity(claimed.len());
         let mut refused = Vec::new();
@@ -113,6 +115,8 @@ impl SigningService {
                 jobs::complete(connection, &settled)?;
                 issuance::settle(connection, &signed, now)
             })?;
+            self.metrics.issued(signed.len());
+            self.metrics.settled(began);
             tracing::info!(stored, "certificates issued");
         }
         for refusal in refused {
@@ -253,10 +257,12 @@ impl SigningService {
             .into_iter()
             .map(|(ready, prepared)| {
                 let subject_text = prepared.subject_text();
+                let began = Instant::now();
                 let certificate = self
                     .issuer
                     .issue(prepared)
                     .map_err(|error| StoreError::Unavailable(format!("the CA key: {error}")))?;
+                self.metrics.signed(began);
                 let subject = &ready.stored.application.subject;
                 Ok(Signed {
                     certificate: NewCertificate {
@@ -286,6 +292,9 @@ impl SigningService {
         tracing::warn!(application = %refused.transition.application, finding, "issuance refused");
         let refuse =
             self.database.write(|connection| issuance::refuse(connection, &refused.transition, refused.job));
+        if refuse.is_ok() {
+            self.metrics.refused();
+        }
         match refuse {
             // Somebody moved the application meanwhile: there is nothing to refuse any more.
             Err(StoreError::Conflict(_)) => self.database.write(|c| jobs::complete(c, &[refused.job])),

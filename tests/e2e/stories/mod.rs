@@ -41,6 +41,7 @@ mod slow_clients;
 mod status;
 mod text_messages;
 mod token_keys;
+mod watching;
 mod whose;
 mod workspace;
 mod wrong_state;
