@@ -71,6 +71,7 @@ fn a_restore_brings_everything_back_and_no_number_twice(database: Database) {
     let (key, recipient) = age_key(folder.path());
     let kept = Application::issued(&stack, SubjectType::LegalEntity);
     let revoked = Application::issued(&stack, SubjectType::NaturalPerson);
+    let revoked_later = Application::issued(&stack, SubjectType::NaturalPerson);
     let [kept_certificate, revoked_certificate] = [&kept, &revoked].map(Application::certificate);
     let [good, bad] =
         [&kept_certificate, &revoked_certificate].map(|der| RelyingParty::receiving(&stack, der));
@@ -99,6 +100,9 @@ fn a_restore_brings_everything_back_and_no_number_twice(database: Database) {
     revocation.revoke(&lost_serial, "keyCompromise").json_or_empty();
     let lost_party = RelyingParty::receiving(&stack, &lost_certificate);
     eventually("the CRL lists it", CRL_KNOWS, || lost_party.crl_reason());
+    let later = RelyingParty::receiving(&stack, &revoked_later.certificate());
+    revocation.revoke(&revoked_later.serial(), "affiliationChanged").json_or_empty();
+    eventually("the CRL lists it", CRL_KNOWS, || later.crl_reason());
     let last_crl = crl_number(&bad);
     assert!(stack.terminate(Role::All).success());
 
@@ -112,6 +116,22 @@ fn a_restore_brings_everything_back_and_no_number_twice(database: Database) {
     restored.muhr(&["restore", &backup, "--identity", &key]).refused_with("not empty");
     restored.muhr(&["audit", "verify"]).well();
     restored.muhr(&["ledger", "verify"]).well();
+    // What was revoked after the backup stands in the CRL that the publisher has kept.
+    let published = text(&stack.folder.join("repository/ca.crl"));
+    let listed = ["certificate", "revoke-listed", "--crl", &published];
+    let said = restored.muhr(&listed).well();
+    assert!(said.out.contains(&format!("{lost_serial}: listed, and not in the register")), "{}", said.out);
+    assert!(said.out.contains("3 entries, 1 taken over, 1 not in the register"), "{}", said.out);
+    let said = restored.muhr(&listed).well();
+    assert!(said.out.contains("3 entries, 0 taken over"), "{}", said.out);
+    let delta = text(&stack.folder.join("repository/ca-delta.crl"));
+    restored.muhr(&["certificate", "revoke-listed", "--crl", &delta]).refused_with("a delta CRL");
+    let mut forged = fs::read(&published).expect("it was published");
+    let middle = forged.len() / 2;
+    forged[middle] ^= 1;
+    let file = text(&folder.path().join("forged.crl"));
+    fs::write(&file, forged).expect("our folder");
+    assert!(!restored.muhr(&["certificate", "revoke-listed", "--crl", &file]).success);
     let mode = |path: PathBuf| fs::metadata(path).expect("it is there").permissions().mode() & 0o077;
     assert_eq!(mode(restored.folder.join("documents")), 0);
 
@@ -120,6 +140,7 @@ fn a_restore_brings_everything_back_and_no_number_twice(database: Database) {
     good.openssl_verify().well();
     assert_eq!(good.status(), "good");
     assert_eq!(bad.status(), "revoked");
+    assert_eq!(later.status(), "revoked");
     // The register has forgotten the lost one, and says nothing good of it.
     assert_eq!(lost_party.status(), "unknown");
     let number = eventually("a CRL of a higher number", Duration::from_secs(20), || {
@@ -127,6 +148,7 @@ fn a_restore_brings_everything_back_and_no_number_twice(database: Database) {
         (number > last_crl).then_some(number)
     });
     assert!(bad.crl_reason().is_some(), "CRL {number} has forgotten a revocation");
+    assert_eq!(later.crl_reason().as_deref(), Some("Affiliation Changed"));
     good.openssl_verify_with_crl().well();
 
     // Work goes on: what waited is decided, with the pictures that were sent before.
