@@ -200,9 +200,9 @@ fn read_manifest(entry: &mut impl Read, settings: &Settings) -> Result<Manifest,
         )));
     }
     let known = migrations::known(&target)?;
-    let versions =
+    let mut versions =
         manifest["migrations"].as_array().into_iter().flatten().filter_map(|version| version.as_str());
-    if let Some(later) = versions.filter(|version| !known.iter().any(|known| known == version)).next() {
+    if let Some(later) = versions.find(|version| !known.iter().any(|known| known == version)) {
         return Err(Failure::new(format!("the backup is of a later version of Muhr: migration {later}")));
     }
     let made_at = manifest["made_at_unix_millis"].as_i64();
