@@ -12,10 +12,10 @@ use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
 pub use judge::{Fault, Judge, Judgement};
 pub use partition::{Partition, delta_place, partition_name, place};
-pub use reader::{Summary, Unreadable, summary};
+pub use reader::{Summary, Unreadable, summary, visit};
 pub use writer::{CertificateList, CrlError, Kind, Written};
 
-use crate::revocation::Status;
+use crate::revocation::{Reason, Status};
 use crate::{SerialNumber, Timestamp};
 
 /// CRLReason certificateHold.
@@ -45,6 +45,19 @@ impl Revocation {
             Status::Revoked { since, reason, invalidity_date } => Some(Self {
                 since,
                 reason_code: Some(reason.code()).filter(|&code| code != 0),
+                invalidity_date,
+            }),
+        }
+    }
+
+    /// The status that is told; `None` for removeFromCRL and for codes that no status has.
+    pub fn status(self) -> Option<Status> {
+        let Self { since, invalidity_date, .. } = self;
+        match self.reason_code {
+            Some(CERTIFICATE_HOLD) => Some(Status::Suspended { since }),
+            code => Reason::from_code(code.unwrap_or_default()).map(|reason| Status::Revoked {
+                since,
+                reason,
                 invalidity_date,
             }),
         }
@@ -132,4 +145,20 @@ pub struct DistributionPoint<'a> {
     pub uri: &'a str,
     /// What the CRL found there is about.
     pub scope: Scope,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_status_is_that_status_again() {
+        let since = Timestamp::from_unix_seconds(1_790_000_000);
+        let invalidity_date = Some(since);
+        let revoked = Reason::ALL.map(|reason| Status::Revoked { since, reason, invalidity_date });
+        for status in revoked.into_iter().chain([Status::Suspended { since }]) {
+            assert_eq!(Revocation::of(status).and_then(Revocation::status), Some(status));
+        }
+        assert_eq!(Revocation::ended(since).status(), None);
+    }
 }

@@ -1,6 +1,7 @@
 //! A batch of approved applications: prepare and lint, record the intent, sign, store.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use ca_core::application::{Application, ApplicationId, Transition};
 use ca_core::crl::partition_name;
@@ -88,6 +89,7 @@ impl SigningService {
             return Ok(());
         }
         self.witness.learn(&self.database, now)?;
+        let began = Instant::now();
         let batch = self.database.read(|connection| load(connection, claimed))?;
         let mut prepared = Vec::with_capacity(claimed.len());
         let mut refused = Vec::new();
@@ -125,6 +127,8 @@ impl SigningService {
                 jobs::complete(connection, &settled)?;
                 issuance::settle(connection, &signed, now)
             })?;
+            self.metrics.issued(signed.len());
+            self.metrics.settled(began);
             tracing::info!(stored, "certificates issued");
         }
         for refusal in refused {
@@ -265,10 +269,12 @@ impl SigningService {
             .into_iter()
             .map(|(ready, prepared)| {
                 let subject_text = prepared.subject_text();
+                let began = Instant::now();
                 let certificate = self
                     .issuer
                     .issue(prepared)
                     .map_err(|error| StoreError::Unavailable(format!("the CA key: {error}")))?;
+                self.metrics.signed(began);
                 let subject = &ready.stored.application.subject;
                 Ok(Signed {
                     certificate: NewCertificate {
@@ -309,6 +315,9 @@ impl SigningService {
             }
             issuance::refuse(connection, &refused.transition, refused.job)
         });
+        if refuse.is_ok() {
+            self.metrics.refused();
+        }
         match refuse {
             // Somebody moved the application meanwhile: there is nothing to refuse any more.
             Err(StoreError::Conflict(_)) => self.database.write(|c| jobs::complete(c, &[refused.job])),

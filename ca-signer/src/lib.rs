@@ -5,6 +5,7 @@ pub mod ceremony;
 mod issuance;
 mod keyring;
 pub mod keys;
+mod metrics;
 pub mod officer_ca;
 mod responder_certificate;
 mod revocation_list;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ca_core::crl::CrlError;
@@ -14,12 +14,14 @@ use ca_core::subject::{Regions, SubjectType};
 use config::Settings;
 use config::clock::SystemClock;
 use config::tables::{Profiles, Tables};
+use prometheus_client::registry::Registry;
 use store::jobs::{self, Job, JobKind};
 use store::{Database, StoreError, crls, issuers};
 
 use crate::approvals::Witness;
 use crate::keyring::Keyring;
 use crate::keys::KeyError;
+use crate::metrics::Metrics;
 use crate::revocation_list::{CrlSigner, SignCrlError};
 
 /// A key that cannot sign now is a token that is away: the job is not at fault, waits so long, and never dies of it.
@@ -38,6 +40,7 @@ pub struct SigningService {
     pub(crate) responder_profiles: Profiles,
     /// Unix milliseconds at which the responders' certificates were looked at last.
     pub(crate) responders_seen: AtomicI64,
+    pub(crate) metrics: Metrics,
     crl_signer: CrlSigner,
 }
 
@@ -113,6 +116,7 @@ impl SigningService {
             responders_seen: AtomicI64::new(0),
             database,
             settings,
+            metrics: Metrics::default(),
             crl_signer,
         })
     }
@@ -120,6 +124,11 @@ impl SigningService {
     /// Whether its key could sign now, for `/health/ready`.
     pub fn is_ready(&self) -> bool {
         self.issuer.signer().is_reachable()
+    }
+
+    /// Adds its counts to those of the process.
+    pub fn register(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 
     /// Works until `stop` is set, on this thread. A failure of the database is waited out.
@@ -172,9 +181,14 @@ impl SigningService {
             return self.database.write(|c| jobs::postpone(c, job, until));
         }
         // The job leaves the queue with the CRL: a signer that dies here leaves it to the next.
+        let began = Instant::now();
         match self.crl_signer.sign(&self.database, partition, self.settings.crl.validity, now) {
+            Ok(_) => {
+                self.metrics.listed(began);
+                Ok(())
+            }
             // Another signer made this number at this moment, maybe from older rows: the next look makes the next.
-            Ok(_) | Err(SignCrlError::Store(StoreError::Conflict(_))) => Ok(()),
+            Err(SignCrlError::Store(StoreError::Conflict(_))) => Ok(()),
             Err(SignCrlError::Store(error)) => Err(error),
             Err(SignCrlError::Crl(CrlError::Sign(error))) => {
                 tracing::error!(%error, "CRL not signed; trying again");

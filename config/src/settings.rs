@@ -205,6 +205,7 @@ impl Settings {
             &mut self.crl.repository_directory,
         ];
         let optional = [
+            &mut self.operations.textfile,
             &mut self.keys.passphrase_file,
             &mut self.keys.token.pin_file,
             &mut self.ocsp.passphrase_file,

@@ -17,6 +17,7 @@ struct Which {
 #[derive(Default, Clone)]
 pub(crate) struct Metrics {
     next_update: Family<Which, Gauge>,
+    this_update: Family<Which, Gauge>,
     number: Family<Which, Gauge>,
     pub(crate) failures: Counter,
     pub(crate) unmirrored: Gauge,
@@ -30,6 +31,8 @@ impl Metrics {
             "Unix time of the published CRL's nextUpdate",
             next_update,
         );
+        let this_update = "Unix time of the published CRL's thisUpdate";
+        registry.register("crl_this_update_seconds", this_update, self.this_update.clone());
         registry.register("crl_published_number", "Number of the published CRL", self.number.clone());
         registry.register(
             "crl_publication_failures",
@@ -43,6 +46,7 @@ impl Metrics {
     pub(crate) fn published(&self, name: &str, summary: &Summary) {
         let which = Which { crl: name.to_owned() };
         self.next_update.get_or_create(&which).set(summary.next_update.unix_seconds());
+        self.this_update.get_or_create(&which).set(summary.this_update.unix_seconds());
         self.number.get_or_create(&which).set(i64::try_from(summary.number).unwrap_or(i64::MAX));
     }
 }

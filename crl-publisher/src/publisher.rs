@@ -282,7 +282,11 @@ impl Rounds<'_> {
         };
         let refused = |fault| Obstacle::Refused { number, fault };
         let full = self.stage(head, (number, CrlKind::Full), &name)?;
-        let full = full.ok_or(Obstacle::Store(StoreError::NotFound))?;
+        // After a restore the number is moved on, and nothing was ever signed under it: the next one is published.
+        let Some(full) = full else {
+            tracing::warn!(crl = name, number, "nothing is kept under the newest CRL's number");
+            return Ok(());
+        };
         let judgement = self.judge(issuer, &name).full(previous()?, full.open()?).map_err(refused)?;
         let delta = match delta_is_placed {
             true => None,

@@ -32,6 +32,12 @@ struct Attempt {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    provider: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfGateway {
     gateway: &'static str,
 }
@@ -42,6 +48,7 @@ pub struct Metrics {
     requests: Family<Answered, Counter>,
     seconds: Histogram,
     messages: Family<Attempt, Counter>,
+    calls: Family<Called, Counter>,
     gateways: Family<OfGateway, Gauge>,
     balances: Family<OfGateway, Gauge<f64, AtomicU64>>,
 }
@@ -52,6 +59,7 @@ impl Default for Metrics {
             requests: Family::default(),
             seconds: Histogram::new(BOUNDS),
             messages: Family::default(),
+            calls: Family::default(),
             gateways: Family::default(),
             balances: Family::default(),
         }
@@ -65,6 +73,8 @@ impl Metrics {
         registry.register("http_request_seconds", "Time until an answer", self.seconds.clone());
         let attempts = "Messages handed to gateways: taken, refused, failed, unknown";
         registry.register("muhr_messages", attempts, self.messages.clone());
+        let calls = "Calls of payment providers: followed, objected to, refused";
+        registry.register("muhr_payment_calls", calls, self.calls.clone());
         let state = "Circuit breaker: 0 closed, 1 probing, 2 open";
         registry.register("muhr_sms_gateway_state", state, self.gateways.clone());
         registry.register("muhr_sms_balance", "What is left in the account", self.balances.clone());
@@ -73,6 +83,11 @@ impl Metrics {
     /// A gateway was given a message: `taken`, `refused`, `failed` or `unknown`.
     pub(crate) fn message(&self, channel: &'static str, gateway: &'static str, outcome: &'static str) {
         self.messages.get_or_create(&Attempt { channel, gateway, outcome }).inc();
+    }
+
+    /// A payment provider has called: `followed`, `objected` to in its protocol's words, or `refused`.
+    pub(crate) fn called(&self, provider: &str, outcome: &'static str) {
+        self.calls.get_or_create(&Called { provider: provider.to_owned(), outcome }).inc();
     }
 
     /// What the breaker of a gateway thinks of it.

@@ -230,7 +230,15 @@ pub(crate) async fn called(
         now: context.now(),
     };
     let desk = Desk { database: context.database.clone() };
-    let reply = web::block(move || provider.answer(&call, &desk)).await??;
+    let reply = web::block(move || provider.answer(&call, &desk)).await?;
+    let outcome = match &reply {
+        // CLICK says 0 where there is no error, JSON-RPC says nothing.
+        Ok(reply) if reply.body["error"].is_null() || reply.body["error"] == 0 => "followed",
+        Ok(_) => "objected",
+        Err(_) => "refused",
+    };
+    context.metrics.called(name, outcome);
+    let reply = reply?;
     context.doorbell.notify_one();
     let status = actix_web::http::StatusCode::from_u16(reply.status).map_err(Problem::internal)?;
     let mut response =

@@ -1,14 +1,14 @@
 //! `muhr certificate`: single certificates by the operator's hand, recorded like all others.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ca_core::SerialNumber;
-use ca_core::crl::partition_name;
+use ca_core::crl::{self, Judge, partition_name};
 use ca_core::csr::{CertificationRequest, check_history};
 use ca_core::issue::{Request, render};
 use ca_core::profile::SubjectFields;
-use ca_core::revocation::{Change, Reason, Requester, decide};
+use ca_core::revocation::{Change, Reason, Requester, Status, decide};
 use ca_signer::ceremony;
 use config::tables::Tables;
 use store::certificates::NewCertificate;
@@ -57,6 +57,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Take over what a CRL of ours tells and the register does not: after a restore the published CRL still has the revocations and
+    /// holds that came after the backup.
+    RevokeListed {
+        /// A full CRL, DER, as it was published.
+        #[arg(long, value_name = "FILE")]
+        crl: PathBuf,
+        /// Whose, `ca` or `root`.
+        #[arg(long, default_value = issuers::ISSUING)]
+        issuer: String,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Show a certificate as people read it, with its status.
     Show {
         /// Lower-case hex.
@@ -71,6 +83,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Issue { profile, subject_json, csr, place } => issue(&place, &profile, &subject_json, &csr),
         Command::Revoke { serial, reason, place } => revoke(&place, &serial, reason),
         Command::MassRevoke { profile, reason, place } => mass_revoke(&place, &profile, reason),
+        Command::RevokeListed { crl, issuer, place } => revoke_listed(&place, &crl, &issuer),
         Command::Show { serial, place } => show(&place, &serial),
     }
 }
@@ -180,6 +193,70 @@ fn mass_revoke(place: &Place, profile: &str, reason: Reason) -> Result<(), Failu
     }
     say(format!("{revoked} certificates of profile {profile} are revoked ({reason})"));
     Ok(())
+}
+
+fn revoke_listed(place: &Place, path: &Path, issuer: &str) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[])?;
+    let open = || fs::File::open(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())));
+    let mut listed = Vec::new();
+    let summary = crl::visit(open()?, |entry| listed.push(entry))?;
+    if summary.base.is_some() {
+        return Err(Failure::new("a delta CRL does not tell everything: give the full one"));
+    }
+    let issuer = database.read(|c| issuers::find(c, issuer))?;
+    let judge = Judge {
+        issuer_certificate: &issuer.certificate,
+        // It may have ended meanwhile, and is believed about its own time.
+        now: summary.this_update,
+        most_octets: u64::MAX,
+        file_name: None,
+        ends: |_: &[SerialNumber]| Vec::new(),
+    };
+    judge.genuine(open()?)?;
+    let (mut taken, mut unknown) = (0, Vec::new());
+    for entries in listed.chunks(REVOKED_AT_A_TIME as usize) {
+        let now = settings.clock().now();
+        let (changed, without_row) = database.write(|c| -> Result<_, Failure> {
+            let (mut changed, mut without_row) = (0, Vec::new());
+            for entry in entries {
+                let stored = match certificates::find(c, &entry.serial) {
+                    Err(StoreError::NotFound) => {
+                        without_row.push(entry.serial);
+                        continue;
+                    }
+                    stored => stored?,
+                };
+                let to = entry.revocation.status().filter(|to| is_news(stored.status, *to));
+                if let Some(to) = to.filter(|_| stored.certificate.issuer == issuer.id) {
+                    certificates::change_status(c, &stored, to, "operator", now)?;
+                    changed += 1;
+                }
+            }
+            Ok((changed, without_row))
+        })?;
+        taken += changed;
+        unknown.extend(without_row);
+    }
+    for serial in &unknown {
+        say(format!("{serial}: listed, and not in the register"));
+    }
+    say(format!(
+        "CRL {}: {} entries, {taken} taken over, {} not in the register",
+        summary.number,
+        listed.len(),
+        unknown.len()
+    ));
+    Ok(())
+}
+
+/// What is revoked stays so, whatever an earlier list tells, and a hold keeps its date.
+fn is_news(known: Status, told: Status) -> bool {
+    match (known, told) {
+        (Status::Revoked { .. }, _)
+        | (_, Status::Good)
+        | (Status::Suspended { .. }, Status::Suspended { .. }) => false,
+        (Status::Good | Status::Suspended { .. }, _) => true,
+    }
 }
 
 fn show(place: &Place, serial: &SerialNumber) -> Result<(), Failure> {

@@ -5,17 +5,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ca_core::Timestamp;
 use ca_signer::Keyring;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use config::Settings;
 use config::settings::{DatabaseUrl, Role, Sources};
 use secrecy::ExposeSecret;
-use store::{Database, Options, Target};
+use store::migrations::Migrated;
+use store::{Database, Options, Rights, Target};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, key, ledger, officer, responder, roles, sms, up};
+use crate::{
+    audit, backup, bench, ca, certificate, failure, key, ledger, officer, responder, roles, sms, up,
+};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -102,6 +106,19 @@ enum Command {
         #[arg(long)]
         down: bool,
     },
+    /// Database, documents and published files at this moment, in one encrypted file.
+    Backup(backup::Backup),
+    /// Bring a backup back into an empty place.
+    Restore(backup::Restore),
+    /// After a database came back older than it was, by other means than `muhr restore`: go on behind every number that may have
+    /// been given since.
+    StepForward {
+        #[command(flatten)]
+        place: Place,
+        /// The moment of which the database is, for example 2026-11-27T21:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        since: Timestamp,
+    },
     /// Read the settings and name every mistake; look whether the tokens they name are there.
     CheckConfig(Place),
     /// The text messages there are.
@@ -171,6 +188,9 @@ impl Arguments {
             Command::Ledger(command) => ledger::run(command),
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
+            Command::Backup(arguments) => backup::backup(&arguments),
+            Command::Restore(arguments) => backup::restore(&arguments),
+            Command::StepForward { place, since } => backup::step_forward(&place, since),
             Command::CheckConfig(place) => {
                 let settings = place.settings(&Role::ALL)?;
                 keyring(&settings).look_at_tokens()?.into_iter().for_each(failure::say);
@@ -248,9 +268,21 @@ fn migrate(place: &Place, down: bool) -> Result<(), Failure> {
         failure::say("every migration is undone");
         return Ok(());
     }
-    match store::migrations::up(&database)?.as_slice() {
-        [] => failure::say("nothing to do"),
+    let Migrated { versions, rights } = store::migrations::up(&database)?;
+    match versions.as_slice() {
+        [] => failure::say("no migration was left to run"),
         versions => failure::say(format!("done: {}", versions.join(", "))),
+    }
+    if let Some(Rights { granted, absent }) = rights {
+        if !granted.is_empty() {
+            failure::say(format!("rights given anew to {}", granted.join(", ")));
+        }
+        if !absent.is_empty() {
+            failure::say(format!(
+                "no rights for {}: the server has no such roles (deploy/postgres/roles.sql makes them)",
+                absent.join(", ")
+            ));
+        }
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ mod alone;
 #[cfg(feature = "server")]
 mod audit;
 #[cfg(feature = "server")]
+mod backup;
+#[cfg(feature = "server")]
 mod bench;
 #[cfg(feature = "server")]
 mod ca;

@@ -1,7 +1,9 @@
 //! One role each, for production, and how a process serves HTTP and stops.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -47,11 +49,18 @@ pub(crate) fn api(place: &Place) -> Result<(), Failure> {
 pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
     let (settings, database) = place.open(&[Role::Signer])?;
     let signer = SigningService::open(database, Arc::clone(&settings), &keyring(&settings))?;
-    // No listening port, not even for its own health: its heartbeat is its log and the queue it empties.
+    // No listening port, not even for its own health: its heartbeat is its log, the queue it empties, and a file of its counts.
+    let mut registry = Registry::default();
+    signer.register(&mut registry);
     let stop = Arc::new(AtomicBool::new(false));
     let workers = start_signers(&Arc::new(signer), &stop)?;
     tracing::info!("signing");
-    runtime()?.block_on(stopped())?;
+    runtime()?.block_on(async {
+        tokio::select! {
+            ended = stopped() => ended,
+            never = keep_writing(settings.operations.textfile.as_deref(), &registry) => match never {},
+        }
+    })?;
     finish(&stop, workers);
     Ok(())
 }
@@ -159,7 +168,8 @@ pub(crate) fn serve_on(
     let publisher = roles.crl.as_ref().map(|publisher| Worker::start(Arc::clone(publisher))).transpose()?;
     actix_web::rt::System::new().block_on(async {
         let (server, handle) = public_server(settings, &roles, public)?;
-        let (operations_server, operations_handle) = operations_server(database, &roles, operations)?;
+        let (operations_server, operations_handle) =
+            operations_server(settings, database, &roles, operations)?;
         let (stopping, _) = tokio::sync::watch::channel(false);
         let background = roles.api.as_ref().map(|context| {
             let messenger = issuance_api::messenger::run(context.clone().into_inner(), stopping.subscribe());
@@ -232,6 +242,7 @@ fn public_server(
 }
 
 fn operations_server(
+    settings: &Settings,
     database: &Database,
     roles: &Arc<Roles>,
     listener: TcpListener,
@@ -246,17 +257,29 @@ fn operations_server(
     if let Some(publisher) = &roles.crl {
         publisher.register(&mut registry);
     }
+    if let Some(signer) = &roles.signer {
+        signer.register(&mut registry);
+    }
     let mut checks: Vec<Check> = Vec::new();
+    let mut check = |part, trouble, is_ready| checks.push(Check { part, trouble, is_ready });
+    if roles.api.is_some() {
+        let documents = settings.documents.directory.clone();
+        let trouble = "the folder of documents is not there";
+        check("documents", trouble, Box::new(move || documents.is_dir()));
+    }
     if let Some(service) = roles.ocsp.clone() {
-        checks.push(("ocsp", Box::new(move || service.is_ready())));
+        let trouble = "its index is too old, or its certificate or its key cannot be used";
+        check("ocsp", trouble, Box::new(move || service.is_ready()));
     }
     if let Some(publisher) = roles.crl.clone() {
-        checks.push(("repository", Box::new(move || publisher.is_ready())));
+        let trouble = "a revocation list is missing or about to end";
+        check("repository", trouble, Box::new(move || publisher.is_ready()));
     }
     if let Some(signer) = roles.signer.clone() {
-        checks.push(("signer", Box::new(move || signer.is_ready())));
+        check("signer", "its key cannot be reached", Box::new(move || signer.is_ready()));
     }
-    let operations = web::Data::new(Operations::new(database.clone(), registry, checks));
+    let counting = roles.api.is_some().then(|| settings.clock());
+    let operations = web::Data::new(Operations::new(database.clone(), registry, checks, counting));
     let server = HttpServer::new(move || {
         let operations = operations.clone();
         App::new().configure(move |cfg| issuance_api::operations::configure(cfg, &operations))
@@ -288,6 +311,23 @@ fn start_signers(
             Ok(std::thread::Builder::new().name(name).spawn(move || keep_signing(&signer, &stop))?)
         })
         .collect()
+}
+
+/// Writes what is counted into a file for the collector of a machine's text files (node_exporter's `textfile`), which reads it whole.
+async fn keep_writing(file: Option<&Path>, registry: &Registry) -> Infallible {
+    let mut tick = tokio::time::interval(Duration::from_secs(15));
+    loop {
+        tick.tick().await;
+        if let (Some(file), Some(text)) = (file, issuance_api::operations::text(registry)) {
+            // That collector reads Prometheus' older format, which has no end mark.
+            let text = text.trim_end_matches("# EOF\n");
+            let partial = file.with_extension("partial");
+            if let Err(error) = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, file))
+            {
+                tracing::warn!(file = %file.display(), %error, "what is counted cannot be written");
+            }
+        }
+    }
 }
 
 /// A worker that panics leaves nothing half done, its transaction is rolled back: it starts again, and says so.

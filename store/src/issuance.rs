@@ -10,7 +10,7 @@ use crate::certificates::{self, NewCertificate};
 use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::schema::{applications, intents};
+use crate::schema::{application_events, applications, certificates as issued, intents};
 use crate::{applications as store_applications, audit, jobs};
 
 /// What the signer is about to sign. Committed before the signature exists, so that no certificate can exist without a
@@ -27,6 +27,40 @@ pub struct Intent {
     pub profile: String,
     /// The to-be-signed certificate, DER.
     pub tbs: Vec<u8>,
+}
+
+/// Of how many certificates at most the waiting is looked at.
+const LOOKED_AT: i64 = 500;
+
+/// How long the newest subscribers' certificates took from the approval to their row, in milliseconds from the shortest, of those
+/// issued since a moment.
+///
+/// # Errors
+/// The database's.
+pub fn waits(connection: &mut Connection, since: Timestamp) -> Result<Vec<i64>, StoreError> {
+    // By the key, which has an index and grows with time.
+    let newest: Vec<(Option<String>, i64)> = issued::table
+        .order(issued::id.desc())
+        .limit(LOOKED_AT)
+        .select((issued::application_id, issued::issued_at))
+        .load(connection)?;
+    let newest: HashMap<String, i64> = newest
+        .into_iter()
+        .filter(|(_, at)| *at >= since.unix_millis())
+        .filter_map(|(application, at)| Some((application?, at)))
+        .collect();
+    let approved: Vec<(String, i64)> = application_events::table
+        .filter(application_events::application_id.eq_any(newest.keys()))
+        .filter(application_events::command.eq("approve"))
+        .order(application_events::id)
+        .select((application_events::application_id, application_events::at))
+        .load(connection)?;
+    // The last approval is the one that was followed.
+    let approved: HashMap<String, i64> = approved.into_iter().collect();
+    let mut waits: Vec<i64> =
+        newest.iter().filter_map(|(id, at)| Some((at - approved.get(id)?).max(0))).collect();
+    waits.sort_unstable();
+    Ok(waits)
 }
 
 #[derive(Insertable)]

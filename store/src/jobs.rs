@@ -365,6 +365,20 @@ pub fn counts(connection: &mut Connection) -> Result<Vec<(String, String, i64)>,
         .load(connection)?)
 }
 
+/// When the work of each kind should have begun that waits longest; a job in somebody's hands waits as well until it is done.
+///
+/// # Errors
+/// The database's.
+pub fn longest_waiting(connection: &mut Connection) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let rows: Vec<(String, Option<i64>)> = jobs::table
+        .filter(jobs::state.eq("ready"))
+        .group_by(jobs::kind)
+        .select((jobs::kind, diesel::dsl::min(jobs::run_at)))
+        .load(connection)?;
+    let known = |(kind, since): (String, Option<i64>)| Some((kind, Timestamp::from_unix_millis(since?)));
+    Ok(rows.into_iter().filter_map(known).collect())
+}
+
 /// Is a message for this recipient still on its way? The sandbox waits for it.
 ///
 /// # Errors

@@ -37,6 +37,8 @@ pub mod refunds;
 pub mod reminders;
 pub mod renewals;
 pub mod responders;
+pub mod restoration;
+mod rights;
 mod schema;
 pub mod seen_signatures;
 pub mod sessions;
@@ -47,6 +49,7 @@ pub mod verification;
 
 pub use database::{Connection, Database, OpenError, Options, Target};
 pub use error::StoreError;
+pub use rights::Rights;
 
 /// A page of a list: the items and the key to ask for the next page with, if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]

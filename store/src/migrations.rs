@@ -9,6 +9,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::database::{Connection, Database, Target};
 use crate::error::StoreError;
+use crate::rights::{self, Rights};
 use crate::schema::__diesel_schema_migrations;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
@@ -17,17 +18,31 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 /// PostgreSQL's advisory lock under which one process at a time migrates.
 const LOCK: i64 = 0x6d75_6872_0001;
 
-/// Runs what has not run yet; returns the versions that did.
+/// What [`up`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// The versions that had not run yet.
+    pub versions: Vec<String>,
+    /// The processes' roles and their rights; `None` on SQLite, which has no roles.
+    pub rights: Option<Rights>,
+}
+
+/// Runs what has not run yet, and gives the processes' roles their rights.
 ///
 /// # Errors
 /// The database refused, or cannot be reached.
-pub fn up(database: &Database) -> Result<Vec<String>, StoreError> {
+pub fn up(database: &Database) -> Result<Migrated, StoreError> {
     with_lock(database, |connection| {
         let versions = match connection {
             Connection::Postgres(c) => c.run_pending_migrations(POSTGRES),
             Connection::Sqlite(c) => c.run_pending_migrations(SQLITE),
         };
-        Ok(versions.map_err(failed)?.iter().map(ToString::to_string).collect())
+        let versions = versions.map_err(failed)?.iter().map(ToString::to_string).collect();
+        let rights = match connection {
+            Connection::Postgres(c) => Some(rights::grant(c)?),
+            Connection::Sqlite(_) => None,
+        };
+        Ok(Migrated { versions, rights })
     })
 }
 
@@ -53,10 +68,7 @@ pub fn down(database: &Database) -> Result<(), StoreError> {
 /// The database cannot be reached, or does not let its versions be read.
 pub fn pending(database: &Database) -> Result<bool, StoreError> {
     let mut connection = database.connection()?;
-    let known = match &*connection {
-        Connection::Postgres(_) => versions::<Pg>(&POSTGRES),
-        Connection::Sqlite(_) => versions::<Sqlite>(&SQLITE),
-    }?;
+    let known = known(database.target())?;
     let applied: QueryResult<Vec<String>> =
         __diesel_schema_migrations::table.select(__diesel_schema_migrations::version).load(&mut *connection);
     match applied {
@@ -66,6 +78,17 @@ pub fn pending(database: &Database) -> Result<bool, StoreError> {
             Ok(true)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Every version this program knows, in their order.
+///
+/// # Errors
+/// They cannot be read out of the program.
+pub fn known(target: &Target) -> Result<Vec<String>, StoreError> {
+    match target {
+        Target::Postgres(_) => versions::<Pg>(&POSTGRES),
+        Target::Sqlite(_) => versions::<Sqlite>(&SQLITE),
     }
 }
 

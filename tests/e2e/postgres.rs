@@ -27,12 +27,7 @@ impl Server {
 
     /// One of its own, for a story that stops it.
     pub(crate) fn start() -> Self {
-        let folder =
-            tempfile::Builder::new().prefix("muhr-postgres-").tempdir().expect("a temporary folder").keep();
-        janitor::will_remove(&folder);
-        if let Some((user, group)) = unprivileged() {
-            chown(&folder, Some(user), Some(group)).expect("root may give a folder away");
-        }
+        let folder = own_folder();
         let mut initdb = as_unprivileged("initdb");
         initdb.args([
             "--auth=trust",
@@ -46,6 +41,40 @@ impl Server {
         let server = Self { port: free_port(), folder, process: Mutex::new(None) };
         server.resume();
         server
+    }
+
+    /// A second server that follows this one. From then on nothing is acknowledged here before it is written there as well.
+    pub(crate) fn start_synchronous_replica(&self) -> Self {
+        let folder = own_folder();
+        let mut copy = as_unprivileged("pg_basebackup");
+        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "muhr"]);
+        copy.args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]);
+        command::finish(copy.arg("-D").arg(folder.join("data")), b"").well();
+        let replica = Self { port: free_port(), folder, process: Mutex::new(None) };
+        replica.resume();
+        let administrator = self.address("postgres");
+        psql(&administrator, "ALTER SYSTEM SET synchronous_standby_names = '*'").well();
+        psql(&administrator, "SELECT pg_reload_conf()").well();
+        let started = Instant::now();
+        while psql(&administrator, "SELECT sync_state FROM pg_stat_replication").out.trim() != "sync" {
+            assert!(started.elapsed() < Duration::from_secs(30), "the replica does not follow");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        replica
+    }
+
+    /// Ends as when the machine loses its power.
+    pub(crate) fn kill(&self) {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut process = process.expect("it runs");
+        process.kill().expect("our child");
+        process.wait().expect("our child");
+        janitor::has_ended(process.id());
+    }
+
+    /// Address and port.
+    pub(crate) fn authority(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// An empty database of its own; the address is what `muhr --database` takes.
@@ -102,7 +131,8 @@ impl Server {
         }
     }
 
-    fn address(&self, database: &str) -> String {
+    /// Where one of its databases is.
+    pub(crate) fn address(&self, database: &str) -> String {
         format!("postgres://muhr@127.0.0.1:{}/{database}", self.port)
     }
 }
@@ -134,6 +164,17 @@ pub(crate) fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// A folder that the server's account may write to.
+fn own_folder() -> PathBuf {
+    let folder =
+        tempfile::Builder::new().prefix("muhr-postgres-").tempdir().expect("a temporary folder").keep();
+    janitor::will_remove(&folder);
+    if let Some((user, group)) = unprivileged() {
+        chown(&folder, Some(user), Some(group)).expect("root may give a folder away");
+    }
+    folder
 }
 
 fn as_unprivileged(program: &str) -> Command {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::command::{self, Said};
-use crate::http::{Client, try_send};
+use crate::http::{Answer, Client, try_send};
 use crate::postgres::{Server, free_port};
 use crate::program::program;
 use crate::sql::{lines, sqlite_file, try_rows};
@@ -198,6 +198,14 @@ impl Stack {
                 let request = self.anybody().request(reqwest::Method::GET, &address);
                 try_send(request).is_ok_and(|answer| answer.status == 200)
             }
+        }
+    }
+
+    /// What it says of its parts.
+    pub(crate) fn readiness(&self, role: Role) -> Answer {
+        match self.with_process(role, |process| process.ready.clone()) {
+            Ready::Address(address) => self.anybody().get(&address),
+            Ready::Log(_) => panic!("the signer listens nowhere"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The README's two commands: `cargo xtask up` runs everything, `cargo xtask test` checks everything.
 //!
 //! Both install the Debian packages they stand on when those are missing, so that a fresh Debian 12
-//! with Rust and a C compiler needs nothing else. No dependencies: this is compiled before anything.
+//! with Rust and a C compiler needs nothing else. Hardly a dependency: this is compiled before anything.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
 
 mod fuzzing;
@@ -9,6 +9,7 @@ mod oracles;
 mod packages;
 mod pages;
 mod steps;
+mod supply_chain;
 mod workspace;
 
 use std::os::unix::process::CommandExt;
@@ -19,6 +20,7 @@ use workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask up [-- ARGUMENTS OF muhr up]   build Muhr and run every role on SQLite in ./var
        cargo xtask portal                         build the scripts of the pages, for those who call cargo themselves
+       cargo xtask sbom                           print the bill of materials of muhr (CycloneDX 1.6, JSON)
        cargo xtask test                           install what the tests need, then run every check and test";
 
 fn main() -> ExitCode {
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = Workspace::find().and_then(|workspace| match command.as_str() {
         "up" => up(&workspace, &arguments),
         "portal" => packages::ensure(packages::BUILD).and_then(|()| pages::build(&workspace)),
+        "sbom" if arguments.is_empty() => supply_chain::bill(&workspace).map(|bill| print!("{bill}")),
         "test" if arguments.is_empty() => test(&workspace),
         _ => Err(USAGE.to_owned()),
     });
@@ -69,6 +72,7 @@ fn test(workspace: &Workspace) -> Result<(), String> {
     run.step("oracles", || oracles::ensure(workspace).map(|folder| oracles = Some(folder)))?;
     let oracles = oracles.unwrap_or_default();
     run.step("portal", || pages::build(workspace).and_then(|()| pages::check(workspace)))?;
+    run.step("supply", || supply_chain::check(workspace, &oracles))?;
     for (name, arguments) in [
         ("format", &["fmt", "--all", "--check"][..]),
         ("lint", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),

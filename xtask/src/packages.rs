@@ -33,6 +33,7 @@ pub(crate) const BUILD: &[Package] = &[
 
 /// What the tests need on top: databases, and software that judges what we produce.
 pub(crate) const TEST: &[Package] = &[
+    Package { name: "age", proof: Proof::Programs(&["age", "age-keygen"]) },
     Package { name: "postgresql", proof: Proof::Programs(&["initdb", "postgres", "pg_ctl", "psql"]) },
     Package { name: "sqlite3", proof: Proof::Programs(&["sqlite3"]) },
     Package { name: "openssl", proof: Proof::Programs(&["openssl"]) },

@@ -53,8 +53,18 @@ pub enum Unreadable {
 /// # Errors
 /// An [`Unreadable`].
 pub fn summary(crl: impl Read) -> Result<Summary, Unreadable> {
+    visit(crl, |_| {})
+}
+
+/// Shows every entry of a CRL (DER), and says what it says of itself; nothing is verified.
+///
+/// # Errors
+/// An [`Unreadable`].
+pub fn visit(crl: impl Read, mut show: impl FnMut(Entry)) -> Result<Summary, Unreadable> {
     let mut reader = Reader::open(crl, u64::MAX)?;
-    while reader.entry()?.is_some() {}
+    while let Some(entry) = reader.entry()? {
+        show(entry);
+    }
     reader.finish()?.summary()
 }
 

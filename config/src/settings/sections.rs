@@ -81,6 +81,9 @@ pub struct Http {
 pub struct Operations {
     /// Address and port of `/health/live`, `/health/ready` and `/metrics`.
     pub listen: SocketAddr,
+    /// Where the signer, which listens nowhere, writes what it counts.
+    #[serde(deserialize_with = "optional_path")]
+    pub textfile: Option<PathBuf>,
 }
 
 /// `[database]`

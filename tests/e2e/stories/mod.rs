@@ -1,6 +1,7 @@
 //! What happens, one rule per function.
 
 mod approvals;
+mod backup;
 mod bad_codes;
 mod bad_fields;
 mod bad_files;
@@ -8,6 +9,7 @@ mod commands;
 mod crl;
 mod database_outage;
 mod database_roles;
+mod failover;
 mod front;
 mod full_disk;
 mod judges;
@@ -34,6 +36,7 @@ mod relying_servers;
 mod reminders;
 mod responders;
 mod revocation_storm;
+mod rolling_upgrade;
 mod schema;
 mod shutdown;
 mod signer_kills;
@@ -41,6 +44,7 @@ mod slow_clients;
 mod status;
 mod text_messages;
 mod token_keys;
+mod watching;
 mod whose;
 mod workspace;
 mod wrong_state;

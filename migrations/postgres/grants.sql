@@ -1,5 +1,6 @@
--- As the owner of the tables, after every `muhr migrate`: each process gets what it needs and no more, so that a broken web server
--- cannot insert a certificate, and a broken signer cannot read who signs in with what. Running it again changes nothing.
+-- Which role may do what: each process gets what it needs and no more, so that a broken web server cannot insert a certificate, and a
+-- broken signer cannot read who signs in with what. `muhr migrate` takes back whatever each role had and grants this, in one transaction;
+-- a role that the server does not have is left out. Only `GRANT ... TO role, role;` stands here.
 
 -- Everybody asks whether the tables are those it was built for.
 GRANT SELECT ON __diesel_schema_migrations, issuers, certificates, status_changes TO muhr_api, muhr_signer, muhr_ocsp, muhr_crl;

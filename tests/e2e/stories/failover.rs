@@ -1,0 +1,121 @@
+//! PostgreSQL's primary dies, its replica is promoted: with synchronous replication nothing is lost that was acknowledged.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::applicant::{Applicant, Application, SubjectType, form};
+use crate::http::try_send;
+use crate::officer::Officer;
+use crate::postgres::{Server, psql};
+use crate::relying_party::{OCSP_KNOWS, RelyingParty};
+use crate::stack::{Role, Stack, eventually, fresh_folder};
+use crate::stories::signer_kills::many_under_review;
+
+/// Ends the load even when the story fails in the middle.
+struct AtEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
+    let primary = Server::start();
+    let replica = primary.start_synchronous_replica();
+    let database = primary.fresh_database();
+    let name = database.rsplit('/').next().expect("a name");
+    let both = format!(
+        "postgres://muhr@{},{}/{name}?target_session_attrs=read-write",
+        primary.authority(),
+        replica.authority()
+    );
+    let settings =
+        [("LIMITS__REQUESTS_PER_ADDRESS_PER_MINUTE", "10000000"), ("APPLICATIONS__OPEN_PER_PHONE", "1000")];
+    let stack = Stack::prepare(fresh_folder(), Some(both), &settings);
+    stack.run(Role::All);
+    let before = Application::issued(&stack, SubjectType::NaturalPerson);
+    let relying_party = RelyingParty::receiving(&stack, &before.certificate());
+    let revoked = Application::issued(&stack, SubjectType::NaturalPerson);
+    Officer::revocation(&stack).revoke(&revoked.serial(), "superseded").json_or_empty();
+    let waiting = many_under_review(&stack, 12);
+    let reviewer = Officer::reviewer(&stack);
+    let writers: Vec<Applicant> = (0..2).map(|_| Applicant::with_confirmed_phone(&stack)).collect();
+
+    let (over, promoted) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (created, approved) = (Mutex::new(Vec::<String>::new()), Mutex::new(Vec::<usize>::new()));
+    let afterwards = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for writer in &writers {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let body = form(&writer.person, SubjectType::NaturalPerson);
+                    let request =
+                        writer.client.request(reqwest::Method::POST, "/api/v1/applications").json(&body);
+                    let was_promoted = promoted.load(Ordering::Relaxed);
+                    match try_send(request).expect("an answer, whatever it says") {
+                        answer if answer.status == 201 => {
+                            let id = answer.json()["id"].as_str().expect("an id").to_owned();
+                            created.lock().expect("no panic").push(id);
+                            afterwards.fetch_add(usize::from(was_promoted), Ordering::Relaxed);
+                        }
+                        answer => {
+                            answer.problem(503, "service-unavailable");
+                        }
+                    }
+                    thread::sleep(Duration::from_millis(10));
+                }
+            });
+        }
+        scope.spawn(|| {
+            for (number, application) in waiting.iter().enumerate() {
+                let path = format!("/api/v1/officer/applications/{}/approval", application.id);
+                let request =
+                    reviewer.client.request(reqwest::Method::POST, &path).json(&serde_json::json!({}));
+                if try_send(request).expect("an answer, whatever it says").status == 200 {
+                    approved.lock().expect("no panic").push(number);
+                }
+                thread::sleep(Duration::from_millis(250));
+            }
+        });
+        let _end = AtEnd(&over);
+        thread::sleep(Duration::from_millis(1200));
+        primary.kill();
+        // Somebody notices; Patroni would.
+        thread::sleep(Duration::from_millis(300));
+        psql(&replica.address("postgres"), "SELECT pg_promote()").well();
+        promoted.store(true, Ordering::Relaxed);
+        let began = Instant::now();
+        eventually("work goes on at the new primary", Duration::from_secs(30), || {
+            (afterwards.load(Ordering::Relaxed) >= 20).then_some(())
+        });
+        eprintln!("work went on {:?} after the promotion", began.elapsed());
+    });
+
+    let here = replica.address(name);
+    let (created, approved) =
+        (created.into_inner().expect("no panic"), approved.into_inner().expect("no panic"));
+    assert!(created.len() > 40 && !approved.is_empty(), "{} {}", created.len(), approved.len());
+    let kept = psql(&here, "SELECT id FROM applications").well().out;
+    let kept: std::collections::HashSet<&str> = kept.lines().collect();
+    let lost: Vec<&String> = created.iter().filter(|id| !kept.contains(id.as_str())).collect();
+    assert!(lost.is_empty(), "{} of {} acknowledged applications are lost", lost.len(), created.len());
+    for number in approved {
+        waiting[number].wait_until("issued");
+    }
+    assert_eq!(relying_party.status(), "good");
+    let register = stack.anybody().get(&format!("/api/v1/certificates/{}", revoked.serial())).json();
+    assert_eq!(register["status"], "revoked", "{register}");
+    // The responder follows the new primary's feed.
+    let after = Application::issued(&stack, SubjectType::NaturalPerson);
+    let stranger = RelyingParty::receiving(&stack, &after.certificate());
+    eventually("OCSP knows it", OCSP_KNOWS, || (stranger.status() == "good").then_some(()));
+    stranger.openssl_verify().well();
+    assert!(stack.is_ready(Role::All));
+    assert!(stack.terminate(Role::All).success());
+    stack.muhr(&["audit", "verify"]).well();
+    stack.muhr(&["ledger", "verify"]).well();
+}
