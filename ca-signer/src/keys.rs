@@ -87,6 +87,21 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<(), KeyError> {
     written.map_err(file_error(path))
 }
 
+/// Writes a file for its owner's eyes only in the place of an earlier one, in one step.
+///
+/// # Errors
+/// [`KeyError::File`]; the earlier one stays.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), KeyError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let beside = PathBuf::from(name);
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_error(&beside)(error)),
+        _ => write_new(&beside, content)?,
+    }
+    fs::rename(&beside, path).and_then(|()| sync_name(path)).map_err(file_error(path))
+}
+
 /// A file is there after a loss of power only if its directory has been written too.
 fn sync_name(path: &Path) -> std::io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());

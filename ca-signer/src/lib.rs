@@ -1,5 +1,6 @@
 //! The only process that can reach the CA key: it claims signing jobs and never listens.
 
+pub mod audit_log;
 pub mod ceremony;
 mod issuance;
 mod keyring;
@@ -8,6 +9,7 @@ mod responder_certificate;
 mod revocation_list;
 mod service;
 
+pub use audit_log::{HeadSigner, SealError};
 pub use keyring::{Keyring, NewKey};
 pub use revocation_list::{CrlSigner, SignCrlError};
 pub use service::{ServiceError, SigningService};

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use store::jobs;
-use store::{Database, StoreError, applications, migrations};
+use store::{Database, StoreError, applications, audit_heads, migrations};
 
 /// A role's own word on whether it can do its work: its name and the question.
 pub type Check = (&'static str, Box<dyn Fn() -> bool + Send + Sync>);
@@ -24,6 +24,8 @@ pub struct Operations {
     checks: Vec<Check>,
     applications: Family<Labels, Gauge>,
     jobs: Family<Labels, Gauge>,
+    audit_head: Gauge,
+    audit_unsealed: Gauge,
 }
 
 impl Operations {
@@ -33,13 +35,26 @@ impl Operations {
         registry.register("muhr_applications", "Applications by state", applications.clone());
         let jobs = Family::<Labels, Gauge>::default();
         registry.register("muhr_jobs", "Queued jobs by kind and state", jobs.clone());
-        Self { database, registry: Mutex::new(registry), checks, applications, jobs }
+        let (audit_head, audit_unsealed) = (Gauge::default(), Gauge::default());
+        registry.register(
+            "muhr_audit_head_seconds",
+            "Unix time of the newest head of the audit log",
+            audit_head.clone(),
+        );
+        let help = "Audit entries since the last one under a head";
+        registry.register("muhr_audit_unsealed_entries", help, audit_unsealed.clone());
+        let registry = Mutex::new(registry);
+        Self { database, registry, checks, applications, jobs, audit_head, audit_unsealed }
     }
 
     /// Reads what is counted in the database.
     fn count(&self) -> Result<(), StoreError> {
-        let (states, queued) =
-            self.database.read(|c| Ok::<_, StoreError>((applications::counts(c)?, jobs::counts(c)?)))?;
+        let (states, queued, head, waiting) = self.database.read(|c| {
+            let (states, queued) = (applications::counts(c)?, jobs::counts(c)?);
+            Ok::<_, StoreError>((states, queued, audit_heads::newest(c)?, audit_heads::waiting(c)?))
+        })?;
+        self.audit_head.set(head.map_or(0, |head| head.sealed_at / 1000));
+        self.audit_unsealed.set(waiting);
         self.applications.clear();
         for (state, count) in states {
             self.applications.get_or_create(&vec![("state".to_owned(), state)]).set(count);

@@ -53,6 +53,7 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
         ocsp: Some(roles::open_ocsp(&settings, &database, &keyring)?),
         crl: Some(roles::open_crl(&settings, &database)?),
         signer: Some(Arc::new(signer)),
+        heads: roles::open_heads(&settings, &database, &keyring)?,
     };
     let operations_address = operations.local_addr()?;
     roles::serve_on(&settings, &database, roles, public, operations, || {
@@ -83,6 +84,9 @@ fn certify(database: &Database, settings: &Settings, keyring: &Keyring<'_>) -> R
         Err(StoreError::NotFound) => ceremony::init(database, settings, keyring, &Names::default(), now)?,
         Err(error) => return Err(error.into()),
         Ok(_) => renew_responder(database, settings, keyring, now)?,
+    }
+    if !keyring.has_audit()? {
+        ceremony::init_audit(database, settings, keyring, now)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 pub mod acts;
 pub mod applications;
 pub mod audit;
+pub mod audit_heads;
 pub mod bills;
 pub mod captchas;
 pub mod certificates;
