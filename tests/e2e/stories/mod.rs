@@ -1,5 +1,6 @@
 //! What happens, one rule per function.
 
+mod audit_log;
 mod bad_codes;
 mod bad_fields;
 mod bad_files;
