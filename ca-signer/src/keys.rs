@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ca_core::signer::{FileKey, KeyFileError};
+use tempfile::NamedTempFile;
 use token_key::TokenError;
 use zeroize::Zeroizing;
 
@@ -92,14 +93,15 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<(), KeyError> {
 /// # Errors
 /// [`KeyError::File`]; the earlier one stays.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), KeyError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let beside = PathBuf::from(name);
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_error(&beside)(error)),
-        _ => write_new(&beside, content)?,
-    }
-    fs::rename(&beside, path).and_then(|()| sync_name(path)).map_err(file_error(path))
+    // Under a name of its own, because two processes may be at it.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = NamedTempFile::new_in(directory).and_then(|mut beside| {
+        beside.write_all(content)?;
+        beside.as_file().sync_all()?;
+        beside.persist(path).map_err(|failed| failed.error)?;
+        sync_name(path)
+    });
+    written.map_err(file_error(path))
 }
 
 /// A file is there after a loss of power only if its directory has been written too.
