@@ -7,6 +7,7 @@ pub mod administration;
 pub mod algorithm;
 pub mod application;
 pub mod approval;
+pub mod audit;
 pub mod ber;
 pub mod bundle;
 pub mod calendar;

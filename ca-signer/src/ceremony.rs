@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use ca_core::audit::AuditKeys;
 use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
@@ -21,7 +23,7 @@ use store::{Database, StoreError, audit, crls, issuance, issuers, responders};
 
 use der::Decode;
 
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, NewKey, OFFICER_CA};
 use crate::keys::KeyError;
 use crate::officer_ca::NewOfficerCa;
 use crate::revocation_list::{CrlSigner, SignCrlError};
@@ -67,6 +69,9 @@ pub enum CeremonyError {
         listed(.0)
     )]
     FilesExist(Vec<PathBuf>),
+    /// There is an audit key.
+    #[error("there is an audit key already; a ceremony never overwrites one")]
+    AuditKeyExists,
     /// There is no CA yet.
     #[error("there is no CA in this database yet: run `muhr ca init`")]
     NoCa,
@@ -85,8 +90,8 @@ pub enum CeremonyError {
     /// A key failed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// A key is too weak to be certified.
-    #[error("the key cannot be certified: {0}")]
+    /// A key is too weak to be certified, or no audit key.
+    #[error("a key of the CA: {0}")]
     WeakKey(String),
     /// The system's random generator failed.
     #[error(transparent)]
@@ -125,7 +130,8 @@ struct Ceremony<'a> {
     now: Timestamp,
 }
 
-/// Makes root (P-384), issuing CA (P-256), OCSP signer (P-256) and officer CA (P-256), their certificates and first CRLs.
+/// Makes root (P-384), issuing CA (P-256), OCSP signer (P-256) and officer CA (P-256), their certificates and first CRLs, and the
+/// audit key (P-256).
 ///
 /// # Errors
 /// [`CeremonyError`].
@@ -148,6 +154,14 @@ pub fn init(
     let mut issuing_new = keyring.make_issuer(issuers::ISSUING, KeyAlgorithm::P256)?;
     let mut ocsp_new = keyring.make_responder()?;
     let mut officers = NewOfficerCa::make(settings, keyring, &names.organization, now)?;
+    let mut audit_new = keyring.make_audit()?;
+    let generated = [
+        key_generated(issuers::ROOT, &root_new, now),
+        key_generated(issuers::ISSUING, &issuing_new, now),
+        key_generated("ocsp", &ocsp_new, now),
+        key_generated("audit", &audit_new, now),
+        key_generated(OFFICER_CA, officers.key(), now),
+    ];
     let [root_key, issuing_key, ocsp_key] =
         [&root_new, &issuing_new, &ocsp_new].map(|new| Arc::clone(new.signer()));
 
@@ -167,7 +181,8 @@ pub fn init(
         ceremony.below(&root, issuers::ROOT, responders::PROFILE, &names.ocsp, ocsp_key.public_key())?;
 
     // The keys are there for good before anything says that they exist.
-    for new in [&mut root_new, &mut issuing_new, &mut ocsp_new] {
+    publish_audit_key(settings, audit_new.signer().public_key())?;
+    for new in [&mut root_new, &mut issuing_new, &mut ocsp_new, &mut audit_new] {
         new.keep()?;
     }
     officers.keep(settings)?;
@@ -190,6 +205,7 @@ pub fn init(
             object: format!("issuer:{}", issuers::ISSUING),
             details: serde_json::json!({ "root": names.root, "issuing": names.issuing }),
         };
+        audit::record(connection, &generated)?;
         Ok(audit::record(connection, &[entry])?)
     })?;
     CrlSigner::new(issuers::ROOT, root.certificate(), root_key, settings)?.sign(
@@ -205,6 +221,49 @@ pub fn init(
         now,
     )?;
     Ok(())
+}
+
+/// Makes the audit key of an installation that has none.
+///
+/// # Errors
+/// [`CeremonyError`]; a key that exists stays as it is.
+pub fn init_audit(
+    database: &Database,
+    settings: &Settings,
+    keyring: &Keyring<'_>,
+    now: Timestamp,
+) -> Result<(), CeremonyError> {
+    if keyring.has_audit()? {
+        return Err(CeremonyError::AuditKeyExists);
+    }
+    let mut new = keyring.make_audit()?;
+    let generated = key_generated("audit", &new, now);
+    publish_audit_key(settings, new.signer().public_key())?;
+    new.keep()?;
+    Ok(database.write(|connection| audit::record(connection, &[generated]))?)
+}
+
+/// What auditors need: beside it stay the keys that signed before.
+fn publish_audit_key(settings: &Settings, public_key: &[u8]) -> Result<(), CeremonyError> {
+    let path = settings.audit_key_file();
+    let mut pem = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(|error| CeremonyError::File(path.clone(), error))?,
+    };
+    pem.push_str(&AuditKeys::pem(public_key).map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?);
+    replace(&path, pem.as_bytes())
+}
+
+/// A key has come into being; its name is that of its file.
+fn key_generated(name: &str, new: &NewKey, now: Timestamp) -> audit::Entry {
+    let spki_sha256 = hex::encode(digest(&SHA256, new.signer().public_key()));
+    audit::Entry {
+        at: now,
+        actor: "operator".to_owned(),
+        action: "key.generate".to_owned(),
+        object: format!("key:{name}"),
+        details: serde_json::json!({ "spki_sha256": spki_sha256, "on_token": new.is_on_token() }),
+    }
 }
 
 /// Whose key a responder's certificate is for.
@@ -231,7 +290,10 @@ pub fn renew_ocsp(
     let public_key = match key {
         ResponderKey::Own => {
             if !keyring.has_responder()? {
-                keyring.make_responder()?.keep()?;
+                let mut new = keyring.make_responder()?;
+                let generated = key_generated("ocsp", &new, now);
+                new.keep()?;
+                database.write(|connection| audit::record(connection, &[generated]))?;
             }
             keyring.responder()?.public_key().to_vec()
         }

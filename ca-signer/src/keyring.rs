@@ -113,12 +113,53 @@ impl<'a> Keyring<'a> {
         }
     }
 
+    /// The key that signs the heads of the audit log.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn audit(&self) -> Result<Arc<dyn Signer>, KeyError> {
+        match self.settings.keys.token.audit() {
+            Some(place) => self.open(&place),
+            None => Ok(Arc::new(keys::load(&self.audit_file(), &self.passphrase(Whose::Ca)?)?)),
+        }
+    }
+
+    /// Whether there is an audit key already.
+    ///
+    /// # Errors
+    /// [`KeyError`]: the token cannot be asked.
+    pub fn has_audit(&self) -> Result<bool, KeyError> {
+        match self.settings.keys.token.audit() {
+            Some(place) => Ok(self.token(&place)?.has(&key_name(&place)?)?),
+            None => Ok(self.audit_file().exists()),
+        }
+    }
+
+    /// A new audit key.
+    ///
+    /// # Errors
+    /// [`KeyError`]; a key that exists stays as it is.
+    pub fn make_audit(&self) -> Result<NewKey, KeyError> {
+        let (place, file) = (self.settings.keys.token.audit(), self.audit_file());
+        self.make(place, Whose::Ca, file, "Muhr audit key", KeyAlgorithm::P256)
+    }
+
+    /// Where the newest head that was signed here is remembered.
+    pub fn audit_memory(&self) -> PathBuf {
+        self.settings.keys.directory.join("audit.head")
+    }
+
+    fn audit_file(&self) -> PathBuf {
+        self.settings.keys.directory.join("audit.key")
+    }
+
     /// The files that new keys would have to overwrite.
     pub fn files_in_the_way(&self) -> Vec<PathBuf> {
         let issuers = [issuers::ROOT, issuers::ISSUING, OFFICER_CA].into_iter();
         let files = issuers.filter(|id| self.issuer_on_token(id).is_none()).map(|id| self.issuer_file(id));
         let responder = self.settings.ocsp.token.key().is_none().then(|| self.settings.ocsp.key_file.clone());
-        files.chain(responder).filter(|path| path.exists()).collect()
+        let audit = self.settings.keys.token.audit().is_none().then(|| self.audit_file());
+        files.chain(responder).chain(audit).filter(|path| path.exists()).collect()
     }
 
     /// A new key for a CA.
@@ -149,6 +190,7 @@ impl<'a> Keyring<'a> {
         let places = [
             ("the root's key", ca.root()),
             ("the issuing CA's key", ca.issuing()),
+            ("the audit key", ca.audit()),
             ("the OCSP responder's key", self.settings.ocsp.token.key()),
         ];
         let mut lines = Vec::new();
@@ -255,6 +297,11 @@ impl<'a> Keyring<'a> {
 }
 
 impl NewKey {
+    /// Whether it is on a token.
+    pub fn is_on_token(&self) -> bool {
+        matches!(self.made, Made::OnToken(_))
+    }
+
     /// The key, to sign with.
     pub fn signer(&self) -> &Arc<dyn Signer> {
         &self.signer

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ca_core::signer::{FileKey, KeyFileError};
+use tempfile::NamedTempFile;
 use token_key::TokenError;
 use zeroize::Zeroizing;
 
@@ -84,6 +85,22 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<(), KeyError> {
         // Ours, and worth nothing: the next attempt shall not find half a key.
         let _ = fs::remove_file(path);
     }
+    written.map_err(file_error(path))
+}
+
+/// Writes a file for its owner's eyes only in the place of an earlier one, in one step.
+///
+/// # Errors
+/// [`KeyError::File`]; the earlier one stays.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), KeyError> {
+    // Under a name of its own, because two processes may be at it.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = NamedTempFile::new_in(directory).and_then(|mut beside| {
+        beside.write_all(content)?;
+        beside.as_file().sync_all()?;
+        beside.persist(path).map_err(|failed| failed.error)?;
+        sync_name(path)
+    });
     written.map_err(file_error(path))
 }
 

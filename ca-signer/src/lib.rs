@@ -1,6 +1,7 @@
 //! The only process that can reach the CA key: it claims signing jobs and never listens.
 
 mod approvals;
+pub mod audit_log;
 pub mod ceremony;
 mod issuance;
 mod keyring;
@@ -11,6 +12,7 @@ mod responder_certificate;
 mod revocation_list;
 mod service;
 
+pub use audit_log::{HeadSigner, SealError};
 pub use keyring::{Keyring, NewKey};
 pub use revocation_list::{CrlSigner, SignCrlError};
 pub use service::{ServiceError, SigningService};

@@ -58,6 +58,11 @@ impl NewOfficerCa {
         Ok(Self { key, certificate })
     }
 
+    /// The key.
+    pub(crate) fn key(&self) -> &NewKey {
+        &self.key
+    }
+
     /// Writes both.
     pub(crate) fn keep(&mut self, settings: &Settings) -> Result<(), CeremonyError> {
         self.key.keep()?;

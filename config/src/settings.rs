@@ -59,6 +59,8 @@ pub struct Settings {
     pub ocsp: Ocsp,
     /// Revocation lists.
     pub crl: Crl,
+    /// The audit log.
+    pub audit: Audit,
     /// Text messages and the codes in them.
     pub sms: Sms,
     /// Mail.
@@ -79,6 +81,9 @@ pub struct Settings {
     pub payments: Payments,
     /// Channel partners by name.
     pub partners: HashMap<String, Partner>,
+    /// Every setting as it was given, `section.key = value` in JSON, one a line by key; the database's password is left out.
+    #[serde(skip)]
+    pub effective: String,
 }
 
 /// Where settings come from besides the defaults, weakest first.
@@ -170,6 +175,11 @@ impl Settings {
     /// The clock of this process.
     pub fn clock(&self) -> SystemClock {
         SystemClock::with_offset(self.clock_offset_seconds)
+    }
+
+    /// The public audit keys (PEM), for whoever verifies the log.
+    pub fn audit_key_file(&self) -> PathBuf {
+        self.keys.directory.join("audit.pem")
     }
 
     /// Whether `/sandbox/` exists.

@@ -1,4 +1,4 @@
-//! `GET /repository/ISSUER.crl` and `.cer`, as RFC 5280 sections 4.2.1.13 and 4.2.2.1 want them served.
+//! `GET /repository/ISSUER.crl`, `.cer` and the heads of the audit log, as RFC 5280 sections 4.2.1.13 and 4.2.2.1 want them served.
 
 use std::fs::File;
 use std::io;
@@ -83,6 +83,7 @@ async fn answer(request: &HttpRequest, published: &Arc<Published>) -> io::Result
     let content_type = match published.kind {
         Kind::Crl => "application/pkix-crl",
         Kind::Certificate => "application/pkix-cert",
+        Kind::AuditHeads => "text/plain; charset=utf-8",
     };
     response.insert_header((CONTENT_TYPE, content_type));
     let opened = Arc::clone(published);
@@ -123,7 +124,7 @@ fn head(status: StatusCode, published: &Published, octets: &Octets) -> HttpRespo
     let mut response = HttpResponse::build(status);
     // A CRL may change at any moment; asking whether it has costs little.
     let age = match published.kind {
-        Kind::Crl => 60,
+        Kind::Crl | Kind::AuditHeads => 60,
         Kind::Certificate => 86_400,
     };
     response

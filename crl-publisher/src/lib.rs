@@ -4,6 +4,7 @@
 //! what comes back and places it in the [`Repository`] of a [`Publisher`], which [`configure`] serves under `/repository`. A publisher that
 //! dies at any moment leaves what was published as it was.
 
+mod heads;
 mod http;
 mod metrics;
 mod mirror;

@@ -126,8 +126,11 @@ impl Copier {
 
     fn copy(&self, name: &str) -> Result<(), std::io::Error> {
         self.runtime.block_on(async {
-            let content_type =
-                if name.ends_with(".crl") { "application/pkix-crl" } else { "application/pkix-cert" };
+            let content_type = match name.rsplit_once('.') {
+                Some((_, "crl")) => "application/pkix-crl",
+                Some((_, "heads")) => "text/plain; charset=utf-8",
+                _ => "application/pkix-cert",
+            };
             let attributes = Attributes::from_iter([
                 (Attribute::ContentType, content_type),
                 (Attribute::CacheControl, "max-age=60, public, no-transform, must-revalidate"),

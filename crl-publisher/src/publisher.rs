@@ -18,9 +18,10 @@ use store::issuers::Issuer;
 use store::jobs::NewJob;
 use store::{Connection, Database, StoreError, certificates, crls, issuers, jobs};
 
+use crate::heads::{DayFiles, HeadsError};
 use crate::metrics::Metrics;
 use crate::mirror::{Mirror, MirrorError};
-use crate::repository::{Repository, Staged, place_certificate};
+use crate::repository::{Repository, Staged, place_octets};
 
 /// How long a CRL that was refused is left alone; only a wrong clock would make the next judgement another one.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
@@ -34,6 +35,7 @@ pub struct Publisher {
     interval: Duration,
     alarm: Duration,
     most_octets: u64,
+    publishes_heads: bool,
     metrics: Metrics,
     mirror: Option<Mirror>,
     /// The full CRLs that the database had in the last round.
@@ -84,6 +86,7 @@ impl Publisher {
             interval: crl.due_check,
             alarm: crl.alarm,
             most_octets: crl.max_bytes,
+            publishes_heads: settings.audit.publish_heads,
             metrics,
             mirror,
             expected: RwLock::default(),
@@ -127,7 +130,12 @@ impl Worker {
     pub fn start(publisher: Arc<Publisher>) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new().name("crl-publisher".to_owned()).spawn(move || {
-            let mut rounds = Rounds { publisher: &publisher, known: HashMap::new(), refused: HashMap::new() };
+            let mut rounds = Rounds {
+                publisher: &publisher,
+                known: HashMap::new(),
+                refused: HashMap::new(),
+                heads: DayFiles::default(),
+            };
             rounds.go();
             while stopped.recv_timeout(publisher.interval) == Err(RecvTimeoutError::Timeout) {
                 rounds.go();
@@ -157,6 +165,8 @@ enum Obstacle {
     Repository(#[from] io::Error),
     #[error("CRL {number} is not published: {fault}")]
     Refused { number: i64, fault: Fault },
+    #[error(transparent)]
+    Heads(#[from] HeadsError),
 }
 
 /// A partition's place in the repository.
@@ -170,6 +180,8 @@ struct Rounds<'a> {
     known: HashMap<String, i64>,
     /// The number of the refused CRL by its name, and when it was.
     refused: HashMap<String, (i64, Timestamp)>,
+    /// The audit log's heads.
+    heads: DayFiles,
 }
 
 impl Rounds<'_> {
@@ -190,6 +202,11 @@ impl Rounds<'_> {
                 let published = self.publish(issuer, head);
                 self.note(&full_name(head), published);
             }
+        }
+        if self.publisher.publishes_heads {
+            let Publisher { repository, database, .. } = self.publisher;
+            let placed = self.heads.place(database, repository, |name| self.publisher.placed(name));
+            self.note("the heads of the audit log", placed.map_err(Obstacle::from));
         }
         let signed = heads.iter().filter(|head| head.newest.is_some());
         let mut expected = self.publisher.expected.write().unwrap_or_else(PoisonError::into_inner);
@@ -228,7 +245,7 @@ impl Rounds<'_> {
         if placed.is_some_and(|placed| placed.plain.entity_tag.trim_matches('"') == hash) {
             return Ok(());
         }
-        place_certificate(repository, &name, &issuer.certificate)?;
+        place_octets(repository, &name, &issuer.certificate)?;
         tracing::info!(issuer = issuer.id, "CA certificate published");
         self.publisher.placed(&name)
     }

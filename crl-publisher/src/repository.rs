@@ -1,4 +1,5 @@
-//! The folder that relying parties read from: `ISSUER.crl`, `ISSUER-delta.crl`, the shards' and `ISSUER.cer`.
+//! The folder that relying parties read from: `ISSUER.crl`, `ISSUER-delta.crl`, the shards', `ISSUER.cer`, and
+//! `audit-YYYY-MM-DD.heads`.
 //!
 //! What is in it is known by heart; the octets of long files stay on the disk.
 
@@ -31,6 +32,8 @@ pub enum Kind {
     Crl,
     /// The certificate of an issuer.
     Certificate,
+    /// A day's heads of the audit log.
+    AuditHeads,
 }
 
 impl Kind {
@@ -40,6 +43,7 @@ impl Kind {
         let kind = match extension {
             "crl" => Self::Crl,
             "cer" => Self::Certificate,
+            "heads" => Self::AuditHeads,
             _ => return None,
         };
         (!stem.is_empty() && !name.starts_with('.')).then_some(kind)
@@ -243,7 +247,7 @@ impl Repository {
     pub fn place(&self, staged: &Staged, summary: Option<Summary>) -> io::Result<()> {
         fs::rename(&staged.path, self.path(&staged.name))?;
         File::open(&self.folder)?.sync_all()?;
-        let kind = if summary.is_some() { Kind::Crl } else { Kind::Certificate };
+        let kind = Kind::of_file_name(&staged.name).ok_or(io::ErrorKind::InvalidFilename)?;
         self.learn(&staged.name, kind, summary)
     }
 
@@ -285,7 +289,7 @@ impl Repository {
                 summary(File::open(self.path(name))?)
                     .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?,
             ),
-            Kind::Certificate => None,
+            Kind::Certificate | Kind::AuditHeads => None,
         };
         self.learn(name, kind, summary)
     }
@@ -308,11 +312,11 @@ impl Repository {
     }
 }
 
-/// Puts a certificate in its place.
+/// Puts octets that are no CRL in their place.
 ///
 /// # Errors
 /// The disk is full or read-only: what was published stays.
-pub(crate) fn place_certificate(repository: &Repository, name: &str, octets: &[u8]) -> io::Result<()> {
+pub(crate) fn place_octets(repository: &Repository, name: &str, octets: &[u8]) -> io::Result<()> {
     let staged = repository.stage(name, |file| file.write_all(octets))?;
     repository.place(&staged, None)
 }
@@ -333,8 +337,8 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("new");
         let repository = Repository::open(&path, 3).unwrap();
-        place_certificate(&repository, "ca.cer", b"first").unwrap();
-        place_certificate(&repository, "ca.cer", b"second").unwrap();
+        place_octets(&repository, "ca.cer", b"first").unwrap();
+        place_octets(&repository, "ca.cer", b"second").unwrap();
         for stray in [".ca.cer.new", "notes.txt", ".cer", "ca", "damaged.crl", ".ca.cer.0.gz"] {
             fs::write(path.join(stray), b"stray").unwrap();
         }
@@ -363,9 +367,9 @@ mod tests {
     fn a_file_that_cannot_be_written_leaves_the_one_before_it() {
         let folder = tempfile::TempDir::new().unwrap();
         let repository = Repository::open(folder.path(), 3).unwrap();
-        place_certificate(&repository, "ca.cer", b"first").unwrap();
+        place_octets(&repository, "ca.cer", b"first").unwrap();
         fs::create_dir(folder.path().join(".ca.cer.new")).unwrap();
-        assert!(place_certificate(&repository, "ca.cer", b"second").is_err());
+        assert!(place_octets(&repository, "ca.cer", b"second").is_err());
         assert_eq!(held(&repository, "ca.cer"), "first");
         assert_eq!(fs::read(folder.path().join("ca.cer")).unwrap(), b"first");
     }

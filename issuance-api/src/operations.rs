@@ -15,7 +15,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use store::alarms::AlarmKind;
-use store::{Connection, Database, StoreError, alarms, applications, certificates, issuance, issuers, jobs};
+use store::{
+    Connection, Database, StoreError, alarms, applications, audit_heads, certificates, issuance, issuers,
+    jobs,
+};
 use store::{migrations, responders};
 
 /// Of how recent certificates the waiting is told.
@@ -52,6 +55,8 @@ struct Counts {
     issuance: Family<Labels, Seconds>,
     own: Family<Labels, Gauge>,
     alarms: Family<Labels, Gauge>,
+    audit_head: Gauge,
+    audit_unsealed: Gauge,
 }
 
 /// One reading of the database.
@@ -63,6 +68,9 @@ struct Reading {
     waits: Vec<i64>,
     own: Vec<(String, Timestamp)>,
     alarms: Vec<(AlarmKind, i64)>,
+    /// Unix milliseconds of the newest head.
+    audit_head: i64,
+    audit_unsealed: i64,
 }
 
 impl Operations {
@@ -90,6 +98,8 @@ impl Counts {
             issuance: Family::default(),
             own: Family::default(),
             alarms: Family::default(),
+            audit_head: Gauge::default(),
+            audit_unsealed: Gauge::default(),
         };
         registry.register("muhr_applications", "Applications by state", counts.applications.clone());
         registry.register("muhr_jobs", "Queued jobs by kind and state", counts.jobs.clone());
@@ -104,6 +114,10 @@ impl Counts {
         registry.register("muhr_own_certificate_not_after_seconds", own, counts.own.clone());
         let alarms = "Alarms that were ever raised, by kind";
         registry.register("muhr_alarms", alarms, counts.alarms.clone());
+        let head = "Unix time of the newest head of the audit log";
+        registry.register("muhr_audit_head_seconds", head, counts.audit_head.clone());
+        let unsealed = "Audit entries since the last one under a head";
+        registry.register("muhr_audit_unsealed_entries", unsealed, counts.audit_unsealed.clone());
         counts
     }
 
@@ -128,12 +142,16 @@ impl Counts {
             waits: issuance::waits(connection, now.minus(RECENT))?,
             own,
             alarms: alarms::counts(connection)?,
+            audit_head: audit_heads::newest(connection)?.map_or(0, |head| head.sealed_at),
+            audit_unsealed: audit_heads::waiting(connection)?,
         })
     }
 
     fn update(&self, database: &Database) -> Result<(), StoreError> {
         let now = self.clock.now();
         let reading = database.read(|connection| self.read(connection, now))?;
+        self.audit_head.set(reading.audit_head / 1000);
+        self.audit_unsealed.set(reading.audit_unsealed);
         self.applications.clear();
         for (state, count) in reading.applications {
             self.applications.get_or_create(&labels([("state", &state)])).set(count);

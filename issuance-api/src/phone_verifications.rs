@@ -12,7 +12,7 @@ use config::Language;
 use serde::{Deserialize, Serialize};
 use store::phone_verifications::{self, PhoneVerification};
 use store::sessions::{self, SessionKind};
-use store::{Connection, StoreError, jobs, messages, turns};
+use store::{Connection, StoreError, audit, jobs, messages, turns};
 
 use crate::auth::Token;
 use crate::captchas;
@@ -133,11 +133,25 @@ pub(crate) async fn confirm(
             let kind = SessionKind::Applicant;
             sessions::open(connection, &token_sha256, kind, phone, expires_at, now)?;
         }
+        record(connection, &id, judged.is_ok(), now)?;
         Ok(judged)
     };
     context.write(judged).await??;
     let view = TokenView { token: token.reveal().to_owned(), expires_at };
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(view))
+}
+
+/// The audit log knows the verification, never the phone.
+fn record(connection: &mut Connection, id: &str, is_right: bool, now: Timestamp) -> Result<(), StoreError> {
+    let action = if is_right { "applicant.sign-in" } else { "applicant.sign-in-failed" };
+    let entry = audit::Entry {
+        at: now,
+        actor: if is_right { "applicant" } else { "anonymous" }.to_owned(),
+        action: action.to_owned(),
+        object: format!("phone-verification:{id}"),
+        details: serde_json::json!({}),
+    };
+    audit::record(connection, &[entry])
 }
 
 /// What the sealed code in a job is sealed for.

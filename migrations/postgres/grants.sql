@@ -25,9 +25,17 @@ GRANT SELECT (application_id, kind, sha256) ON documents TO muhr_signer;
 GRANT UPDATE (state, updated_at, refusal_reason, refusal_note) ON applications TO muhr_signer;
 GRANT INSERT, UPDATE ON crl_partitions, intents TO muhr_signer;
 GRANT INSERT ON alarms, application_events, audit_entries, certificates, officer_certificates, status_changes TO muhr_signer;
+-- It seals the audit log. Nobody may change or delete in it.
+GRANT SELECT ON audit_entries TO muhr_signer;
+GRANT SELECT, INSERT ON audit_heads, audit_leaves TO muhr_signer;
 GRANT INSERT, DELETE ON crl_chunks, crls TO muhr_signer;
 GRANT INSERT, UPDATE, DELETE ON jobs TO muhr_signer;
 
 -- The publisher asks for lists and reads them.
 GRANT SELECT ON crl_chunks, crl_partitions, crls TO muhr_crl;
 GRANT SELECT, INSERT, UPDATE ON jobs TO muhr_crl;
+-- And places heads for outsiders.
+GRANT SELECT ON audit_heads TO muhr_crl;
+
+-- Every process tells of its start and stop.
+GRANT INSERT ON audit_entries TO muhr_ocsp, muhr_crl;

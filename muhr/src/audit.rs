@@ -1,26 +1,186 @@
-//! `muhr audit`: proof from the rows themselves.
+//! `muhr audit`: proof from the rows themselves, and for those who have only a file.
 
-use crate::commands::Place;
+mod export;
+mod proof;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ca_core::audit::{AuditKeys, Report, SignedHead};
+use ca_signer::{HeadSigner, audit_log, ceremony};
+
+use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Look at every certificate: application, payment, approval, intent, audit entry.
-    Verify(Place),
+    /// Go through the sealed log and every certificate: leaves, roots, heads and their signatures; application, payment,
+    /// approval, intent, audit entry. With --file, through an export alone.
+    Verify(Verify),
+    /// Sign a head over everything that has none yet.
+    Seal {
+        /// Go on although heads that were signed here are not in the database, as after the restore of an older backup.
+        /// The log tells of it.
+        #[arg(long)]
+        accept_loss: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write the sealed log to a file that `muhr audit verify --file` reads anywhere.
+    Export {
+        /// The file, which does not exist yet.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print, as JSON, that one entry is under a signed head: leaf, Merkle audit path, head.
+    Prove {
+        /// The number of the entry.
+        entry: i64,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make the audit key of an installation that has none. `muhr ca init` makes it with the others.
+    Init(Place),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    /// An export, instead of the database.
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["config", "data", "database"])]
+    file: Option<PathBuf>,
+    /// The public audit keys (PEM), instead of audit.pem in keys.directory.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Published heads that must be in the log: a file, or a folder of files *.heads.
+    #[arg(long, value_name = "FILE|DIR")]
+    heads: Vec<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
-    let Command::Verify(place) = command;
-    let (_, database) = place.open(&[])?;
-    let report = database.read(store::verification::verify)?;
+    match command {
+        Command::Verify(arguments) => match &arguments.file {
+            Some(file) => verify_file(file, arguments),
+            None => verify(arguments),
+        },
+        Command::Seal { accept_loss, place } => seal(place, *accept_loss),
+        Command::Export { out, place } => {
+            let (_, database) = place.open(&[])?;
+            let (entries, heads) = database.read(|connection| export::write(connection, out))?;
+            say(format!("{entries} entries and {heads} heads are in {}", out.display()));
+            Ok(())
+        }
+        Command::Prove { entry, place } => {
+            let (_, database) = place.open(&[])?;
+            say(database.read(|connection| proof::of(connection, *entry))?);
+            Ok(())
+        }
+        Command::Init(place) => {
+            let (settings, database) = place.open(&[])?;
+            ceremony::init_audit(&database, &settings, &keyring(&settings), settings.clock().now())?;
+            say(format!("the audit key is made; {} is for auditors", settings.audit_key_file().display()));
+            Ok(())
+        }
+    }
+}
+
+fn seal(place: &Place, accept_loss: bool) -> Result<(), Failure> {
+    let (settings, database) = place.open(&[])?;
+    let signer = HeadSigner::open(database, &settings, &keyring(&settings))?
+        .ok_or_else(|| Failure::new("there is no audit key: run `muhr audit init`"))?;
+    for head in if accept_loss { signer.accept_loss()? } else { signer.seal()? } {
+        say(format!("head {} of {}, entries: {}", head.number, head.sealed_at, head.count));
+    }
+    Ok(())
+}
+
+fn verify(arguments: &Verify) -> Result<(), Failure> {
+    let (settings, database) = arguments.place.open(&[])?;
+    let keys = read_keys(&arguments.key.clone().unwrap_or_else(|| settings.audit_key_file()))?;
+    let mut evidence = evidence(&arguments.heads)?;
+    let memory = keyring(&settings).audit_memory();
+    evidence.extend(audit_log::remembered(&memory)?.map(|head| (memory.display().to_string(), head)));
+    let now = settings.clock().now();
+    let (found, report) = database.read(|connection| -> Result<_, Failure> {
+        let found = store::verification::verify_log(connection, &keys, evidence, now)?;
+        Ok((found, store::verification::verify(connection)?))
+    })?;
+    let of_log = tell(&found.log);
     for finding in &report.findings {
         say(format!("{}: {}", finding.object, finding.rule));
     }
+    say(format!("{} entries wait for their head", found.waiting));
     say(format!(
         "{} certificates and {} issued applications looked at, {} findings",
         report.certificates,
         report.applications,
         report.findings.len()
     ));
-    if report.findings.is_empty() { Ok(()) } else { Err(Failure::new("the audit has findings")) }
+    if of_log == 0 && report.findings.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::new("the audit has findings"))
+    }
+}
+
+fn verify_file(file: &Path, arguments: &Verify) -> Result<(), Failure> {
+    // clap asks for it.
+    let key = arguments.key.as_deref().ok_or_else(|| Failure::new("--file needs --key"))?;
+    let report = export::verify(file, &read_keys(key)?, evidence(&arguments.heads)?)?;
+    if tell(&report) == 0 { Ok(()) } else { Err(Failure::new("the audit has findings")) }
+}
+
+/// Prints what was found about the log; how much.
+fn tell(report: &Report) -> u64 {
+    for fault in &report.faults {
+        say(fault);
+    }
+    let findings = report.faults.len() as u64 + report.untold;
+    let newest = match &report.newest {
+        Some(head) => format!("the newest head is {} of {}", head.number, head.sealed_at),
+        None => "there is no head".to_owned(),
+    };
+    say(format!(
+        "{} sealed entries and {} heads looked at, {findings} findings; {newest}",
+        report.entries, report.heads
+    ));
+    findings
+}
+
+fn read_keys(path: &Path) -> Result<AuditKeys, Failure> {
+    let failed = |why: String| Failure::new(format!("{}: {why}", path.display()));
+    let text = fs::read(path).map_err(|error| failed(error.to_string()))?;
+    AuditKeys::from_pem(&text).map_err(|refusal| failed(refusal.to_string()))
+}
+
+/// Heads of files and folders, each with where it was.
+fn evidence(places: &[PathBuf]) -> Result<Vec<(String, SignedHead)>, Failure> {
+    let mut files = Vec::new();
+    for place in places {
+        if !place.is_dir() {
+            files.push(place.clone());
+            continue;
+        }
+        let mut found = fs::read_dir(place)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<_>, _>>()?;
+        found.retain(|file| file.extension().is_some_and(|extension| extension == "heads"));
+        if found.is_empty() {
+            return Err(Failure::new(format!("{}: no file *.heads is there", place.display())));
+        }
+        found.sort();
+        files.extend(found);
+    }
+    let mut heads = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        let text = fs::read_to_string(&file).map_err(|error| Failure::new(format!("{name}: {error}")))?;
+        let read = SignedHead::read_blocks(&text)
+            .ok_or_else(|| Failure::new(format!("{name}: it is cut off, or no file of heads")))?;
+        heads.extend(read.into_iter().map(|head| (name.clone(), head)));
+    }
+    Ok(heads)
 }

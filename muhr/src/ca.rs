@@ -10,7 +10,7 @@ use crate::failure::{Failure, say};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make root, issuing CA and OCSP signer. Refuses to overwrite anything.
+    /// Make root, issuing CA, OCSP signer and audit key. Refuses to overwrite anything.
     Init {
         /// The organization that runs the CA.
         #[arg(long)]

@@ -12,13 +12,14 @@ use config::Settings;
 use config::settings::{DatabaseUrl, Role, Sources};
 use secrecy::ExposeSecret;
 use store::migrations::Migrated;
-use store::{Database, Options, Rights, Target};
+use store::{Database, Options, Rights, Target, audit};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::{
-    audit, backup, bench, ca, certificate, failure, key, ledger, officer, responder, roles, sms, up,
+    audit as audit_command, backup, bench, ca, certificate, failure, key, ledger, officer, responder, roles,
+    sms, up,
 };
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
@@ -83,15 +84,16 @@ enum Command {
         #[command(subcommand)]
         command: Option<CrlCommand>,
     },
-    /// The key ceremony: root, issuing CA, OCSP signer.
+    /// The key ceremony: root, issuing CA, OCSP signer, audit key.
     #[command(subcommand)]
     Ca(ca::Command),
     /// Issue, revoke or show single certificates.
     #[command(subcommand)]
     Certificate(certificate::Command),
-    /// Prove that every certificate has its application, payment, approval and intent.
+    /// The sealed audit log: verify, seal, export, prove; and that every certificate has its application, payment, approval
+    /// and intent.
     #[command(subcommand)]
-    Audit(audit::Command),
+    Audit(audit_command::Command),
     /// Prove that the ledger balances, and compare it with what payment providers state.
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -184,7 +186,7 @@ impl Arguments {
             Command::Crl { place, command: None } => roles::crl(&place),
             Command::Ca(command) => ca::run(command),
             Command::Certificate(command) => certificate::run(command),
-            Command::Audit(command) => audit::run(&command),
+            Command::Audit(command) => audit_command::run(&command),
             Command::Ledger(command) => ledger::run(command),
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
@@ -271,7 +273,17 @@ fn migrate(place: &Place, down: bool) -> Result<(), Failure> {
     let Migrated { versions, rights } = store::migrations::up(&database)?;
     match versions.as_slice() {
         [] => failure::say("no migration was left to run"),
-        versions => failure::say(format!("done: {}", versions.join(", "))),
+        versions => {
+            let entry = audit::Entry {
+                at: settings.clock().now(),
+                actor: "operator".to_owned(),
+                action: "database.migrate".to_owned(),
+                object: "database".to_owned(),
+                details: serde_json::json!({ "versions": versions }),
+            };
+            database.write(|connection| audit::record(connection, &[entry]))?;
+            failure::say(format!("done: {}", versions.join(", ")));
+        }
     }
     if let Some(Rights { granted, absent }) = rights {
         if !granted.is_empty() {

@@ -13,14 +13,14 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use aws_lc_rs::digest;
 use ca_core::signer::Signer;
-use ca_signer::{Keyring, SigningService};
+use ca_signer::{HeadSigner, Keyring, SigningService};
 use config::Settings;
 use config::settings::Role;
 use crl_publisher::{Publisher, Worker};
 use issuance_api::context::Context;
 use issuance_api::operations::{Check, Operations};
 use prometheus_client::registry::Registry;
-use store::Database;
+use store::{Database, audit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::{Place, keyring};
@@ -34,6 +34,19 @@ pub(crate) struct Roles {
     pub(crate) ocsp: Option<Arc<ocsp_responder::Service>>,
     pub(crate) crl: Option<Arc<Publisher>>,
     pub(crate) signer: Option<Arc<SigningService>>,
+    pub(crate) heads: Option<Arc<HeadSigner>>,
+}
+
+impl Roles {
+    /// As `muhr` is told to run them.
+    fn name(&self) -> &'static str {
+        match (&self.signer, &self.api, &self.ocsp) {
+            (Some(_), ..) => "up",
+            (_, Some(_), _) => "api",
+            (_, _, Some(_)) => "ocsp",
+            _ => "crl",
+        }
+    }
 }
 
 pub(crate) fn api(place: &Place) -> Result<(), Failure> {
@@ -48,12 +61,16 @@ pub(crate) fn api(place: &Place) -> Result<(), Failure> {
 
 pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
     let (settings, database) = place.open(&[Role::Signer])?;
-    let signer = SigningService::open(database, Arc::clone(&settings), &keyring(&settings))?;
+    let keyring = keyring(&settings);
+    let signer = SigningService::open(database.clone(), Arc::clone(&settings), &keyring)?;
+    let heads = open_heads(&settings, &database, &keyring)?;
+    tell_of_process(&settings, &database, "start", "signer");
     // No listening port, not even for its own health: its heartbeat is its log, the queue it empties, and a file of its counts.
     let mut registry = Registry::default();
     signer.register(&mut registry);
     let stop = Arc::new(AtomicBool::new(false));
-    let workers = start_signers(&Arc::new(signer), &stop)?;
+    let mut workers = start_signers(&Arc::new(signer), &stop)?;
+    workers.extend(heads.as_ref().map(|heads| start_sealing(heads, &stop)).transpose()?);
     tracing::info!("signing");
     runtime()?.block_on(async {
         tokio::select! {
@@ -62,7 +79,47 @@ pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
         }
     })?;
     finish(&stop, workers);
+    tell_of_process(&settings, &database, "stop", "signer");
+    seal_at_the_end(heads.as_deref());
     Ok(())
+}
+
+/// Without an audit key everything else goes on, as in an installation that was made before there was one.
+pub(crate) fn open_heads(
+    settings: &Settings,
+    database: &Database,
+    keyring: &Keyring<'_>,
+) -> Result<Option<Arc<HeadSigner>>, Failure> {
+    let heads = HeadSigner::open(database.clone(), settings, keyring)?;
+    if heads.is_none() {
+        tracing::warn!("there is no audit key, so the audit log is not sealed: run `muhr audit init`");
+    }
+    Ok(heads.map(Arc::new))
+}
+
+/// The audit log tells of every process when it starts, with what settings, and when it stops. A database that is away keeps
+/// none from it.
+fn tell_of_process(settings: &Settings, database: &Database, what: &str, role: &str) {
+    let entry = audit::Entry {
+        at: settings.clock().now(),
+        actor: "operator".to_owned(),
+        action: format!("process.{what}"),
+        object: format!("process:{role}"),
+        details: serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "settings_sha256": hex::encode(digest::digest(&digest::SHA256, settings.effective.as_bytes())),
+        }),
+    };
+    if let Err(error) = database.write(|connection| audit::record(connection, &[entry])) {
+        tracing::error!(%error, what, role, "the audit log does not tell of this process");
+    }
+}
+
+/// What the process did last is sealed before it is gone.
+fn seal_at_the_end(heads: Option<&HeadSigner>) {
+    if let Some(Err(error)) = heads.map(HeadSigner::seal) {
+        tracing::error!(%error, "the audit log is not sealed");
+    }
 }
 
 pub(crate) fn ocsp(place: &Place) -> Result<(), Failure> {
@@ -159,7 +216,12 @@ pub(crate) fn serve_on(
 ) -> Result<(), Failure> {
     let roles = Arc::new(roles);
     let stop = Arc::new(AtomicBool::new(false));
-    let signers = roles.signer.as_ref().map(|signer| start_signers(signer, &stop)).transpose()?;
+    tell_of_process(settings, database, "start", roles.name());
+    let mut workers = match &roles.signer {
+        Some(signer) => start_signers(signer, &stop)?,
+        None => Vec::new(),
+    };
+    workers.extend(roles.heads.as_ref().map(|heads| start_sealing(heads, &stop)).transpose()?);
     let follower = roles
         .ocsp
         .as_ref()
@@ -199,7 +261,9 @@ pub(crate) fn serve_on(
         Ok::<(), Failure>(())
     })?;
     drop((follower, publisher));
-    finish(&stop, signers.unwrap_or_default());
+    finish(&stop, workers);
+    tell_of_process(settings, database, "stop", roles.name());
+    seal_at_the_end(roles.heads.as_deref());
     Ok(())
 }
 
@@ -308,7 +372,7 @@ fn start_signers(
         .map(|n| {
             let (signer, stop) = (Arc::clone(signer), Arc::clone(stop));
             let name = format!("signer-{n}");
-            Ok(std::thread::Builder::new().name(name).spawn(move || keep_signing(&signer, &stop))?)
+            Ok(std::thread::Builder::new().name(name).spawn(move || keep(&stop, || signer.run(&stop)))?)
         })
         .collect()
 }
@@ -330,10 +394,17 @@ async fn keep_writing(file: Option<&Path>, registry: &Registry) -> Infallible {
     }
 }
 
+fn start_sealing(heads: &Arc<HeadSigner>, stop: &Arc<AtomicBool>) -> Result<JoinHandle<()>, Failure> {
+    let (heads, stop) = (Arc::clone(heads), Arc::clone(stop));
+    Ok(std::thread::Builder::new()
+        .name("heads".to_owned())
+        .spawn(move || keep(&stop, || heads.run(&stop)))?)
+}
+
 /// A worker that panics leaves nothing half done, its transaction is rolled back: it starts again, and says so.
-fn keep_signing(signer: &SigningService, stop: &AtomicBool) {
+fn keep(stop: &AtomicBool, run: impl Fn()) {
     while !stop.load(Ordering::Relaxed) {
-        if catch_unwind(AssertUnwindSafe(|| signer.run(stop))).is_err() {
+        if catch_unwind(AssertUnwindSafe(&run)).is_err() {
             tracing::error!("a signer has panicked; it starts again");
             std::thread::sleep(Duration::from_secs(1));
         }

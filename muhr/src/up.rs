@@ -54,6 +54,7 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
         ocsp: Some(roles::open_ocsp(&settings, &database, &keyring)?),
         crl: Some(roles::open_crl(&settings, &database)?),
         signer: Some(Arc::new(signer)),
+        heads: roles::open_heads(&settings, &database, &keyring)?,
     };
     let operations_address = operations.local_addr()?;
     roles::serve_on(&settings, &database, roles, public, operations, || {
@@ -88,6 +89,9 @@ fn certify(database: &Database, settings: &Settings, keyring: &Keyring<'_>) -> R
     // An installation of before officers signed.
     if !officer_ca::certificate_file(settings).exists() {
         officer_ca::init(database, settings, keyring, &Names::default().organization, now)?;
+    }
+    if !keyring.has_audit()? {
+        ceremony::init_audit(database, settings, keyring, now)?;
     }
     Ok(())
 }

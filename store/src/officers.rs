@@ -145,12 +145,29 @@ pub fn sign_in_failed(
         .returning(officers::failed_attempts)
         .get_result(connection)
         .optional()?;
-    if attempts.is_some_and(|attempts| attempts.unsigned_abs() >= failures) {
+    let is_locked = attempts.is_some_and(|attempts| attempts.unsigned_abs() >= failures);
+    if is_locked {
         diesel::update(officers::table.find(login))
             .set(officers::locked_until.eq(now.plus(lockout).unix_millis()))
             .execute(connection)?;
     }
-    record(connection, login, "officer.sign-in-failed", serde_json::json!({}), "anonymous", now)
+    let details = serde_json::json!({ "locked": is_locked });
+    record(connection, login, "officer.sign-in-failed", details, "anonymous", now)
+}
+
+/// Somebody tried to sign in as nobody. What was typed is not kept: it may be a password in the wrong field.
+///
+/// # Errors
+/// The database's.
+pub fn stranger_failed(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
+    let entry = audit::Entry {
+        at: now,
+        actor: "anonymous".to_owned(),
+        action: "officer.sign-in-failed".to_owned(),
+        object: "officer".to_owned(),
+        details: serde_json::json!({ "account": false }),
+    };
+    audit::record(connection, &[entry])
 }
 
 /// What an officer showed besides the password.

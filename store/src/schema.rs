@@ -378,6 +378,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_leaves (sequence) {
+        sequence -> BigInt,
+        entry_id -> BigInt,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_heads (number) {
+        number -> BigInt,
+        first_sequence -> BigInt,
+        sealed_at -> BigInt,
+        text -> Text,
+        signature -> Binary,
+    }
+}
+
+diesel::table! {
     deliveries (id) {
         id -> BigInt,
         fact -> Text,
@@ -507,4 +525,5 @@ diesel::joinable!(refunds -> payments (payment_id));
 diesel::joinable!(bills -> invoices (invoice_id));
 diesel::joinable!(ledger_postings -> invoices (invoice_id));
 diesel::allow_tables_to_appear_in_same_query!(applications, certificates);
+diesel::allow_tables_to_appear_in_same_query!(audit_entries, audit_leaves);
 diesel::allow_tables_to_appear_in_same_query!(invoices, payments, refunds, bills, ledger_postings);

@@ -1,5 +1,7 @@
 //! Does every certificate stand on a paid, reviewed, approved application? Asked of the rows themselves.
 
+mod log;
+
 use std::collections::{HashMap, HashSet};
 
 use ca_core::fee::names_benefit;
@@ -10,6 +12,8 @@ use crate::error::StoreError;
 use crate::schema::{
     application_events, applications, audit_entries, certificates, intents, invoices, payments,
 };
+
+pub use log::{LogReport, verify_log};
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -310,6 +310,14 @@ impl Stack {
         lines(self.try_rows(query))
     }
 
+    /// Behind everybody's back.
+    pub(crate) fn tamper(&self, statement: &str) {
+        match self.setting("DATABASE__URL") {
+            Some(address) => crate::sql::tamper(address, statement),
+            None => crate::sql::tamper(&sqlite_file(&self.folder).display().to_string(), statement),
+        }
+    }
+
     /// A statement that the database may refuse.
     pub(crate) fn try_rows(&self, query: &str) -> Said {
         match self.setting("DATABASE__URL") {

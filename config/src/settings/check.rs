@@ -125,6 +125,7 @@ impl Settings {
         );
         problems.within(self.crl.max_bytes, 4096, 16 << 30, "crl.max_bytes");
         problems.within(self.crl.kept, 1, 1000, "crl.kept");
+        problems.within(self.audit.head.as_secs(), 10, 3600, "audit.head_seconds");
         let place = self.crl.store_url.as_str();
         let is_known = place.is_empty()
             || ["s3://", "file:///"]

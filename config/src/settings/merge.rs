@@ -1,5 +1,6 @@
 //! Puts the sources on top of each other and names every key that does not fit.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use config_rs::{Config, Environment, File, FileFormat};
@@ -67,8 +68,39 @@ pub(super) fn read(sources: &Sources) -> Result<(Settings, Vec<Problem>), Settin
             }
         }
     };
+    settings.effective = effective(&merged);
     settings.complete();
     Ok((settings, problems))
+}
+
+/// A text that is the same for the same settings, from wherever they came.
+fn effective(merged: &Value) -> String {
+    let mut lines = BTreeMap::new();
+    flatten(merged, "", &mut lines);
+    if let Some(url) = lines.get_mut("database.url") {
+        // Secrets are in files of their own, but for this one.
+        *url = without_password(url);
+    }
+    lines.iter().fold(String::new(), |text, (key, value)| text + key + " = " + value + "\n")
+}
+
+fn flatten(value: &Value, key: &str, lines: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(table) => {
+            table.iter().for_each(|(name, inner)| flatten(inner, &join(key, name), lines))
+        }
+        other => {
+            lines.insert(key.to_owned(), other.to_string());
+        }
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let named = url.split_once("://").and_then(|(scheme, rest)| {
+        let (user, place) = rest.rsplit_once('@')?;
+        Some(format!("{scheme}://{}@{place}", user.split(':').next().unwrap_or_default()))
+    });
+    named.unwrap_or_else(|| url.to_owned())
 }
 
 fn builder(

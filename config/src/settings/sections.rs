@@ -263,6 +263,17 @@ pub struct Crl {
     pub store_url: String,
 }
 
+/// `[audit]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// How often a head is signed.
+    #[serde(rename = "head_seconds", deserialize_with = "seconds")]
+    pub head: Duration,
+    /// Whether heads are published, a file a day.
+    pub publish_heads: bool,
+}
+
 /// `[captcha]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -285,3 +285,16 @@ fn a_file_that_is_absent_or_not_toml_is_named() {
     let (_file, broken) = file("[http\n");
     assert!(matches!(Settings::load(&broken, &[]), Err(SettingsError::Syntax(_))));
 }
+
+#[test]
+fn the_effective_settings_are_the_same_from_wherever_they_come_and_hold_no_password() {
+    let (_file, from_file) =
+        file("[sms]\ncode_tries = 3\n[database]\nurl = \"postgres://muhr:hidden@db/muhr\"\n");
+    let given = with(&[("database.url", "postgres://muhr:other@db/muhr"), ("sms.code_tries", "3")]);
+    let [one, other] = [&from_file, &given].map(|sources| Settings::load(sources, &[]).unwrap().effective);
+    assert_eq!(one, other);
+    assert!(one.contains("\ndatabase.url = \"postgres://muhr@db/muhr\"\n"), "{one}");
+    assert!(!one.contains("hidden"));
+    let changed = Settings::load(&given.with("sms.code_tries", "4"), &[]).unwrap().effective;
+    assert_ne!(one, changed);
+}

@@ -31,6 +31,12 @@ pub struct CaToken {
     /// Its id, in hexadecimal.
     #[serde(deserialize_with = "optional_text")]
     pub ca_id: Option<String>,
+    /// The label of the audit key.
+    #[serde(deserialize_with = "optional_text")]
+    pub audit_label: Option<String>,
+    /// Its id, in hexadecimal.
+    #[serde(deserialize_with = "optional_text")]
+    pub audit_id: Option<String>,
     /// The label of the root's key.
     #[serde(deserialize_with = "optional_text")]
     pub root_label: Option<String>,
@@ -95,6 +101,11 @@ impl CaToken {
         self.key(self.root_label.as_deref(), self.root_id.as_deref())
     }
 
+    /// The audit key, if it is on the token.
+    pub fn audit(&self) -> Option<OnToken<'_>> {
+        self.key(self.audit_label.as_deref(), self.audit_id.as_deref())
+    }
+
     fn key<'a>(&'a self, key_label: Option<&'a str>, key_id: Option<&'a str>) -> Option<OnToken<'a>> {
         let module = self.module.as_ref().filter(|_| key_label.is_some() || key_id.is_some())?;
         Some(OnToken {
@@ -114,6 +125,8 @@ impl CaToken {
             ("ca_id", &self.ca_id),
             ("root_label", &self.root_label),
             ("root_id", &self.root_id),
+            ("audit_label", &self.audit_label),
+            ("audit_id", &self.audit_id),
         ];
         Rules {
             section: "keys.token",
@@ -127,6 +140,9 @@ impl CaToken {
         let (ca, root) = ((&self.ca_label, &self.ca_id), (&self.root_label, &self.root_id));
         let same = ca == root && self.root().is_some();
         problems.unless(!same, "keys.token.root_label", "it must be another key than the issuing CA's");
+        let audit = (&self.audit_label, &self.audit_id);
+        let same = self.audit().is_some() && (audit == ca || audit == root);
+        problems.unless(!same, "keys.token.audit_label", "it must be another key than the CA's");
     }
 }
 

@@ -131,6 +131,7 @@ pub(crate) async fn sign_in(
             let Some(account) = existing(connection, &login)? else {
                 let settings = &inner.settings.officers;
                 inner.limits.stranger_failed(&login, settings.lockout_failures, settings.lockout, now);
+                officers::stranger_failed(connection, now)?;
                 return Ok(Err(Problem::new(Kind::SignInFailed)));
             };
             let judged = judge(&inner, connection, &account, &compared, totp.as_deref(), now)?;

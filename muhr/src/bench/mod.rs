@@ -1,5 +1,6 @@
 //! `muhr bench`: measurements, one JSON line a figure, each beside a baseline of the same run.
 
+mod audit;
 mod crl;
 mod issuance;
 mod load;
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Ocsp(ocsp::Arguments),
     /// Full CRLs of several sizes, written and judged.
     Crl(crl::Arguments),
+    /// The audit log: entries recorded, sealed and verified.
+    Audit(audit::Arguments),
     /// Paid invoices as providers tell of them, over HTTP.
     Payments(payments::Arguments),
 }
@@ -31,6 +34,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Issuance(arguments) => issuance::run(&arguments),
         Command::Ocsp(arguments) => ocsp::run(&arguments),
         Command::Crl(arguments) => crl::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Payments(arguments) => payments::run(&arguments),
     }
 }

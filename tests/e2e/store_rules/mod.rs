@@ -4,6 +4,7 @@
 mod stage;
 
 mod access;
+mod audit_log;
 mod change_feed;
 mod constraints;
 mod decisions;

@@ -91,13 +91,10 @@ impl Ground {
         crate::sql::rows(&self.address, sql)
     }
 
-    /// Behind the store's back and without the database's guard over references.
+    /// Behind the store's back and without the database's guards.
     #[track_caller]
     pub(crate) fn tamper(&self, sql: &str) {
-        match self.store.target() {
-            Target::Postgres(_) => self.rows(&format!("SET session_replication_role = replica; {sql}")),
-            Target::Sqlite(_) => self.rows(sql),
-        };
+        crate::sql::tamper(&self.address, sql);
     }
 
     #[track_caller]

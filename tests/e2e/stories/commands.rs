@@ -48,7 +48,7 @@ fn an_audit_with_a_missing_approval_is_found(database: Database) {
     let stack = database.start();
     let application = Application::issued(&stack, SubjectType::NaturalPerson);
     stack.muhr(&["audit", "verify"]).well();
-    stack.rows("DELETE FROM audit_entries WHERE action = 'application.approve'");
+    stack.tamper("DELETE FROM audit_entries WHERE action = 'application.approve'");
     stack.rows("DELETE FROM application_events WHERE command = 'approve'");
     let said = stack.muhr(&["audit", "verify"]);
     assert!(!said.success, "{}", said.all());

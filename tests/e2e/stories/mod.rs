@@ -1,6 +1,7 @@
 //! What happens, one rule per function.
 
 mod approvals;
+mod audit_log;
 mod backup;
 mod bad_codes;
 mod bad_fields;

@@ -110,7 +110,7 @@ fn assert_passed(said: &Said, at_least: u32) {
     assert!(passed.is_some_and(|passed: u32| passed >= at_least), "{}\n{}", findings.join("\n"), said.err);
 }
 
-fn checker(name: &str, arguments: &[&str]) -> Said {
+pub(super) fn checker(name: &str, arguments: &[&str]) -> Said {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracles").join(name);
     let python = oracles().join("bin/python");
     assert!(python.is_file(), "{} is missing; `cargo xtask test` makes it", python.display());

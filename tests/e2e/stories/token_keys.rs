@@ -1,4 +1,4 @@
-//! The keys of the issuing CA and of the OCSP responder on a PKCS #11 token (SoftHSM2).
+//! The keys of the issuing CA, of the OCSP responder and of the audit log on a PKCS #11 token (SoftHSM2).
 
 use std::time::Duration;
 
@@ -26,11 +26,15 @@ fn the_main_job_is_done_with_keys_that_are_in_no_file(database: Database) {
     stack.run(Role::All);
     assert!(stack.terminate(Role::All).success());
     assert!(stack.folder.join("keys/root.key").exists(), "the root's key is a file, to be carried away");
-    for name in ["keys/ca.key", "keys/ocsp.key"] {
+    for name in ["keys/ca.key", "keys/ocsp.key", "keys/audit.key"] {
         assert!(!stack.folder.join(name).exists(), "{name}");
     }
     let looked = stack.muhr(&["check-config"]).well().out;
-    for found in ["issuing CA's key: label \"issuing\" is on", "OCSP responder's key: id 0c59 is on"] {
+    for found in [
+        "issuing CA's key: label \"issuing\" is on",
+        "audit key: label \"audit log\" is on",
+        "OCSP responder's key: id 0c59 is on",
+    ] {
         assert!(looked.contains(&format!("{found} token \"muhr\", and signs")), "{looked}");
     }
 
@@ -43,6 +47,8 @@ fn the_main_job_is_done_with_keys_that_are_in_no_file(database: Database) {
     // By hand, beside the processes that use the token.
     stack.muhr(&["crl", "now"]).well();
     stack.muhr(&["ca", "renew-ocsp"]).well();
+    let sealed = stack.muhr(&["audit", "seal"]).well().out;
+    assert!(sealed.starts_with("head "), "{sealed}");
     stack.muhr(&["audit", "verify"]).well();
     for role in roles {
         assert!(stack.terminate(role).success(), "{role:?}");
@@ -123,6 +129,8 @@ fn the_ceremony_makes_keys_on_a_token_and_overwrites_none(database: Database) {
     second.set("KEYS__TOKEN__CA_LABEL", "second issuing");
     second.muhr(&["ca", "init"]).refused_with("id 0c59");
     second.set("OCSP__TOKEN__KEY_ID", "0c60");
+    second.muhr(&["ca", "init"]).refused_with("label \"audit log\"");
+    second.set("KEYS__TOKEN__AUDIT_LABEL", "second audit log");
     second.muhr(&["ca", "init"]).well();
 
     // A key that is there and is not the certificate's is not signed with.

@@ -1,0 +1,322 @@
+//! The audit log as evidence: sealed, published, exported, and checked by a program that shares nothing with ours.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::applicant::{Application, SubjectType};
+use crate::command;
+use crate::officer::Officer;
+use crate::program::program;
+use crate::stack::{Database, Role, Stack, eventually};
+
+use super::oracle::checker;
+
+on_both_databases!(
+    an_export_and_a_proof_convince_a_stranger,
+    an_export_that_was_changed_convinces_nobody,
+    published_heads_are_evidence_that_the_end_was_cut_off,
+    a_head_is_signed_by_itself_and_at_the_end,
+    an_installation_without_an_audit_key_gets_one,
+    the_log_tells_of_processes_sign_ins_and_keys,
+);
+
+/// What an auditor carries away.
+struct Carried {
+    folder: TempDir,
+    export: String,
+    key: String,
+}
+
+impl Carried {
+    fn from(stack: &Stack) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let [export, key] =
+            ["export", "audit.pem"].map(|name| folder.path().join(name).display().to_string());
+        stack.muhr(&["audit", "export", "--out", &export]).well();
+        fs::copy(stack.folder.join("keys/audit.pem"), &key).expect("a public key");
+        Self { folder, export, key }
+    }
+
+    /// On another machine: without settings, folder and database.
+    fn verify(&self, more: &[&str]) -> command::Said {
+        let arguments = ["audit", "verify", "--file", &self.export, "--key", &self.key];
+        let mut command = std::process::Command::new(program());
+        command::finish(command.env_clear().current_dir(self.folder.path()).args(arguments).args(more), b"")
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).expect("ours");
+        path.display().to_string()
+    }
+}
+
+fn an_export_and_a_proof_convince_a_stranger(database: Database) {
+    let stack = database.start();
+    Application::issued(&stack, SubjectType::NaturalPerson);
+    stack.muhr(&["audit", "seal"]).well();
+    Officer::reviewer(&stack);
+    let first = stack.muhr(&["audit", "seal"]).well().out;
+    assert!(first.starts_with("head "), "{first}");
+
+    let carried = Carried::from(&stack);
+    let said = carried.verify(&[]).well().out;
+    let told = checker("audit_log.py", &["export", &carried.export, &carried.key]).well().out;
+    let (entries, heads) = told.trim().split_once(" entries under ").expect("both numbers");
+    let heads = heads.trim_end_matches(" heads");
+    assert!(entries.parse::<u32>().expect("a number") > 10, "{told}");
+    let ours = format!(
+        "{entries} sealed entries and {heads} heads looked at, 0 findings; the newest head is {heads} of "
+    );
+    assert!(said.contains(&ours), "{said}");
+    // The database says the same.
+    assert!(stack.muhr(&["audit", "verify"]).well().out.contains(" 0 findings; the newest head is "));
+    stack.muhr(&["audit", "export", "--out", &carried.export]).refused_with("exists");
+
+    let id = stack.rows("SELECT id FROM audit_entries WHERE action = 'certificate.issue' AND object LIKE 'certificate:ca/%' ORDER BY id DESC LIMIT 1").remove(0);
+    let proof = stack.muhr(&["audit", "prove", &id]).well().out;
+    let file = carried.file("proof.json", &proof);
+    let told = checker("audit_log.py", &["proof", &file, &carried.key]).well().out;
+    assert!(told.starts_with(&format!("entry {id} is under head ")), "{told}");
+    // Another entry under this proof, and this one elsewhere, convince it of nothing.
+    let mut other: Value = serde_json::from_str(&proof).expect("JSON");
+    other["entry"]["actor"] = "officer:nobody".into();
+    let file = carried.file("other.json", &other.to_string());
+    checker("audit_log.py", &["proof", &file, &carried.key]).refused_with("the path leads to the root");
+    stack.muhr(&["audit", "prove", "999999999"]).refused_with("there is no audit entry 999999999");
+    assert!(stack.terminate(Role::All).success());
+    // A start that nobody has sealed yet is no finding.
+    stack.muhr(&["audit", "verify"]).well();
+}
+
+fn an_export_that_was_changed_convinces_nobody(database: Database) {
+    let stack = database.start();
+    for login in ["reviewer", "registrar", "auditor"] {
+        stack.signed_in(login);
+        stack.muhr(&["audit", "seal"]).well();
+    }
+    let carried = Carried::from(&stack);
+    let honest = fs::read_to_string(&carried.export).expect("ours");
+    let lines: Vec<&str> = honest.lines().collect();
+    let heads: Vec<usize> = (0..lines.len()).filter(|n| lines[*n].starts_with("{\"head\"")).collect();
+    let (second, third) = (heads[1], heads[2]);
+    let without = |line: usize| {
+        let rest: Vec<&str> =
+            lines.iter().enumerate().filter(|(n, _)| *n != line).map(|(_, text)| *text).collect();
+        rest.join("\n") + "\n"
+    };
+    let swapped = {
+        let mut swapped = lines.clone();
+        swapped.swap(1, 2);
+        swapped.join("\n") + "\n"
+    };
+    let cases = [
+        (
+            "changed",
+            honest.replacen("\"actor\":\"operator\"", "\"actor\":\"nobody\"", 1),
+            "a sealed entry is what it was",
+        ),
+        ("deleted", without(2), "audit sequence 2: sequence numbers have no gap"),
+        ("reordered", swapped, "audit entry 1, sequence 1: sequence numbers follow each other"),
+        ("headless", without(second), "audit head 2: heads have no gap"),
+        ("cut", lines[..third].join("\n") + "\n", ": every sequence number has its head"),
+        (
+            "forged",
+            honest.replacen("count: ", "count: 1", 1),
+            "audit head 1: a head is signed by the audit key",
+        ),
+    ];
+    for (name, text, rule) in cases {
+        assert_ne!(text, honest, "{name}");
+        let other = Carried {
+            export: carried.file(name, &text),
+            key: carried.key.clone(),
+            folder: TempDir::new().expect("a folder"),
+        };
+        other.verify(&[]).refused_with(rule);
+        checker("audit_log.py", &["export", &other.export, &other.key]).refused_with("does not hold");
+    }
+    let stranger = Carried::from(&database.start());
+    let other = Carried {
+        export: carried.export.clone(),
+        key: stranger.key.clone(),
+        folder: TempDir::new().expect("a folder"),
+    };
+    other.verify(&[]).refused_with("a head names an audit key");
+    // Half a line is no export.
+    let half = carried.file("half", &honest[..honest.len() - 20]);
+    let other = Carried { export: half, key: carried.key.clone(), folder: TempDir::new().expect("a folder") };
+    other.verify(&[]).refused_with("is none of an export");
+}
+
+fn published_heads_are_evidence_that_the_end_was_cut_off(database: Database) {
+    let stack = database.start_with(&[("AUDIT__PUBLISH_HEADS", "true")]);
+    stack.muhr(&["audit", "seal"]).well();
+    let newest = || stack.rows("SELECT number FROM audit_heads ORDER BY number DESC LIMIT 1").remove(0);
+    let name = || {
+        let folder = fs::read_dir(stack.folder.join("repository")).expect("published");
+        let names = folder.flatten().map(|entry| entry.file_name().into_string().expect("a name"));
+        names.filter(|name| name.starts_with("audit-") && name.ends_with(".heads")).max().unwrap_or_default()
+    };
+    let fetched = || {
+        let text = stack.anybody().get(&format!("/repository/{}", name())).text();
+        text.contains(&format!("number: {}\n", newest())).then_some(text)
+    };
+    let patience = Duration::from_secs(10);
+    let first = eventually("the heads are published", patience, fetched);
+    stack.signed_in("reviewer");
+    stack.muhr(&["audit", "seal"]).well();
+    let text = eventually("the next too", patience, fetched);
+    assert!(text.starts_with(&first) && text.len() > first.len(), "what was published stays");
+    let carried = Carried::from(&stack);
+    let heads = carried.file("today.heads", &text);
+    let told = checker("audit_log.py", &["heads", &heads, &carried.key]).well().out;
+    assert_eq!(told.trim(), format!("{} heads", newest()));
+    let folder = carried.folder.path().display().to_string();
+    stack.muhr(&["audit", "verify", "--heads", &folder, "--heads", &heads]).well();
+    carried.verify(&["--heads", &heads]).well();
+
+    assert!(stack.terminate(Role::All).success());
+    let end = newest();
+    let last = fs::read_to_string(stack.folder.join("repository").join(name())).expect("published");
+    let seen = last.rsplit_once("number: ").and_then(|(_, rest)| rest.split_once('\n')).expect("a head").0;
+    // An insider takes out the last heads, their entries, and what the signer remembers.
+    let first_of =
+        stack.rows(&format!("SELECT first_sequence FROM audit_heads WHERE number = {seen}")).remove(0);
+    for statement in [
+        format!(
+            "DELETE FROM audit_entries WHERE id IN (SELECT entry_id FROM audit_leaves WHERE sequence >= {first_of})"
+        ),
+        format!("DELETE FROM audit_leaves WHERE sequence >= {first_of}"),
+        format!("DELETE FROM audit_heads WHERE number >= {seen}"),
+    ] {
+        stack.tamper(&statement);
+    }
+    let memory = stack.folder.join("keys/audit.head");
+    let found = stack.muhr(&["audit", "verify"]);
+    found.refused_with(&format!(
+        "audit head {end} of {}: a head that was seen is in the log",
+        memory.display()
+    ));
+    fs::remove_file(&memory).expect("there");
+    stack.muhr(&["audit", "verify"]).well();
+    let published = stack.folder.join("repository").display().to_string();
+    stack.muhr(&["audit", "verify", "--heads", &published]).refused_with(&format!(
+        "audit head {seen} of {published}/{}: a head that was seen is in the log",
+        name()
+    ));
+    // The publisher keeps what it has published.
+    stack.run(Role::All);
+    stack.muhr(&["audit", "seal"]).well();
+    eventually("it complains", patience, || {
+        stack.log().contains("says what the database does not say any more").then_some(())
+    });
+    let kept = fs::read_to_string(Path::new(&published).join(name())).expect("published");
+    assert_eq!(kept, last);
+}
+
+fn a_head_is_signed_by_itself_and_at_the_end(database: Database) {
+    let stack = database.start_with(&[("AUDIT__HEAD_SECONDS", "10")]);
+    let heads = || stack.rows("SELECT count(*) FROM audit_heads").remove(0).parse::<u32>().expect("a number");
+    eventually("the first head", Duration::from_secs(5), || (heads() >= 1).then_some(()));
+    eventually("the next", Duration::from_secs(15), || (heads() >= 2).then_some(()));
+    let metrics = stack.metrics(Role::All);
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{metrics}"));
+        line.rsplit(' ').next().expect("a value").parse::<u64>().expect("a number")
+    };
+    let newest =
+        stack.rows("SELECT sealed_at / 1000 FROM audit_heads ORDER BY number DESC LIMIT 1").remove(0);
+    let newest: u64 = newest.parse().expect("a number");
+    assert!((newest - 10..=newest).contains(&value("muhr_audit_head_seconds")));
+    assert!(value("muhr_audit_unsealed_entries") < 10);
+    assert!(stack.terminate(Role::All).success());
+    let said = stack.muhr(&["audit", "verify"]).well().out;
+    assert!(said.contains("0 entries wait for their head"), "{said}");
+    let last = stack.rows(
+        "SELECT e.action FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry_id ORDER BY l.sequence DESC LIMIT 1",
+    );
+    assert_eq!(last, ["process.stop"]);
+}
+
+/// As one is after the upgrade from a version that had no sealed log.
+fn an_installation_without_an_audit_key_gets_one(database: Database) {
+    let stack = database.start_roles();
+    for role in [Role::Api, Role::Signer, Role::Ocsp, Role::Crl] {
+        assert!(stack.terminate(role).success());
+    }
+    let keys = ["audit.key", "audit.pem", "audit.head"].map(|name| stack.folder.join("keys").join(name));
+    keys.iter().for_each(|file: &PathBuf| fs::remove_file(file).expect("there"));
+    for table in ["audit_heads", "audit_leaves"] {
+        stack.tamper(&format!("DELETE FROM {table}"));
+    }
+    stack.muhr(&["audit", "seal"]).refused_with("muhr audit init");
+    stack.run(Role::Signer);
+    assert!(stack.log().contains("there is no audit key"));
+    assert!(stack.terminate(Role::Signer).success());
+    stack.muhr(&["audit", "init"]).well();
+    stack.muhr(&["audit", "init"]).refused_with("there is an audit key already");
+    stack.muhr(&["audit", "seal"]).well();
+    let said = stack.muhr(&["audit", "verify"]).well().out;
+    assert!(said.contains("1 heads looked at, 0 findings") && said.contains("0 entries wait"), "{said}");
+}
+
+fn the_log_tells_of_processes_sign_ins_and_keys(database: Database) {
+    let stack = database.start_roles();
+    Application::issued(&stack, SubjectType::NaturalPerson);
+    let anybody = stack.anybody();
+    for login in ["reviewer", "nobody"] {
+        let guess = serde_json::json!({"login": login, "password": "not the password at all"});
+        anybody.post("/api/v1/officer/sessions", &guess).is(401);
+    }
+    for role in [Role::Api, Role::Signer, Role::Ocsp, Role::Crl] {
+        assert!(stack.terminate(role).success());
+    }
+    let told = stack.rows("SELECT DISTINCT action || ' ' || object FROM audit_entries");
+    let expected = [
+        "process.start process:up",
+        "process.stop process:up",
+        "process.start process:api",
+        "process.stop process:api",
+        "process.start process:signer",
+        "process.stop process:signer",
+        "process.start process:ocsp",
+        "process.stop process:ocsp",
+        "process.start process:crl",
+        "process.stop process:crl",
+        "key.generate key:root",
+        "key.generate key:ca",
+        "key.generate key:ocsp",
+        "key.generate key:audit",
+        "ca.init issuer:ca",
+        "officer.sign-in officer:reviewer",
+        "officer.sign-in-failed officer:reviewer",
+        "officer.sign-in-failed officer",
+    ];
+    for entry in expected {
+        assert!(told.iter().any(|told| told == entry), "{entry} is missing in {told:#?}");
+    }
+    for action in [
+        "applicant.sign-in phone-verification:",
+        "application.create application:",
+        "application.document application:",
+        "invoice.pay application:",
+        "application.submit application:",
+        "application.approve application:",
+        "certificate.issue certificate:ca/",
+        "crl.sign ",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(action)), "{action} is missing in {told:#?}");
+    }
+    // One installation's settings have one name, others have another.
+    let settings = "SELECT DISTINCT details FROM audit_entries WHERE object = 'process:up'";
+    let first = stack.rows(settings);
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(first[0].contains("settings_sha256"), "{first:?}");
+    assert!(!stack.rows("SELECT details FROM audit_entries").concat().contains("+998"), "no phone");
+    stack.muhr(&["audit", "verify"]).well();
+}
