@@ -39,7 +39,8 @@ fn metrics_of(expression: &str) -> BTreeSet<String> {
         // Labels after `by` hold no underscore with another word of ours, and stand in no metric's place.
         let is_metric =
             ["muhr_", "ocsp_", "crl_", "http_", "signer_", "up"].iter().any(|start| word.starts_with(start));
-        if is_metric && !in_braces && !in_quotes && !(word == "up" && letter != '{') {
+        let is_aside = in_braces || in_quotes || (word == "up" && letter != '{');
+        if is_metric && !is_aside {
             names.insert(word.clone());
         }
         word.clear();
