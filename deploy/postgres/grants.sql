@@ -10,7 +10,7 @@ GRANT INSERT, UPDATE, DELETE ON
     applications, captchas, deliveries, documents, idempotency_keys, invoice_numbers, invoices, jobs, mail_opt_outs, officers,
     phone_verifications, recovery_codes, reminder_sweeps, sandbox_messages, seen_signatures, sessions
     TO muhr_api;
-GRANT INSERT, UPDATE ON acts, bills, payments, refunds, renewals TO muhr_api;
+GRANT INSERT, UPDATE ON acts, bills, data_keys, payments, refunds, renewals TO muhr_api;
 GRANT INSERT ON application_events, audit_entries, ledger_postings, receipts, reconciliations, status_changes TO muhr_api;
 GRANT UPDATE (status, status_since, reason, invalidity_date) ON certificates TO muhr_api;
 

@@ -12,9 +12,12 @@ use store::{
 use tokio::sync::watch;
 
 use crate::context::Context;
+use crate::custody::retention;
 use crate::payments::worker;
 
 const INTERVAL: Duration = Duration::from_secs(60);
+/// Periods are days and years: once an hour is soon enough.
+const ROUNDS_BETWEEN_ERASING: u32 = 60;
 /// Drafts looked at in one go.
 const BATCH: i64 = 200;
 /// Verifications are counted per phone for a day; older ones are of no use.
@@ -22,16 +25,30 @@ const VERIFICATIONS_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// Works until `stop` turns true.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+    let mut rounds = 0_u32;
     while !*stop.borrow() {
         let shared = Arc::clone(&context);
         let done = web::block(move || sweep(&shared)).await;
         if let Ok(Err(error)) = done {
             tracing::warn!(%error, "housekeeping waits");
         }
+        if rounds.is_multiple_of(ROUNDS_BETWEEN_ERASING) {
+            erase(&context).await;
+        }
+        rounds = rounds.wrapping_add(1);
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
+    }
+}
+
+/// What has been kept long enough goes.
+async fn erase(context: &Context) {
+    match retention::erase(context).await {
+        Ok(0) => {}
+        Ok(applications) => tracing::info!(applications, "evidence erased"),
+        Err(error) => tracing::warn!(%error, "erasing waits"),
     }
 }
 

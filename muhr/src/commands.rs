@@ -15,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::{audit, bench, ca, certificate, failure, key, ledger, officer, responder, roles, sms, up};
+use crate::{
+    audit, bench, ca, certificate, evidence, failure, key, ledger, officer, responder, roles, sms, up,
+};
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
 #[derive(Debug, Parser)]
@@ -91,6 +93,9 @@ enum Command {
     /// Prove that the ledger balances, and compare it with what payment providers state.
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Applicants' pictures and papers: master keys, and a proof of what is kept.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     /// Officers' accounts.
     #[command(subcommand)]
     Officer(officer::Command),
@@ -169,6 +174,7 @@ impl Arguments {
             Command::Certificate(command) => certificate::run(command),
             Command::Audit(command) => audit::run(&command),
             Command::Ledger(command) => ledger::run(command),
+            Command::Evidence(command) => evidence::run(&command),
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
             Command::CheckConfig(place) => {
@@ -238,6 +244,11 @@ pub(crate) fn open_database(settings: &Settings) -> Result<Database, Failure> {
 /// The keys of the settings; a secret that is in no file is asked for on the terminal.
 pub(crate) fn keyring(settings: &Settings) -> Keyring<'_> {
     Keyring::new(settings, |what| rpassword::prompt_password(what).map(Zeroizing::new))
+}
+
+/// What drives work that waits for objects, in a command.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 fn migrate(place: &Place, down: bool) -> Result<(), Failure> {

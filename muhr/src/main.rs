@@ -12,6 +12,8 @@ mod ca;
 mod certificate;
 #[cfg(feature = "server")]
 mod commands;
+#[cfg(feature = "server")]
+mod evidence;
 mod failure;
 mod key;
 #[cfg(feature = "server")]

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, dev, web};
+use ca_core::Timestamp;
 use ca_core::application::{ApplicationId, DocumentKind};
 use futures_util::future::LocalBoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
+use store::data_keys;
 use store::documents::{self, Document};
 
 use super::view::{self, ApplicationView};
@@ -16,6 +18,7 @@ use crate::context::Context;
 use crate::evidence::{self, Evidence, Format};
 use crate::json::{collect, declared_length, limit};
 use crate::problem::{Kind, Problem, only};
+use crate::vault::DataKey;
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.service(
@@ -87,14 +90,14 @@ pub(crate) async fn put(
     context.read(move |connection| editable(connection, &asking, id).map(drop)).await?;
     let kind = upload.kind;
     let evidence = take(&context, upload).await?;
-    let document = keep(&context, id, kind, evidence, reader).await?;
+    let document = keep(&context, id, kind, evidence, reader.now).await?;
     let new_object = Path::from(document.object_key.as_str());
     let document = Arc::new(document);
     let written = context
         .decide(move |connection| {
             editable(connection, &acting, id)?;
             let earlier = documents::put(connection, &document, &acting.actor().to_string(), reader.now)?;
-            Ok((earlier, view::of(connection, id, reader)?))
+            Ok((earlier, view::of(connection, id, &reader)?))
         })
         .await;
     match written {
@@ -109,11 +112,6 @@ pub(crate) async fn put(
             Err(refused)
         }
     }
-}
-
-/// What a document is sealed for: it opens as no other kind and for no other application.
-pub(crate) fn sealing_context(id: ApplicationId, kind: DocumentKind) -> String {
-    format!("document/{id}/{}", kind.as_str())
 }
 
 /// Checks and draws anew, a few pictures at a time.
@@ -141,12 +139,11 @@ async fn keep(
     application: ApplicationId,
     kind: DocumentKind,
     evidence: Evidence,
-    reader: Reader,
+    now: Timestamp,
 ) -> Result<Document, Problem> {
-    let sealing = sealing_context(application, kind);
-    let sealed = context.sealer.seal(sealing.as_bytes(), &evidence.bytes).map_err(Problem::internal)?;
-    let name = uuid::Uuid::new_v4().simple().to_string();
-    let object_key = format!("{}/{name}", &name[..2]);
+    let key = data_key(context, application).await?;
+    let sealed = key.seal(kind, &evidence.bytes).map_err(Problem::internal)?;
+    let object_key = new_object_key();
     let stored = context.documents.put(&Path::from(object_key.as_str()), PutPayload::from(sealed)).await;
     stored.map_err(|error| cannot_keep(&error))?;
     Ok(Document {
@@ -156,8 +153,23 @@ async fn keep(
         size_bytes: i64::try_from(evidence.bytes.len()).unwrap_or(i64::MAX),
         sha256: sha256(&evidence.bytes).to_vec(),
         object_key,
-        uploaded_at: reader.now,
+        uploaded_at: now,
     })
+}
+
+/// The key of an application; one of before there were any gets it now.
+async fn data_key(context: &Context, application: ApplicationId) -> Result<DataKey, Problem> {
+    if let Some(sealed) = context.read(move |connection| Ok(data_keys::of(connection, application)?)).await? {
+        return context.vault.unwrap(application, &sealed.key).map_err(Problem::internal);
+    }
+    let vault = Arc::clone(&context.vault);
+    context.decide(move |connection| vault.key_of(connection, application)).await
+}
+
+/// A name that nobody could guess.
+pub(crate) fn new_object_key() -> String {
+    let name = uuid::Uuid::new_v4().simple().to_string();
+    format!("{}/{name}", &name[..2])
 }
 
 /// An object that no row names is only waste: that it stays is no reason to refuse anything.

@@ -148,7 +148,7 @@ pub(crate) async fn queue(
         .read(move |connection| {
             let page = applications::page(connection, &filter, after, limit)?;
             let beside: Vec<Beside> = page.items.iter().map(Beside::of).collect();
-            let views = in_list(connection, page.items, reader)?;
+            let views = in_list(connection, page.items, &reader)?;
             let items =
                 views.into_iter().zip(beside).map(|(application, beside)| beside.with(application)).collect();
             Ok(List { items, next: page.next })
@@ -179,7 +179,7 @@ pub(crate) async fn get(
     let view = context
         .read(move |connection| {
             let stored = visible(connection, &officer, id)?;
-            reviewed(connection, &shared, stored, reader)
+            reviewed(connection, &shared, stored, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))
@@ -207,7 +207,7 @@ pub(super) fn visible(
 pub(super) fn queued(
     connection: &mut Connection,
     stored: StoredApplication,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<Queued, Problem> {
     let beside = Beside::of(&stored);
     Ok(beside.with(whole(connection, stored, reader)?))
@@ -239,7 +239,7 @@ fn reviewed(
     connection: &mut Connection,
     context: &Context,
     stored: StoredApplication,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<Reviewed, Problem> {
     let id = stored.application.id;
     let documents = documents::of(connection, id)?;

@@ -154,7 +154,7 @@ async fn decide(
             let transition = command(&stored.application, &officer.officer, reader.now)?;
             stored_applications::apply(connection, &transition)?;
             let moved = stored_applications::find(connection, id)?;
-            queued(connection, moved, reader)
+            queued(connection, moved, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))
