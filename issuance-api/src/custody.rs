@@ -1,5 +1,6 @@
 //! Evidence after it was handed in: it is opened, its keys are wrapped anew, and what is kept is proved.
 
+pub mod export;
 pub mod retention;
 pub mod rotation;
 pub mod verification;
@@ -38,6 +39,9 @@ pub enum CustodyError {
     /// It opens, and is not what was handed in.
     #[error("the document is not the one that was handed in")]
     Another,
+    /// The archive cannot be written.
+    #[error("the archive: {0}")]
+    Archive(#[from] std::io::Error),
     /// A thread ended early, because the process does.
     #[error("the process is ending")]
     Ending,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use actix_web::web;
 use ca_core::Timestamp;
 use store::{
-    StoreError, applications, captchas, deliveries, idempotency, invoices, payments, phone_verifications,
-    reminders, seen_signatures, sessions,
+    StoreError, applications, captchas, deliveries, idempotency, invoices, officers, payments,
+    phone_verifications, reminders, seen_signatures, sessions,
 };
 use tokio::sync::watch;
 
@@ -22,6 +22,9 @@ const ROUNDS_BETWEEN_ERASING: u32 = 60;
 const BATCH: i64 = 200;
 /// Verifications are counted per phone for a day; older ones are of no use.
 const VERIFICATIONS_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// A browser that an officer has not signed in with for so long is a stranger again.
+const CLIENTS_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
 
 /// Works until `stop` turns true.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
@@ -63,6 +66,7 @@ fn sweep(context: &Context) -> Result<(), StoreError> {
     context.database.write(|connection| {
         captchas::sweep(connection, now)?;
         sessions::sweep(connection, now)?;
+        officers::sweep_clients(connection, now.minus(CLIENTS_KEPT))?;
         seen_signatures::sweep(connection, now)?;
         phone_verifications::sweep(connection, now.minus(VERIFICATIONS_KEPT))?;
         deliveries::sweep_codes(connection, now.minus(VERIFICATIONS_KEPT))?;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::{
-    audit, bench, ca, certificate, evidence, failure, key, ledger, officer, responder, roles, sms, up,
+    audit, bench, ca, certificate, evidence, failure, key, ledger, officer, person, responder, roles, sms, up,
 };
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
@@ -96,6 +96,9 @@ enum Command {
     /// Applicants' pictures and papers: master keys, and a proof of what is kept.
     #[command(subcommand)]
     Evidence(evidence::Command),
+    /// What is held about one person.
+    #[command(subcommand)]
+    Person(person::Command),
     /// Officers' accounts.
     #[command(subcommand)]
     Officer(officer::Command),
@@ -114,6 +117,14 @@ enum Command {
     Sms(sms::Command),
     /// Keys on this machine: make, apply, list, sign, verify. Needs no server.
     Key(key::Arguments),
+    /// Decode one file of an applicant from standard input: the registration authority starts this for each upload.
+    #[command(hide = true)]
+    DecodePicture {
+        /// picture or paper.
+        purpose: String,
+        /// The media type that was stated.
+        media_type: String,
+    },
     /// Measure, one JSON line a figure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -175,6 +186,8 @@ impl Arguments {
             Command::Audit(command) => audit::run(&command),
             Command::Ledger(command) => ledger::run(command),
             Command::Evidence(command) => evidence::run(&command),
+            Command::Person(command) => person::run(&command),
+            Command::DecodePicture { purpose, media_type } => evidence::decode(&purpose, &media_type),
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
             Command::CheckConfig(place) => {

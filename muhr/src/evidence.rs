@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use issuance_api::context::Context;
 use issuance_api::custody::{rotation, verification};
+use issuance_api::evidence::child::{self, UNCONFINED};
 use issuance_api::sealed::Sealer;
 
 use crate::commands::{Place, runtime};
+use crate::confinement;
 use crate::failure::{Failure, say};
 
 #[derive(Debug, clap::Subcommand)]
@@ -32,6 +34,13 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Rotate(place) => rotate(place),
         Command::Verify(place) => verify(place),
     }
+}
+
+/// The child's part of an upload: see `issuance_api::evidence::child`. It gives up everything first.
+pub(crate) fn decode(purpose: &str, media_type: &str) -> Result<(), Failure> {
+    confinement::decoder().map_err(|failure| Failure::with_exit(failure.to_string(), UNCONFINED))?;
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    Ok(child::answer(purpose, media_type, input, output)?)
 }
 
 fn context(place: &Place) -> Result<Context, Failure> {

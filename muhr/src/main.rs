@@ -12,6 +12,8 @@ mod ca;
 mod certificate;
 #[cfg(feature = "server")]
 mod commands;
+#[cfg(target_os = "linux")]
+mod confinement;
 #[cfg(feature = "server")]
 mod evidence;
 mod failure;
@@ -20,6 +22,8 @@ mod key;
 mod ledger;
 #[cfg(feature = "server")]
 mod officer;
+#[cfg(feature = "server")]
+mod person;
 #[cfg(feature = "server")]
 mod responder;
 #[cfg(feature = "server")]
@@ -41,6 +45,12 @@ use crate::alone::Arguments;
 use crate::commands::Arguments;
 
 fn main() -> ExitCode {
+    // Keys, codes and pictures are in memory from now on; none of it is for a core file.
+    #[cfg(target_os = "linux")]
+    if let Err(failure) = confinement::no_core_files() {
+        failure.tell();
+        return failure.exit();
+    }
     let arguments = Arguments::parse();
     #[cfg(feature = "server")]
     arguments.start_logging();

@@ -29,6 +29,7 @@ pub mod messages;
 pub mod migrations;
 pub mod officers;
 pub mod payments;
+pub mod person;
 pub mod phone_verifications;
 pub mod receipts;
 pub mod reconciliations;

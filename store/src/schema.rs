@@ -46,6 +46,18 @@ diesel::table! {
         created_at -> BigInt,
         used_at -> BigInt,
         expires_at -> BigInt,
+        client_sha256 -> Nullable<Binary>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    officer_clients (login, client_sha256) {
+        login -> Text,
+        client_sha256 -> Binary,
+        failed_attempts -> Integer,
+        locked_until -> Nullable<BigInt>,
+        signed_in_at -> BigInt,
     }
 }
 
