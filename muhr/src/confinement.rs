@@ -1,5 +1,10 @@
 //! What a process gives up before it works.
 
+#[cfg(feature = "server")]
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+#[cfg(feature = "server")]
+use std::path::Path;
+
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use crate::failure::Failure;
@@ -20,12 +25,31 @@ const DECODER_SECONDS: u64 = 20;
 /// Little memory and time, nothing new to read from or write to, no process beside itself: from now on it only computes.
 #[cfg(feature = "server")]
 pub(crate) fn decoder() -> Result<(), Failure> {
+    close_inherited()?;
     limit(Resource::As, DECODER_BYTES)?;
     limit(Resource::Cpu, DECODER_SECONDS)?;
     limit(Resource::Fsize, 0)?;
     limit(Resource::Nproc, 0)?;
     // Standard input and output are open; whatever else is to be opened, file or socket, would be the number 0 or higher.
     limit(Resource::Nofile, 0)
+}
+
+/// Ours are closed on exec; whoever started the server may have left others open, and they came along.
+#[cfg(feature = "server")]
+#[allow(unsafe_code, reason = "the one way to close a descriptor by its number")]
+fn close_inherited() -> Result<(), Failure> {
+    let listed = Path::new("/proc/self/fd");
+    let names = std::fs::read_dir(listed)?.map(|entry| Ok(entry?.file_name()));
+    for name in names.collect::<Result<Vec<_>, std::io::Error>>()? {
+        let number = name.to_str().and_then(|name| name.parse::<RawFd>().ok());
+        // The list's own descriptor is in it, and closed by now.
+        let Some(number) = number.filter(|number| *number > 2 && listed.join(&name).is_symlink()) else {
+            continue;
+        };
+        // SAFETY: it is open, and nothing in this process owns it: nothing but standard input and output has been opened.
+        drop(unsafe { OwnedFd::from_raw_fd(number) });
+    }
+    Ok(())
 }
 
 fn limit(resource: Resource, most: u64) -> Result<(), Failure> {

@@ -18,22 +18,32 @@ on_both_databases!(
     a_document_that_was_changed_or_left_behind_is_found,
 );
 
+const KINDS: [&str; 2] = ["photo", "selfie"];
+
 fn photo_path(id: &str) -> String {
-    format!("/api/v1/officer/applications/{id}/documents/photo")
+    path(id, "photo")
 }
 
-fn object_key(stack: &Stack, id: &str) -> String {
+fn path(id: &str, kind: &str) -> String {
+    format!("/api/v1/officer/applications/{id}/documents/{kind}")
+}
+
+fn object_key(stack: &Stack, id: &str, kind: &str) -> String {
     let rows = stack
-        .rows(&format!("SELECT object_key FROM documents WHERE application_id = '{id}' AND kind = 'photo'"));
-    rows.into_iter().next().expect("a photo")
+        .rows(&format!("SELECT object_key FROM documents WHERE application_id = '{id}' AND kind = '{kind}'"));
+    rows.into_iter().next().expect("a document")
 }
 
 fn object(stack: &Stack, id: &str) -> PathBuf {
-    stack.folder.join("documents").join(object_key(stack, id))
+    object_of(stack, id, "photo")
 }
 
-/// Makes an application look as it did before applications had keys, with the photo sealed by OpenSSL.
-fn make_former(stack: &Stack, id: &str, passport: &str, photo: &[u8]) {
+fn object_of(stack: &Stack, id: &str, kind: &str) -> PathBuf {
+    stack.folder.join("documents").join(object_key(stack, id, kind))
+}
+
+/// Makes an application look as it did before applications had keys, with its pictures sealed by OpenSSL.
+fn make_former(stack: &Stack, id: &str, passport: &str, pictures: &[Vec<u8>; 2]) {
     let (mut key, nonce, mut tag) = ([0; 32], [5; 12], [0; 16]);
     let mut hkdf = PkeyCtx::new_id(Id::HKDF).expect("HKDF");
     hkdf.derive_init().expect("HKDF");
@@ -43,11 +53,14 @@ fn make_former(stack: &Stack, id: &str, passport: &str, photo: &[u8]) {
         .expect("a key");
     hkdf.add_hkdf_info(b"muhr/sealing/1").expect("a purpose");
     hkdf.derive(Some(&mut key)).expect("a key");
-    let context = format!("document/{id}/photo");
-    let cipher = Cipher::aes_256_gcm();
-    let body = encrypt_aead(cipher, &key, Some(&nonce), context.as_bytes(), photo, &mut tag).expect("sealed");
-    let sealed = [&[1], nonce.as_slice(), &body, &tag].concat();
-    fs::write(object(stack, id), sealed).expect("our folder");
+    for (kind, picture) in KINDS.iter().zip(pictures) {
+        let context = format!("document/{id}/{kind}");
+        let cipher = Cipher::aes_256_gcm();
+        let body =
+            encrypt_aead(cipher, &key, Some(&nonce), context.as_bytes(), picture, &mut tag).expect("sealed");
+        let sealed = [&[1], nonce.as_slice(), &body, &tag].concat();
+        fs::write(object_of(stack, id, kind), sealed).expect("our folder");
+    }
     stack.rows(&format!("DELETE FROM data_keys WHERE application_id = '{id}'"));
     stack.rows(&format!(
         "UPDATE applications SET subject = replace(subject, '\"surname\"', '\"document\":\"{passport}\",\"surname\"') \
@@ -71,9 +84,10 @@ fn passports_and_pictures_lie_sealed_and_a_rotation_leaves_them_readable(databas
     assert!(!sealed.windows(4).any(|part| part == b"JFIF"), "the picture lies in the clear");
 
     let reviewer = Officer::reviewer(&stack).client;
-    let photo = reviewer.get(&photo_path(&former.id)).is(200).body;
-    make_former(&stack, &former.id, &former.person.passport, &photo);
-    assert_eq!(reviewer.get(&photo_path(&former.id)).is(200).body, photo, "readable before it is moved");
+    let pictures = KINDS.map(|kind| reviewer.get(&path(&former.id, kind)).is(200).body);
+    make_former(&stack, &former.id, &former.person.passport, &pictures);
+    let photo = &pictures[0];
+    assert_eq!(reviewer.get(&photo_path(&former.id)).is(200).body, *photo, "readable before it is moved");
     assert_eq!(passport(&former), former.person.passport.as_str());
 
     stack.terminate(Role::All);
@@ -82,10 +96,10 @@ fn passports_and_pictures_lie_sealed_and_a_rotation_leaves_them_readable(databas
     assert!(!stack.muhr(&["evidence", "master-key", &second.display().to_string()]).success, "overwritten");
     stack.set("DOCUMENTS__MASTER_KEY_FILES", "master.key,second.key");
     stack.run(Role::All);
-    assert_eq!(reviewer.get(&photo_path(&application.id)).is(200).body, photo_of(&stack, &application));
+    reviewer.get(&photo_path(&application.id)).is(200);
     let said = stack.muhr(&["evidence", "rotate"]).well();
     assert!(
-        said.out.contains("1 applications given a key, 1 documents sealed anew, 1 keys now under"),
+        said.out.contains("1 applications given a key, 2 documents sealed anew, 1 keys now under"),
         "{}",
         said.out
     );
@@ -95,7 +109,7 @@ fn passports_and_pictures_lie_sealed_and_a_rotation_leaves_them_readable(databas
         "{}",
         said.out
     );
-    assert_eq!(reviewer.get(&photo_path(&former.id)).is(200).body, photo);
+    assert_eq!(reviewer.get(&photo_path(&former.id)).is(200).body, *photo);
 
     // The first master key is needed no more, and neither is the service's for what was sealed with it.
     stack.terminate(Role::All);
@@ -114,10 +128,6 @@ fn passports_and_pictures_lie_sealed_and_a_rotation_leaves_them_readable(databas
     assert!(said.out.contains("4 documents opened, 4 objects looked at, 0 findings"), "{}", said.out);
 }
 
-fn photo_of(stack: &Stack, application: &Application) -> Vec<u8> {
-    Officer::reviewer(stack).client.get(&photo_path(&application.id)).is(200).body
-}
-
 fn a_document_that_was_changed_or_left_behind_is_found(database: Database) {
     let stack = database.start_with(&[]);
     let application = Application::under_review(&stack, SubjectType::NaturalPerson);
@@ -133,7 +143,7 @@ fn a_document_that_was_changed_or_left_behind_is_found(database: Database) {
         "{}",
         said.all()
     );
-    Officer::reviewer(&stack).client.get(&photo_path(&application.id)).problem(500, "internal");
+    Officer::reviewer(&stack).client.get(&photo_path(&application.id)).problem(500, "internal-error");
     fs::write(&own, kept).expect("our folder");
     stack.muhr(&["evidence", "verify"]).well();
 
