@@ -109,8 +109,9 @@ impl FromStr for SubjectType {
 pub struct Person {
     /// Personal number.
     pub pinfl: Pinfl,
-    /// Passport or ID card.
-    pub document: DocumentNumber,
+    /// Passport or ID card. Every form states it; what is stored is without it, because it is sealed apart and may be erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentNumber>,
     /// Family name.
     pub surname: PersonName,
     /// First name.
@@ -169,6 +170,24 @@ impl Subject {
 
     /// The person who will hold the key.
     pub fn person(&self) -> &Person {
+        match self {
+            Self::NaturalPerson { person }
+            | Self::SoleProprietor { person, .. }
+            | Self::LegalEntity { person, .. } => person,
+        }
+    }
+
+    /// Takes the number of the identity document out, to be kept apart from the rest.
+    pub fn take_document(&mut self) -> Option<DocumentNumber> {
+        self.person_mut().document.take()
+    }
+
+    /// Puts the number of the identity document back.
+    pub fn put_document(&mut self, number: Option<DocumentNumber>) {
+        self.person_mut().document = number;
+    }
+
+    fn person_mut(&mut self) -> &mut Person {
         match self {
             Self::NaturalPerson { person }
             | Self::SoleProprietor { person, .. }

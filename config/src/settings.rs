@@ -69,6 +69,8 @@ pub struct Settings {
     pub captcha: Captcha,
     /// Applications.
     pub applications: Applications,
+    /// How long evidence is kept.
+    pub retention: Retention,
     /// Invoices.
     pub invoices: Invoices,
     /// How long a token is good for.
@@ -206,6 +208,7 @@ impl Settings {
         self.database.url.place_under(&root);
         let webhooks = self.payments.webhook.values_mut().map(|webhook| &mut webhook.secret_file);
         let partners = self.partners.values_mut().flat_map(|partner| partner.keys.values_mut());
+        let masters = self.documents.master_key_files.iter_mut();
         let given = [
             &mut self.documents.directory,
             &mut self.documents.key_file,
@@ -236,7 +239,8 @@ impl Settings {
             &mut self.payments.paynet.password_file,
             &mut self.payments.reconciliation.directory,
         ];
-        for path in given.into_iter().chain(webhooks).chain(partners).chain(optional.into_iter().flatten()) {
+        let named = webhooks.chain(partners).chain(masters);
+        for path in given.into_iter().chain(named).chain(optional.into_iter().flatten()) {
             place_under(&root, path);
         }
     }

@@ -22,7 +22,7 @@ use ca_core::application::{Actor, ApplicationId, Transition};
 use ca_core::fee::{Channel, Claim, ClaimError, FeeError};
 use serde::Deserialize;
 use store::applications::{self, Filter, NewApplication, StoredApplication};
-use store::{Connection, invoices, turns};
+use store::{Connection, data_keys, invoices, turns};
 
 pub(crate) use form::ApplicationForm;
 pub(crate) use submission::{decode, to_sign};
@@ -101,8 +101,8 @@ pub(crate) async fn create(
         return Err(Problem::new(Kind::ChannelNotAuthenticated));
     }
     let reader = Reader::of(&context, &request);
-    let new = stated.application(applicant.phone, Channel::Online, reader);
-    let view = register(&context, new, Actor::Applicant, reader).await?;
+    let new = stated.application(applicant.phone, Channel::Online, &reader);
+    let view = register(&context, new, Actor::Applicant, &reader).await?;
     Ok(created(view))
 }
 
@@ -123,7 +123,7 @@ pub(crate) async fn list(
     let page = context
         .read(move |connection| {
             let page = applications::page(connection, &filter, after, limit)?;
-            let items = in_list(connection, page.items, reader)?;
+            let items = in_list(connection, page.items, &reader)?;
             Ok(List { items, next: page.next })
         })
         .await?;
@@ -148,7 +148,7 @@ pub(crate) async fn get(
     let view = context
         .read(move |connection| {
             let stored = acting.find(connection, id)?;
-            whole(connection, stored, reader)
+            whole(connection, stored, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))
@@ -174,7 +174,7 @@ pub(crate) async fn withdraw(
         .decide(move |connection| {
             let stored = acting.find(connection, id)?;
             let transition = stored.application.withdraw(acting.actor(), reader.now)?;
-            moved(connection, &transition, reader)
+            moved(connection, &transition, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))
@@ -196,13 +196,14 @@ pub(crate) async fn register(
     context: &Context,
     new: NewApplication,
     actor: Actor,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<ApplicationView, Problem> {
     let registration = Registration::of(context, new, actor, reader);
+    let reader = reader.clone();
     context
         .decide(move |connection| {
             registration.make(connection)?;
-            view::of(connection, registration.id(), reader)
+            view::of(connection, registration.id(), &reader)
         })
         .await
 }
@@ -218,7 +219,7 @@ pub(crate) struct Registration {
 
 impl Registration {
     /// Of somebody who has stated this.
-    pub(crate) fn of(context: &Context, new: NewApplication, actor: Actor, reader: Reader) -> Self {
+    pub(crate) fn of(context: &Context, new: NewApplication, actor: Actor, reader: &Reader) -> Self {
         Self { context: context.clone(), new: Arc::new(new), actor, now: reader.now }
     }
 
@@ -242,6 +243,9 @@ impl Registration {
             return Err(Problem::new(Kind::TooManyOpenApplications));
         }
         applications::create(connection, new, &self.actor.to_string(), self.now)?;
+        let document = new.subject.person().document.as_ref();
+        let sealed = self.context.vault.new_key(new.id, document).map_err(Problem::internal)?;
+        data_keys::create(connection, new.id, &sealed)?;
         let payable_until = self.now.plus(settings.invoices.validity);
         invoices::write(connection, new.id, &quote, payable_until, self.now)?;
         Ok(())
@@ -272,7 +276,7 @@ pub(crate) fn created(view: ApplicationView) -> HttpResponse {
 pub(crate) fn moved(
     connection: &mut Connection,
     transition: &Transition,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<ApplicationView, Problem> {
     applications::apply(connection, transition)?;
     view::of(connection, transition.application, reader)
@@ -281,7 +285,7 @@ pub(crate) fn moved(
 impl Reader {
     /// The one who asks.
     pub(crate) fn of(context: &Context, request: &HttpRequest) -> Self {
-        Self { language: language(request), now: context.now() }
+        Self { language: language(request), now: context.now(), vault: Arc::clone(&context.vault) }
     }
 }
 

@@ -9,13 +9,14 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ca_core::Timestamp;
 use ca_core::application::{Actor, ApplicationId, Officer, Role};
 use config::Settings;
 use futures_util::future::LocalBoxFuture;
 use store::applications::{self, StoredApplication};
 use store::officers::Account;
 use store::sessions::{self, Session, SessionKind};
-use store::{Connection, StoreError, officers};
+use store::{Connection, StoreError, audit, officers};
 
 use crate::context::Context;
 use crate::partners::Partner;
@@ -67,6 +68,8 @@ pub struct SignedIn {
     pub officer: Officer,
     /// SHA-256 of the session's token, to close it.
     pub token_sha256: [u8; 32],
+    /// SHA-256 of the client's name, if it has one.
+    pub client_sha256: Option<[u8; 32]>,
     /// What the officer has to do before anything else.
     pub first: Option<First>,
 }
@@ -146,7 +149,20 @@ fn bearer(request: &HttpRequest) -> Option<[u8; 32]> {
     (token.len() <= 128).then(|| sha256(token.trim().as_bytes()))
 }
 
-async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody, Problem> {
+/// The header with the name that a client gives itself: random, kept by the client, told to nobody else.
+const CLIENT: &str = "muhr-client";
+
+/// SHA-256 of the client's name, if it states one that could be random: at least 128 bits in hexadecimal or Base64.
+pub(crate) fn client(request: &HttpRequest) -> Option<[u8; 32]> {
+    let stated = request.headers().get(CLIENT)?.to_str().ok()?.trim();
+    (22..=128).contains(&stated.len()).then(|| sha256(stated.as_bytes()))
+}
+
+async fn identify(
+    context: &Context,
+    token: Option<[u8; 32]>,
+    client: Option<[u8; 32]>,
+) -> Result<Anybody, Problem> {
     let Some(token_sha256) = token else { return Ok(Anybody::Public) };
     let now = context.now();
     let (database, settings) = (context.database.clone(), Arc::clone(&context.settings));
@@ -164,11 +180,15 @@ async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody,
                     Anybody::Applicant(Applicant { phone: principal.clone() })
                 }
                 Some(Session { kind: SessionKind::Officer, principal, .. }) => {
-                    signed_in(officers::find(connection, principal)?, token_sha256, &settings)
+                    signed_in(officers::find(connection, principal)?, token_sha256, client, &settings)
                 }
             };
             Ok((session, who))
         })?;
+        if let Some(session) = session.as_ref().filter(|session| is_anothers(session, client)) {
+            database.write(|connection| end_stolen(connection, &token_sha256, &session.principal, now))?;
+            return Ok(Anybody::Public);
+        }
         if session.is_some_and(|session| session.note_is_old) {
             database.write(|connection| sessions::note_use(connection, &token_sha256, now))?;
         }
@@ -178,24 +198,53 @@ async fn identify(context: &Context, token: Option<[u8; 32]>) -> Result<Anybody,
     Ok(found?)
 }
 
+/// The session was opened by a client with a name, and this is another one.
+fn is_anothers(session: &Session, client: Option<[u8; 32]>) -> bool {
+    session.client_sha256.as_deref().is_some_and(|bound| client.is_none_or(|client| client != bound))
+}
+
+/// Whoever has the token without the client's name has taken it from somewhere: nobody uses it any more.
+fn end_stolen(
+    connection: &mut Connection,
+    token_sha256: &[u8; 32],
+    login: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sessions::close(connection, token_sha256)?;
+    let entry = audit::Entry {
+        at: now,
+        actor: "anonymous".to_owned(),
+        action: "officer.session-stolen".to_owned(),
+        object: format!("officer:{login}"),
+        details: serde_json::json!({}),
+    };
+    audit::record(connection, &[entry])
+}
+
 /// The officer of a session, unless the account was closed meanwhile.
-fn signed_in(account: Account, token_sha256: [u8; 32], settings: &Settings) -> Anybody {
+fn signed_in(
+    account: Account,
+    token_sha256: [u8; 32],
+    client_sha256: Option<[u8; 32]>,
+    settings: &Settings,
+) -> Anybody {
     match account.disabled_at {
         Some(_) => Anybody::Public,
         None => Anybody::Officer(SignedIn {
             first: First::of(&account, settings),
             officer: account.officer,
             token_sha256,
+            client_sha256,
         }),
     }
 }
 
 fn from_request(request: &HttpRequest) -> LocalBoxFuture<'static, Result<Anybody, Problem>> {
     let context = request.app_data::<web::Data<Context>>().cloned();
-    let token = bearer(request);
+    let (token, client) = (bearer(request), client(request));
     Box::pin(async move {
         let context = context.ok_or_else(|| Problem::internal("no context"))?;
-        let found = identify(&context, token).await?;
+        let found = identify(&context, token, client).await?;
         // A token that is shown and not known is a mistake, not an anonymous request.
         if token.is_some() && found == Anybody::Public {
             return Err(Problem::new(Kind::Unauthenticated));

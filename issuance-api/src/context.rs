@@ -28,6 +28,7 @@ use crate::problem::{Kind, Problem};
 use crate::sealed::Sealer;
 use crate::service_key::{Hasher, ServiceKey};
 use crate::sms::{AccountError, Gateways};
+use crate::vault::{Vault, VaultError};
 
 /// What every handler stands on. Cloning shares.
 #[derive(Clone)]
@@ -50,6 +51,8 @@ pub struct Context {
     pub approval: Policy,
     /// Seals what must not lie about in the clear.
     pub sealer: Arc<Sealer>,
+    /// Seals the evidence of applications.
+    pub vault: Arc<Vault>,
     /// Hashes what is too short to be hashed without a key.
     pub hasher: Arc<Hasher>,
     /// Where sealed documents are kept.
@@ -93,6 +96,9 @@ pub enum StartError {
     /// The settings' fee table and the entries that administrators have added do not fit together.
     #[error("data.fees_file and the entries that administrators have added (Administration, Prices): {0}")]
     Fees(#[from] FeeTableError),
+    /// The master keys.
+    #[error("documents.master_key_files: {0}")]
+    Vault(#[from] VaultError),
     /// Officers' passwords cannot be hashed like this.
     #[error("officers: {0}")]
     Passwords(String),
@@ -108,7 +114,7 @@ pub enum StartError {
 const DECODERS: usize = 2;
 
 impl Context {
-    /// Reads everything the settings name: tables, the sealing key, the folder for documents, providers' secrets,
+    /// Reads everything the settings name: tables, the service's key and the master keys, the folder for documents, providers' secrets,
     /// partners' keys.
     ///
     /// # Errors
@@ -122,6 +128,8 @@ impl Context {
         }
         let key_error = |error| path_error("documents.key_file", &settings.documents.key_file, error);
         let hasher = Arc::new(key.hasher().map_err(key_error)?);
+        let sealer = Arc::new(key.sealer().map_err(key_error)?);
+        let vault = Vault::open(&settings.documents.master_key_files, Arc::clone(&sealer))?;
         Ok(Self {
             database,
             clock: settings.clock(),
@@ -130,7 +138,8 @@ impl Context {
             regions: Arc::new(tables.regions),
             profiles: Arc::new(tables.profiles),
             approval: tables.approval,
-            sealer: Arc::new(key.sealer().map_err(key_error)?),
+            sealer,
+            vault: Arc::new(vault),
             gateways: Arc::new(Gateways::open(&settings, &hasher)?),
             mailer: Arc::new(Mailer::open(&settings.mail)?),
             hasher,

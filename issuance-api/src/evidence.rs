@@ -2,6 +2,7 @@
 //!
 //! Nothing of a sent picture is kept but its pixels: no position, no camera, no hidden second file behind its end.
 
+pub mod child;
 mod pdf;
 mod picture;
 
@@ -118,8 +119,8 @@ impl Format {
 
 /// Takes a photo or a selfie.
 ///
-/// Costs up to 300 MB of memory and seconds of CPU for the largest pictures: call it where blocking is allowed, a few at a
-/// time.
+/// Costs up to 300 MB of memory and seconds of CPU for the largest pictures, and whatever a hostile one can make of the
+/// decoder: [`child::take`] calls it in a process of its own.
 ///
 /// # Errors
 /// Its [`Refusal`].

@@ -63,6 +63,7 @@ impl Harness {
     pub(crate) fn start_with(overrides: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("documents.key"), [7; 32]).unwrap();
+        std::fs::write(folder.path().join("master.key"), [8; 32]).unwrap();
         std::fs::write(folder.path().join("payments-bank.secret"), [b'x'; 32]).unwrap();
         let sources = Sources { file: None, environment: HashMap::new(), overrides: Vec::new() }
             .with("data.directory", folder.path().to_str().unwrap())

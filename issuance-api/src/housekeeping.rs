@@ -6,32 +6,52 @@ use std::time::Duration;
 use actix_web::web;
 use ca_core::Timestamp;
 use store::{
-    StoreError, applications, captchas, deliveries, idempotency, invoices, payments, phone_verifications,
-    reminders, seen_signatures, sessions,
+    StoreError, applications, captchas, deliveries, idempotency, invoices, officers, payments,
+    phone_verifications, reminders, seen_signatures, sessions,
 };
 use tokio::sync::watch;
 
 use crate::context::Context;
+use crate::custody::retention;
 use crate::payments::worker;
 
 const INTERVAL: Duration = Duration::from_secs(60);
+/// Periods are days and years: once an hour is soon enough.
+const ROUNDS_BETWEEN_ERASING: u32 = 60;
 /// Drafts looked at in one go.
 const BATCH: i64 = 200;
 /// Verifications are counted per phone for a day; older ones are of no use.
 const VERIFICATIONS_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
 
+/// A browser that an officer has not signed in with for so long is a stranger again.
+const CLIENTS_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
+
 /// Works until `stop` turns true.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+    let mut rounds = 0_u32;
     while !*stop.borrow() {
         let shared = Arc::clone(&context);
         let done = web::block(move || sweep(&shared)).await;
         if let Ok(Err(error)) = done {
             tracing::warn!(%error, "housekeeping waits");
         }
+        if rounds.is_multiple_of(ROUNDS_BETWEEN_ERASING) {
+            erase(&context).await;
+        }
+        rounds = rounds.wrapping_add(1);
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
+    }
+}
+
+/// What has been kept long enough goes.
+async fn erase(context: &Context) {
+    match retention::erase(context).await {
+        Ok(0) => {}
+        Ok(applications) => tracing::info!(applications, "evidence erased"),
+        Err(error) => tracing::warn!(%error, "erasing waits"),
     }
 }
 
@@ -46,6 +66,7 @@ fn sweep(context: &Context) -> Result<(), StoreError> {
     context.database.write(|connection| {
         captchas::sweep(connection, now)?;
         sessions::sweep(connection, now)?;
+        officers::sweep_clients(connection, now.minus(CLIENTS_KEPT))?;
         seen_signatures::sweep(connection, now)?;
         phone_verifications::sweep(connection, now.minus(VERIFICATIONS_KEPT))?;
         deliveries::sweep_codes(connection, now.minus(VERIFICATIONS_KEPT))?;

@@ -11,6 +11,7 @@ pub mod captcha_picture;
 mod captchas;
 mod certificates;
 pub mod context;
+pub mod custody;
 pub mod evidence;
 mod fees;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub mod service_key;
 mod signature_verifications;
 pub mod sms;
 mod unsubscribe;
+pub mod vault;
 
 use context::Context;
 use problem::{Kind, Problem};

@@ -47,6 +47,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
 #[openapi(paths(
     sessions::sign_in,
     sessions::current,
+    sessions::list,
+    sessions::end,
     sessions::sign_out,
     password::change,
     totp::enrol,

@@ -39,7 +39,8 @@ impl ServiceKey {
         Ok(Hasher { key: hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()) })
     }
 
-    fn derive(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>, NotAServiceKey> {
+    /// A key for one use.
+    pub(crate) fn derive(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>, NotAServiceKey> {
         let mut key = Zeroizing::new([0_u8; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
             .extract(self.0.as_slice())

@@ -8,10 +8,10 @@ GRANT SELECT ON __diesel_schema_migrations, issuers, certificates, status_change
 -- The web: everything but what is signed, and of a certificate only its status.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO muhr_api;
 GRANT INSERT, UPDATE, DELETE ON
-    applications, captchas, deliveries, documents, idempotency_keys, invoice_numbers, invoices, jobs, mail_opt_outs, officers,
+    applications, captchas, deliveries, documents, idempotency_keys, invoice_numbers, invoices, jobs, mail_opt_outs, officer_clients, officers,
     phone_verifications, recovery_codes, reminder_sweeps, sandbox_messages, seen_signatures, sessions
     TO muhr_api;
-GRANT INSERT, UPDATE ON acts, bills, payments, refunds, renewals TO muhr_api;
+GRANT INSERT, UPDATE ON acts, bills, data_keys, payments, refunds, renewals TO muhr_api;
 GRANT INSERT ON application_events, audit_entries, ledger_postings, officer_statements, receipts, reconciliations, status_changes TO muhr_api;
 GRANT UPDATE (status, status_since, reason, invalidity_date) ON certificates TO muhr_api;
 GRANT UPDATE (revoked_at) ON officer_certificates TO muhr_api;

@@ -35,6 +35,8 @@ const DOCUMENTS: &str = "documents";
 const REPOSITORY: &str = "repository";
 const KEYS: &str = "keys";
 const DOCUMENT_KEY: &str = "documents.key";
+/// The master keys, each under its place in `documents.master_key_files`.
+const MASTER_KEYS: &str = "master-keys";
 const SQLITE: &str = "database.sqlite";
 /// The dump in pieces, in order: tar wants to know the length of a member before its first octet.
 const POSTGRES: &str = "database.pgdump";
@@ -217,9 +219,15 @@ fn write_files(
     content.published =
         append_folder(archive, REPOSITORY, &settings.crl.repository_directory, &is_published)?;
     if with_keys {
-        let is_key = |path: &Path| path.extension().is_some_and(|kind| kind == "key" || kind == "cer");
+        let is_key = |path: &Path| {
+            let kind = path.extension().unwrap_or_default();
+            ["key", "cer", "pem"].iter().any(|wanted| kind == *wanted) || path.ends_with("revoked-officers")
+        };
         content.keys = append_folder(archive, KEYS, &settings.keys.directory, &is_key)?;
         content.keys += u64::from(append_file(archive, DOCUMENT_KEY, &settings.documents.key_file)?);
+        for (place, file) in settings.documents.master_key_files.iter().enumerate() {
+            content.keys += u64::from(append_file(archive, &format!("{MASTER_KEYS}/{place}"), file)?);
+        }
     }
     Ok(content)
 }

@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::{
-    audit as audit_command, backup, bench, ca, certificate, failure, key, ledger, officer, responder, roles,
-    sms, up,
+    audit as audit_command, backup, bench, ca, certificate, evidence, failure, key, ledger, officer, person, responder,
+    roles, sms, up,
 };
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.
@@ -97,6 +97,12 @@ enum Command {
     /// Prove that the ledger balances, and compare it with what payment providers state.
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Applicants' pictures and papers: master keys, and a proof of what is kept.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
+    /// What is held about one person.
+    #[command(subcommand)]
+    Person(person::Command),
     /// Officers' accounts.
     #[command(subcommand)]
     Officer(officer::Command),
@@ -128,6 +134,14 @@ enum Command {
     Sms(sms::Command),
     /// Keys on this machine: make, apply, list, sign, verify. Needs no server.
     Key(key::Arguments),
+    /// Decode one file of an applicant from standard input: the registration authority starts this for each upload.
+    #[command(hide = true)]
+    DecodePicture {
+        /// picture or paper.
+        purpose: String,
+        /// The media type that was stated.
+        media_type: String,
+    },
     /// Measure, one JSON line a figure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -188,6 +202,9 @@ impl Arguments {
             Command::Certificate(command) => certificate::run(command),
             Command::Audit(command) => audit_command::run(&command),
             Command::Ledger(command) => ledger::run(command),
+            Command::Evidence(command) => evidence::run(&command),
+            Command::Person(command) => person::run(&command),
+            Command::DecodePicture { purpose, media_type } => evidence::decode(&purpose, &media_type),
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
             Command::Backup(arguments) => backup::backup(&arguments),
@@ -260,6 +277,11 @@ pub(crate) fn open_database(settings: &Settings) -> Result<Database, Failure> {
 /// The keys of the settings; a secret that is in no file is asked for on the terminal.
 pub(crate) fn keyring(settings: &Settings) -> Keyring<'_> {
     Keyring::new(settings, |what| rpassword::prompt_password(what).map(Zeroizing::new))
+}
+
+/// What drives work that waits for objects, in a command.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 fn migrate(place: &Place, down: bool) -> Result<(), Failure> {

@@ -14,12 +14,18 @@ mod ca;
 mod certificate;
 #[cfg(feature = "server")]
 mod commands;
+#[cfg(target_os = "linux")]
+mod confinement;
+#[cfg(feature = "server")]
+mod evidence;
 mod failure;
 mod key;
 #[cfg(feature = "server")]
 mod ledger;
 #[cfg(feature = "server")]
 mod officer;
+#[cfg(feature = "server")]
+mod person;
 #[cfg(feature = "server")]
 mod responder;
 #[cfg(feature = "server")]
@@ -41,6 +47,12 @@ use crate::alone::Arguments;
 use crate::commands::Arguments;
 
 fn main() -> ExitCode {
+    // Keys, codes and pictures are in memory from now on; none of it is for a core file.
+    #[cfg(target_os = "linux")]
+    if let Err(failure) = confinement::no_core_files() {
+        failure.tell();
+        return failure.exit();
+    }
     let arguments = Arguments::parse();
     #[cfg(feature = "server")]
     arguments.start_logging();

@@ -23,7 +23,7 @@ use prometheus_client::registry::Registry;
 use store::{Database, audit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::commands::{Place, keyring};
+use crate::commands::{Place, keyring, runtime};
 use crate::failure::Failure;
 
 /// Everything a process runs. A role that it does not run is absent.
@@ -419,10 +419,6 @@ fn finish(stop: &AtomicBool, workers: Vec<JoinHandle<()>>) {
             tracing::error!("a signer had panicked");
         }
     }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 /// Until SIGTERM or SIGINT.

@@ -33,8 +33,12 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
         let public_url = Settings::load(&sources, &[])?.public_url;
         sources = sandbox::secrets(&first.data.directory, public_url.as_str(), sources)?;
     }
-    if !first.documents.key_file.exists() {
-        Sealer::create_key_file(&first.documents.key_file)?;
+    for file in
+        [Some(&first.documents.key_file), first.documents.master_key_files.first()].into_iter().flatten()
+    {
+        if !file.exists() {
+            Sealer::create_key_file(file)?;
+        }
     }
     let settings = Arc::new(Settings::load(&sources, &Role::ALL)?);
     let operations = operations_listener(&settings)?;

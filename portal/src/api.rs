@@ -121,6 +121,12 @@ impl Api {
             .request(method, format!("{}{path}", self.base))
             .header("accept-language", visitor.language.tag())
             .header("x-forwarded-for", &visitor.forwarded_for);
+        if let Some(client) = visitor.client() {
+            request = request.header("muhr-client", client);
+        }
+        if let Some(user_agent) = &visitor.user_agent {
+            request = request.header("user-agent", user_agent.as_bytes());
+        }
         if let Some(token) = visitor.token() {
             request = request.bearer_auth(token);
         }

@@ -6,7 +6,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -29,6 +29,8 @@ pub(crate) struct Visitor {
     pub(crate) forwarded_for: String,
     /// Path and query, to come back to.
     pub(crate) place: String,
+    /// What the browser says it is, for the officer who looks at their sessions.
+    pub(crate) user_agent: Option<HeaderValue>,
     token: Option<String>,
     browser: Vec<u8>,
     browser_is_new: bool,
@@ -53,6 +55,7 @@ impl Visitor {
             ),
             forwarded_for: forwarded_for(request),
             place: request.uri().path_and_query().map_or("/", |place| place.as_str()).to_owned(),
+            user_agent: request.headers().get(header::USER_AGENT).cloned(),
             token: cookie(if officer { "muhr-officer" } else { "muhr-applicant" }),
             browser: known.unwrap_or_else(random),
             browser_is_new,
@@ -65,6 +68,12 @@ impl Visitor {
     /// The API's token of this visitor, if they have signed in.
     pub(crate) fn token(&self) -> Option<&str> {
         self.token.as_deref()
+    }
+
+    /// The browser's name for the API, on officers' pages: a session is this browser's alone, and strangers who guess at an
+    /// account do not lock it out of here.
+    pub(crate) fn client(&self) -> Option<String> {
+        self.in_office().then(|| URL_SAFE_NO_PAD.encode(&self.browser))
     }
 
     /// The same browser without its sign-in: a token that has ended must not be shown where none is needed.
@@ -168,7 +177,7 @@ impl Visitor {
 
     #[allow(clippy::unused_self, reason = "reads as what a visitor does")]
     fn set(&self, response: &mut HttpResponse, cookie: Cookie<'_>) {
-        if let Ok(value) = header::HeaderValue::from_str(&cookie.to_string()) {
+        if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
     }

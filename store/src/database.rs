@@ -266,7 +266,7 @@ impl ManageConnection for Manager {
                 connection
                     .batch_execute(&format!(
                         "PRAGMA busy_timeout = {millis}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000"
+                         PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000"
                     ))
                     .map_err(|e| ConnectError(e.to_string()))?;
                 Ok(Connection::Sqlite(connection))

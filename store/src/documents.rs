@@ -28,7 +28,32 @@ pub struct Document {
     pub uploaded_at: Timestamp,
 }
 
-type Row = (String, String, String, i64, Vec<u8>, String, i64);
+#[derive(Queryable)]
+struct Row {
+    application_id: String,
+    kind: String,
+    media_type: String,
+    size_bytes: i64,
+    sha256: Vec<u8>,
+    object_key: String,
+    uploaded_at: i64,
+}
+
+impl TryFrom<Row> for Document {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            application: row.application_id.parse().map_err(StoreError::corrupt)?,
+            kind: row.kind.parse().map_err(|()| StoreError::corrupt("a kind of document"))?,
+            media_type: row.media_type,
+            size_bytes: row.size_bytes,
+            sha256: row.sha256,
+            object_key: row.object_key,
+            uploaded_at: Timestamp::from_unix_millis(row.uploaded_at),
+        })
+    }
+}
 
 /// Records a document of a draft, in place of an earlier one of its kind. Returns the object the earlier one leaves
 /// behind, to be deleted after the commit.
@@ -107,17 +132,34 @@ pub fn of(connection: &mut Connection, application: ApplicationId) -> Result<Vec
         .filter(documents::application_id.eq(application.to_string()))
         .order(documents::kind)
         .load(connection)?;
-    rows.into_iter()
-        .map(|(_, kind, media_type, size_bytes, sha256, object_key, uploaded_at)| {
-            Ok(Document {
-                application,
-                kind: kind.parse().map_err(|()| StoreError::corrupt("a kind of document"))?,
-                media_type,
-                size_bytes,
-                sha256,
-                object_key,
-                uploaded_at: Timestamp::from_unix_millis(uploaded_at),
-            })
-        })
-        .collect()
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Documents of all applications in the order of their objects' names, beginning after one.
+///
+/// # Errors
+/// The database's.
+pub fn after(connection: &mut Connection, object_key: &str, limit: i64) -> Result<Vec<Document>, StoreError> {
+    let rows: Vec<Row> = documents::table
+        .filter(documents::object_key.gt(object_key))
+        .order(documents::object_key)
+        .limit(limit)
+        .load(connection)?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The same document is in another object from now on. False if another document has taken its place meanwhile.
+///
+/// # Errors
+/// The database's.
+pub fn relocate(
+    connection: &mut Connection,
+    document: &Document,
+    object_key: &str,
+) -> Result<bool, StoreError> {
+    let row = documents::table.find((document.application.to_string(), document.kind.as_str()));
+    let moved = diesel::update(row.filter(documents::object_key.eq(&document.object_key)))
+        .set(documents::object_key.eq(object_key))
+        .execute(connection)?;
+    Ok(moved == 1)
 }

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::schema::{officers, recovery_codes, sessions};
+use crate::schema::{officer_clients, officers, recovery_codes, sessions};
 use crate::{audit, officer_statements};
 
 /// An officer's account.
@@ -128,29 +128,73 @@ pub fn all(connection: &mut Connection) -> Result<Vec<Account>, StoreError> {
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Counts a wrong password or code; from the `failures`-th in a row the account rests for `lockout` after each. Counting
-/// is a row update, so that parallel guesses are all counted.
+/// Until when no sign-in is judged. A client that the officer has signed in with has a lock of its own, so that strangers
+/// who guess at the account lock each other out and not the officer.
+///
+/// # Errors
+/// The database's.
+pub fn locked_until(
+    connection: &mut Connection,
+    account: &Account,
+    client: Option<&[u8; 32]>,
+) -> Result<Option<Timestamp>, StoreError> {
+    let Some(client) = client else { return Ok(account.locked_until) };
+    let known: Option<Option<i64>> = officer_clients::table
+        .find((&account.officer.login, client.as_slice()))
+        .select(officer_clients::locked_until)
+        .first(connection)
+        .optional()?;
+    Ok(match known {
+        Some(locked_until) => locked_until.map(Timestamp::from_unix_millis),
+        None => account.locked_until,
+    })
+}
+
+/// Counts a wrong password or code; from the `failures`-th in a row the client, or the account for clients that are not
+/// known, rests for `lockout` after each. Counting is a row update, so that parallel guesses are all counted.
 ///
 /// # Errors
 /// The database's.
 pub fn sign_in_failed(
     connection: &mut Connection,
     login: &str,
+    client: Option<&[u8; 32]>,
     failures: u32,
     lockout: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let attempts: Option<i32> = diesel::update(officers::table.find(login))
-        .set(officers::failed_attempts.eq(officers::failed_attempts + 1))
-        .returning(officers::failed_attempts)
-        .get_result(connection)
-        .optional()?;
-    let is_locked = attempts.is_some_and(|attempts| attempts.unsigned_abs() >= failures);
-    if is_locked {
-        diesel::update(officers::table.find(login))
-            .set(officers::locked_until.eq(now.plus(lockout).unix_millis()))
-            .execute(connection)?;
-    }
+    let until = now.plus(lockout).unix_millis();
+    let known = client.map(|client| officer_clients::table.find((login, client.as_slice())));
+    let of_client: Option<i32> = match known {
+        None => None,
+        Some(row) => diesel::update(row)
+            .set(officer_clients::failed_attempts.eq(officer_clients::failed_attempts + 1))
+            .returning(officer_clients::failed_attempts)
+            .get_result(connection)
+            .optional()?,
+    };
+    let reached = |attempts: i32| attempts.unsigned_abs() >= failures;
+    let is_locked = match (known, of_client) {
+        (Some(row), Some(attempts)) => {
+            if reached(attempts) {
+                diesel::update(row).set(officer_clients::locked_until.eq(until)).execute(connection)?;
+            }
+            reached(attempts)
+        }
+        _ => {
+            let attempts: Option<i32> = diesel::update(officers::table.find(login))
+                .set(officers::failed_attempts.eq(officers::failed_attempts + 1))
+                .returning(officers::failed_attempts)
+                .get_result(connection)
+                .optional()?;
+            let is_locked = attempts.is_some_and(reached);
+            if is_locked {
+                let row = officers::table.find(login);
+                diesel::update(row).set(officers::locked_until.eq(until)).execute(connection)?;
+            }
+            is_locked
+        }
+    };
     let details = serde_json::json!({ "locked": is_locked });
     record(connection, login, "officer.sign-in-failed", details, "anonymous", now)
 }
@@ -188,6 +232,7 @@ pub enum SecondFactor {
 pub fn signed_in(
     connection: &mut Connection,
     login: &str,
+    client: Option<&[u8; 32]>,
     second: SecondFactor,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -212,11 +257,52 @@ pub fn signed_in(
             "recovery-code"
         }
     };
+    count_again(connection, login, client, now)?;
+    let (actor, details) = (format!("officer:{login}"), serde_json::json!({ "second_factor": shown }));
+    record(connection, login, "officer.sign-in", details, &actor, now)
+}
+
+/// A known client's count starts again; of an unknown one the account's does, and from now on it is known. What strangers
+/// have guessed meanwhile stays counted when a known client signs in.
+fn count_again(
+    connection: &mut Connection,
+    login: &str,
+    client: Option<&[u8; 32]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if let Some(client) = client {
+        let known = diesel::update(officer_clients::table.find((login, client.as_slice())))
+            .set((
+                officer_clients::failed_attempts.eq(0),
+                officer_clients::locked_until.eq(None::<i64>),
+                officer_clients::signed_in_at.eq(now.unix_millis()),
+            ))
+            .execute(connection)?;
+        if known == 1 {
+            return Ok(());
+        }
+        diesel::insert_into(officer_clients::table)
+            .values((
+                officer_clients::login.eq(login),
+                officer_clients::client_sha256.eq(client.as_slice()),
+                officer_clients::failed_attempts.eq(0),
+                officer_clients::signed_in_at.eq(now.unix_millis()),
+            ))
+            .execute(connection)?;
+    }
     diesel::update(officers::table.find(login))
         .set((officers::failed_attempts.eq(0), officers::locked_until.eq(None::<i64>)))
         .execute(connection)?;
-    let (actor, details) = (format!("officer:{login}"), serde_json::json!({ "second_factor": shown }));
-    record(connection, login, "officer.sign-in", details, &actor, now)
+    Ok(())
+}
+
+/// Forgets clients that nobody has signed in with since a moment.
+///
+/// # Errors
+/// The database's.
+pub fn sweep_clients(connection: &mut Connection, before: Timestamp) -> Result<usize, StoreError> {
+    let quiet = officer_clients::table.filter(officer_clients::signed_in_at.lt(before.unix_millis()));
+    Ok(diesel::delete(quiet).execute(connection)?)
 }
 
 /// Replaces the recovery codes by these, given as SHA-256.
@@ -296,6 +382,7 @@ pub fn reset(
         ))
         .execute(connection)?;
     end_sessions_of_changed(connection, login, changed)?;
+    diesel::delete(officer_clients::table.filter(officer_clients::login.eq(login))).execute(connection)?;
     forget_recovery_codes(connection, login)?;
     record(connection, login, "officer.reset", serde_json::json!({}), actor, now)
 }

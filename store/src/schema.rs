@@ -46,6 +46,18 @@ diesel::table! {
         created_at -> BigInt,
         used_at -> BigInt,
         expires_at -> BigInt,
+        client_sha256 -> Nullable<Binary>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    officer_clients (login, client_sha256) {
+        login -> Text,
+        client_sha256 -> Binary,
+        failed_attempts -> Integer,
+        locked_until -> Nullable<BigInt>,
+        signed_in_at -> BigInt,
     }
 }
 
@@ -518,12 +530,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    data_keys (application_id) {
+        application_id -> Text,
+        master_key -> Nullable<Text>,
+        wrapped_key -> Nullable<Binary>,
+        sealed_document -> Nullable<Binary>,
+        erased_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(certificates -> applications (application_id));
+diesel::joinable!(data_keys -> applications (application_id));
 diesel::joinable!(payments -> invoices (invoice_id));
 diesel::joinable!(refunds -> invoices (invoice_id));
 diesel::joinable!(refunds -> payments (payment_id));
 diesel::joinable!(bills -> invoices (invoice_id));
 diesel::joinable!(ledger_postings -> invoices (invoice_id));
-diesel::allow_tables_to_appear_in_same_query!(applications, certificates);
+diesel::allow_tables_to_appear_in_same_query!(
+    applications,
+    certificates,
+    data_keys,
+    documents,
+    refunds,
+    renewals
+);
 diesel::allow_tables_to_appear_in_same_query!(audit_entries, audit_leaves);
 diesel::allow_tables_to_appear_in_same_query!(invoices, payments, refunds, bills, ledger_postings);

@@ -243,7 +243,7 @@ impl SubjectForm {
         check_together(&parts, checked);
         Some(Person {
             pinfl: pinfl?,
-            document: document?,
+            document: Some(document?),
             surname: surname?,
             given_name: given_name?,
             patronymic,

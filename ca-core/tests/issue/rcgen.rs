@@ -109,6 +109,7 @@ fn params(profile: &Profile, request: &Request, ours: &Certificate, months: u32)
     params.key_usages = match (profile.kind(), dotted.as_str()) {
         (Kind::Root | Kind::IssuingCa, _) => vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign],
         (Kind::OcspSigner, _) => vec![KeyUsagePurpose::DigitalSignature],
+        (Kind::Officer, _) => vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment],
         (Kind::EndEntity, oid) => {
             let mut usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
             match oid {
@@ -136,6 +137,8 @@ fn params(profile: &Profile, request: &Request, ours: &Certificate, months: u32)
             params.crl_distribution_points = vec![CrlDistributionPoint { uris: crl }];
             params.custom_extensions = vec![policies("2.5.29.32.0"), aia(access(2, ca_issuers))];
         }
+        // Its status is nobody else's business: no pointers.
+        Kind::Officer => {}
         Kind::OcspSigner => {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::OcspSigning];
             let nocheck = CustomExtension::from_oid_content(&components("1.3.6.1.5.5.7.48.1.5"), vec![5, 0]);

@@ -4,6 +4,7 @@ officer-totp-enrolment-required = Aldın autentifikator baǵdarlamasın jalǵań
 
 # What is wrong with a field of the back office or the register.
 field-password-same = Eski parol hám loginge teń bolmaǵan parol tańlań.
+field-password-guessable = Bul paroldi tabıw ańsat: ol belgili parol yamasa sóz, sáne hám klaviatura qatarlarınan dúzilgen. Basqasın tańlań.
 field-totp-code = Kod nadurıs yamasa paydalanılǵan. Keyingisin kútiń.
 field-enrolment-expired = Jalǵaw múddeti ótken. Qaytadan baslań.
 field-search-too-short = Attıń keminde úsh háribin yamasa nomerdi tolıq jazıń.

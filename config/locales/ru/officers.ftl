@@ -4,6 +4,7 @@ officer-totp-enrolment-required = Сначала подключите прило
 
 # What is wrong with a field of the back office or the register.
 field-password-same = Выберите пароль, который не совпадает ни со старым, ни с логином.
+field-password-guessable = Этот пароль легко угадать: он известен или составлен из слов, дат или рядов клавиш. Выберите другой.
 field-totp-code = Код неверен или уже использован. Дождитесь следующего.
 field-enrolment-expired = Время подключения истекло. Начните заново.
 field-search-too-short = Введите не менее трёх букв имени или номер целиком.

@@ -4,6 +4,7 @@ officer-totp-enrolment-required = Аввал аутентификатор ило
 
 # What is wrong with a field of the back office or the register.
 field-password-same = Эски парол ва логин билан бир хил бўлмаган парол танланг.
+field-password-guessable = Бу паролни топиш осон: у маълум парол ёки сўз, сана ва клавиатура қаторларидан тузилган. Бошқасини танланг.
 field-totp-code = Код нотўғри ёки ишлатилган. Кейингисини кутинг.
 field-enrolment-expired = Улаш муддати ўтган. Қайтадан бошланг.
 field-search-too-short = Исмнинг камида учта ҳарфини ёки рақамни тўлиқ ёзинг.

@@ -4,6 +4,7 @@ officer-totp-enrolment-required = Avval autentifikator ilovasini ulang.
 
 # What is wrong with a field of the back office or the register.
 field-password-same = Eski parol va login bilan bir xil boʻlmagan parol tanlang.
+field-password-guessable = Bu parolni topish oson: u maʼlum parol yoki soʻz, sana va klaviatura qatorlaridan tuzilgan. Boshqasini tanlang.
 field-totp-code = Kod notoʻgʻri yoki ishlatilgan. Keyingisini kuting.
 field-enrolment-expired = Ulash muddati oʻtgan. Qaytadan boshlang.
 field-search-too-short = Ismning kamida uchta harfini yoki raqamni toʻliq yozing.

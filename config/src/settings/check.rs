@@ -83,6 +83,15 @@ impl Settings {
         ] {
             problems.unless(!path.as_os_str().is_empty(), key, "a path is expected");
         }
+        problems.within(self.retention.refused.as_secs() / 86_400, 1, 36_600, "retention.refused_days");
+        problems.within(
+            self.retention.after_end.as_secs() / (366 * 86_400),
+            1,
+            100,
+            "retention.after_end_years",
+        );
+        let masters = &self.documents.master_key_files;
+        problems.unless(!masters.is_empty(), "documents.master_key_files", "at least one file is expected");
     }
 
     fn check_issuance(&self, problems: &mut Problems) {
@@ -234,6 +243,9 @@ impl Settings {
                 "production needs the second factor",
             );
             problems.secret(Some(&self.documents.key_file), "documents.key_file", 32);
+            for file in &self.documents.master_key_files {
+                problems.secret(Some(file), "documents.master_key_files", 32);
+            }
             self.check_payments_in_production(problems);
         }
         if roles.contains(&Role::Signer) {

@@ -10,7 +10,9 @@ use ca_core::issue::Urls;
 use serde::Deserialize;
 
 use super::token::{CaToken, OcspToken};
-use super::values::{DatabaseUrl, HttpUrl, days, hours, milliseconds, minutes, optional_path, seconds};
+use super::values::{
+    DatabaseUrl, HttpUrl, days, hours, milliseconds, minutes, optional_path, seconds, years,
+};
 
 /// What this installation is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -131,8 +133,10 @@ pub struct Data {
 pub struct Documents {
     /// Where sealed documents are kept.
     pub directory: PathBuf,
-    /// The 32 octets they are sealed with.
+    /// The service's key, 32 octets: seals secrets of officers and of waiting messages, and hashes codes.
     pub key_file: PathBuf,
+    /// The master keys, 32 octets each, oldest first: the last one wraps the keys of applications' data, the others unwrap.
+    pub master_key_files: Vec<PathBuf>,
 }
 
 /// `[keys]`
@@ -294,6 +298,18 @@ pub struct Applications {
     pub draft_lifetime: Duration,
     /// Open applications of one phone.
     pub open_per_phone: u32,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// How long an application that came to nothing is kept: rejected, withdrawn, expired.
+    #[serde(rename = "refused_days", deserialize_with = "days")]
+    pub refused: Duration,
+    /// How long the evidence of an issued one is kept after the certificate's end.
+    #[serde(rename = "after_end_years", deserialize_with = "years")]
+    pub after_end: Duration,
 }
 
 /// `[invoices]`

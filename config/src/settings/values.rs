@@ -123,6 +123,11 @@ pub(super) fn hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durati
     u32::deserialize(deserializer).map(|hours| Duration::from_secs(u64::from(hours) * 3600))
 }
 
+/// Of 366 days: kept a little longer rather than too short.
+pub(super) fn years<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|years| Duration::from_secs(u64::from(years) * 366 * 86_400))
+}
+
 pub(super) fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u32::deserialize(deserializer).map(|days| Duration::from_secs(u64::from(days) * 86_400))
 }

@@ -80,7 +80,7 @@ pub(crate) async fn put(
             let key = csr.public_key().sha256();
             check_holder(connection, &key, stored.application.subject.person().pinfl.as_str())?;
             applications::set_csr(connection, id, csr.der(), &key, &acting.actor().to_string(), reader.now)?;
-            view::of(connection, id, reader)
+            view::of(connection, id, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))

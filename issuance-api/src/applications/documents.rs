@@ -3,19 +3,25 @@
 use std::sync::Arc;
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, dev, web};
+use ca_core::Timestamp;
 use ca_core::application::{ApplicationId, DocumentKind};
 use futures_util::future::LocalBoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
+use store::data_keys;
 use store::documents::{self, Document};
 
 use super::view::{self, ApplicationView};
 use super::{Reader, editable, named};
 use crate::auth::{Acting, Then, sha256};
 use crate::context::Context;
-use crate::evidence::{self, Evidence, Format};
+#[cfg(test)]
+use crate::evidence;
+use crate::evidence::child::Purpose;
+use crate::evidence::{Evidence, Format};
 use crate::json::{collect, declared_length, limit};
 use crate::problem::{Kind, Problem, only};
+use crate::vault::DataKey;
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.service(
@@ -87,14 +93,14 @@ pub(crate) async fn put(
     context.read(move |connection| editable(connection, &asking, id).map(drop)).await?;
     let kind = upload.kind;
     let evidence = take(&context, upload).await?;
-    let document = keep(&context, id, kind, evidence, reader).await?;
+    let document = keep(&context, id, kind, evidence, reader.now).await?;
     let new_object = Path::from(document.object_key.as_str());
     let document = Arc::new(document);
     let written = context
         .decide(move |connection| {
             editable(connection, &acting, id)?;
             let earlier = documents::put(connection, &document, &acting.actor().to_string(), reader.now)?;
-            Ok((earlier, view::of(connection, id, reader)?))
+            Ok((earlier, view::of(connection, id, &reader)?))
         })
         .await;
     match written {
@@ -111,28 +117,37 @@ pub(crate) async fn put(
     }
 }
 
-/// What a document is sealed for: it opens as no other kind and for no other application.
-pub(crate) fn sealing_context(id: ApplicationId, kind: DocumentKind) -> String {
-    format!("document/{id}/{}", kind.as_str())
-}
-
 /// Checks and draws anew, a few pictures at a time.
 async fn take(context: &Context, upload: Upload) -> Result<Evidence, Problem> {
     let permit = Arc::clone(&context.decoders).acquire_owned().await.map_err(Problem::internal)?;
     let taken = web::block(move || {
         let Upload { kind, format, bytes } = upload;
-        let taken = match kind {
-            DocumentKind::PowerOfAttorney => evidence::take_paper(format, &bytes),
-            DocumentKind::Photo | DocumentKind::Selfie => evidence::take_picture(format, &bytes),
+        let purpose = match kind {
+            DocumentKind::PowerOfAttorney => Purpose::Paper,
+            DocumentKind::Photo | DocumentKind::Selfie => Purpose::Picture,
         };
+        let taken = decode(purpose, format, bytes);
         drop(permit);
         taken
     })
     .await?;
-    taken.map_err(|refusal| {
+    taken.map_err(Problem::internal)?.map_err(|refusal| {
         let text = format!("document-{}", refusal.name());
         Problem::new(Kind::DocumentRefused).because("", text, &refusal.to_string())
     })
+}
+
+#[cfg(not(test))]
+use crate::evidence::child::take as decode;
+
+/// The tests in this crate are no `muhr` that could be started again; those in `tests/` are served by one.
+#[cfg(test)]
+fn decode(
+    purpose: Purpose,
+    format: Format,
+    bytes: Vec<u8>,
+) -> std::io::Result<Result<Evidence, evidence::Refusal>> {
+    Ok(purpose.take(format, &bytes))
 }
 
 /// Seals it and puts it where nobody could guess it.
@@ -141,12 +156,11 @@ async fn keep(
     application: ApplicationId,
     kind: DocumentKind,
     evidence: Evidence,
-    reader: Reader,
+    now: Timestamp,
 ) -> Result<Document, Problem> {
-    let sealing = sealing_context(application, kind);
-    let sealed = context.sealer.seal(sealing.as_bytes(), &evidence.bytes).map_err(Problem::internal)?;
-    let name = uuid::Uuid::new_v4().simple().to_string();
-    let object_key = format!("{}/{name}", &name[..2]);
+    let key = data_key(context, application).await?;
+    let sealed = key.seal(kind, &evidence.bytes).map_err(Problem::internal)?;
+    let object_key = new_object_key();
     let stored = context.documents.put(&Path::from(object_key.as_str()), PutPayload::from(sealed)).await;
     stored.map_err(|error| cannot_keep(&error))?;
     Ok(Document {
@@ -156,8 +170,23 @@ async fn keep(
         size_bytes: i64::try_from(evidence.bytes.len()).unwrap_or(i64::MAX),
         sha256: sha256(&evidence.bytes).to_vec(),
         object_key,
-        uploaded_at: reader.now,
+        uploaded_at: now,
     })
+}
+
+/// The key of an application; one of before there were any gets it now.
+async fn data_key(context: &Context, application: ApplicationId) -> Result<DataKey, Problem> {
+    if let Some(sealed) = context.read(move |connection| Ok(data_keys::of(connection, application)?)).await? {
+        return context.vault.unwrap(application, &sealed.key).map_err(Problem::internal);
+    }
+    let vault = Arc::clone(&context.vault);
+    context.decide(move |connection| vault.key_of(connection, application)).await
+}
+
+/// A name that nobody could guess.
+pub(crate) fn new_object_key() -> String {
+    let name = uuid::Uuid::new_v4().simple().to_string();
+    format!("{}/{name}", &name[..2])
 }
 
 /// An object that no row names is only waste: that it stays is no reason to refuse anything.

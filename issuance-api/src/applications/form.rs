@@ -217,7 +217,7 @@ impl ApplicationForm {
 
 impl Stated {
     /// A new application of this phone (E.164), made now.
-    pub(crate) fn application(self, phone: String, channel: Channel, reader: Reader) -> NewApplication {
+    pub(crate) fn application(self, phone: String, channel: Channel, reader: &Reader) -> NewApplication {
         NewApplication {
             id: ApplicationId::new(reader.now),
             subject: self.subject,

@@ -95,8 +95,8 @@ pub(crate) async fn get(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reader = Reader::of(&context, &request);
-    let (stored, invoice) = current(&context, acting, named(&id)?, reader).await?;
-    Ok(HttpResponse::Ok().json(InvoiceView::at(&stored, invoice, &context, reader)?))
+    let (stored, invoice) = current(&context, acting, named(&id)?, &reader).await?;
+    Ok(HttpResponse::Ok().json(InvoiceView::at(&stored, invoice, &context, &reader)?))
 }
 
 /// The newest invoice to print
@@ -114,10 +114,10 @@ pub(crate) async fn pdf(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reader = Reader::of(&context, &request);
-    let (stored, invoice) = current(&context, acting, named(&id)?, reader).await?;
+    let (stored, invoice) = current(&context, acting, named(&id)?, &reader).await?;
     let number = invoice.number.clone();
     let shared = context.clone();
-    let page = web::block(move || print(&shared, &stored, &invoice, reader)).await??;
+    let page = web::block(move || print(&shared, &stored, &invoice, &reader)).await??;
     let disposition = format!("inline; filename=\"{number}.pdf\"");
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/pdf"))
@@ -134,7 +134,7 @@ pub(crate) async fn current(
     context: &Context,
     acting: Acting,
     id: ApplicationId,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<(StoredApplication, invoices::Invoice), Problem> {
     let asking = acting.clone();
     let (stored, newest) = context
@@ -147,8 +147,8 @@ pub(crate) async fn current(
         Some(invoice) if !needs_another(&stored, &invoice, reader.now) => Ok((stored, invoice)),
         None if stored.application.state != State::Draft => Err(Problem::new(Kind::NotFound)),
         _ => {
-            let shared = context.clone();
-            context.decide(move |connection| renewed(connection, &shared, &acting, id, reader)).await
+            let (shared, now) = (context.clone(), reader.now);
+            context.decide(move |connection| renewed(connection, &shared, &acting, id, now)).await
         }
     }
 }
@@ -158,29 +158,29 @@ fn renewed(
     context: &Context,
     acting: &Acting,
     id: ApplicationId,
-    reader: Reader,
+    now: Timestamp,
 ) -> Result<(StoredApplication, invoices::Invoice), Problem> {
     let stored = acting.find(connection, id)?;
     if let Some(invoice) = invoices::newest(connection, id)? {
-        if !needs_another(&stored, &invoice, reader.now) {
+        if !needs_another(&stored, &invoice, now) {
             return Ok((stored, invoice));
         }
         // What was returned leaves room for another; what is open is so until somebody says that its time has passed.
-        if invoice.state == "open" && !invoices::lapse(connection, &invoice.id, reader.now)? {
+        if invoice.state == "open" && !invoices::lapse(connection, &invoice.id, now)? {
             return Ok((stored, invoices::find(connection, &invoice.id)?));
         }
     }
     let application = &stored.application;
     let fees = context.prices(connection)?;
-    let price = |claim| fees.quote(application.subject_type(), application.channel, claim, reader.now);
+    let price = |claim| fees.quote(application.subject_type(), application.channel, claim, now);
     let quote = match price(claim(stored.benefit.as_deref(), stored.district)) {
         // The benefit has ended meanwhile.
         Err(FeeError::Claim(_)) => price(None),
         quote => quote,
     };
     let quote = quote.map_err(Problem::internal)?;
-    let expires_at = reader.now.plus(context.settings.invoices.validity);
-    let invoice = invoices::write(connection, id, &quote, expires_at, reader.now)?;
+    let expires_at = now.plus(context.settings.invoices.validity);
+    let invoice = invoices::write(connection, id, &quote, expires_at, now)?;
     Ok((stored, invoice))
 }
 
@@ -205,7 +205,7 @@ fn print(
     context: &Context,
     stored: &StoredApplication,
     invoice: &invoices::Invoice,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<Vec<u8>, Problem> {
     let application = &stored.application;
     let quote = frozen(stored, invoice)?;
@@ -261,7 +261,7 @@ impl InvoiceView {
         stored: &StoredApplication,
         invoice: invoices::Invoice,
         context: &Context,
-        reader: Reader,
+        reader: &Reader,
     ) -> Result<Self, Problem> {
         let rule_text = rule_text(reader.language, &frozen(stored, &invoice)?, &context.fees);
         let state = state_now(&invoice, reader.now);

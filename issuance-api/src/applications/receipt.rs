@@ -88,7 +88,7 @@ pub(crate) async fn hand_in(
                 Problem::new(Kind::StatementRefused).because("/receipt_cms", rule, &refusal.to_string())
             })?;
             receipts::keep(connection, id, &cms, &acting.actor().to_string(), reader.now)?;
-            view::of(connection, id, reader)
+            view::of(connection, id, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))

@@ -10,7 +10,7 @@ use ca_core::statement::verify;
 use serde::Deserialize;
 use store::applications::{self, NewApplication};
 use store::certificates::{self, StoredCertificate};
-use store::{Connection, renewals, turns};
+use store::{Connection, data_keys, renewals, turns};
 
 use super::form::offer_objection;
 use super::submission::{decode, no_csr, statement_of};
@@ -88,9 +88,14 @@ pub(crate) async fn renew(
             if !is_valid(&renewed, reader.now) {
                 return Err(Problem::new(Kind::NotRenewable));
             }
+            let mut subject = before.application.subject;
+            if let Some(sealed) = data_keys::of(connection, of)? {
+                let number = reader.vault.document_number(of, &sealed).map_err(Problem::internal)?;
+                subject.put_document(number);
+            }
             let new = NewApplication {
                 id: ApplicationId::new(reader.now),
-                subject: before.application.subject,
+                subject,
                 channel: Channel::Online,
                 phone: before.phone,
                 region: before.region,
@@ -103,11 +108,11 @@ pub(crate) async fn renew(
                 registered_partner: None,
                 benefit: None,
             };
-            let registration = Registration::of(&inner, new, Actor::Applicant, reader);
+            let registration = Registration::of(&inner, new, Actor::Applicant, &reader);
             registration.make(connection)?;
             let actor = Actor::Applicant.to_string();
             renewals::begin(connection, registration.id(), &renewed, &actor, reader.now)?;
-            view::of(connection, registration.id(), reader)
+            view::of(connection, registration.id(), &reader)
         })
         .await?;
     Ok(created(view))
@@ -152,7 +157,7 @@ pub(crate) async fn sign(
                 Problem::new(Kind::StatementRefused).because("/statement_cms", rule, &refusal.to_string())
             })?;
             renewals::sign(connection, id, &cms, &acting.actor().to_string(), reader.now)?;
-            view::of(connection, id, reader)
+            view::of(connection, id, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))

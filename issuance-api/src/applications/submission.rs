@@ -114,7 +114,7 @@ pub(crate) async fn submit(
                 check(cms, &stored)?;
                 applications::set_statement(connection, id, cms)?;
             }
-            Ok(Ok(moved(connection, &transition, reader)?))
+            Ok(Ok(moved(connection, &transition, &reader)?))
         })
         .await??;
     Ok(HttpResponse::Ok().json(view))

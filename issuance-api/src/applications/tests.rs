@@ -267,13 +267,17 @@ async fn a_registrar_acts_for_the_applicant_they_registered() {
     let other = &harness.officer("other", Role::Registrar);
     let id = ApplicationId::new(harness.context.now());
     let form: super::ApplicationForm = serde_json::from_value(natural_person()).unwrap();
-    let reader = super::Reader { language: config::Language::Uz, now: harness.context.now() };
+    let reader = super::Reader {
+        language: config::Language::Uz,
+        now: harness.context.now(),
+        vault: harness.context.vault.clone(),
+    };
     let stated = form.check(&harness.context.regions, reader.now).unwrap_or_else(|_| panic!());
     let channel = ca_core::fee::Channel::ServiceCenter;
-    let mut new = stated.application(PHONE.to_owned(), channel, reader);
+    let mut new = stated.application(PHONE.to_owned(), channel, &reader);
     (new.id, new.registered_by) = (id, Some("registrar".to_owned()));
     let actor = Actor::Officer("registrar".to_owned());
-    let view = super::register(&harness.context, new, actor, reader).await.unwrap();
+    let view = super::register(&harness.context, new, actor, &reader).await.unwrap();
     let view = serde_json::to_value(view).unwrap();
     assert_eq!(view["missing"], json!(["csr", "payment", "photo"]), "the officer sees the applicant's face");
     ask!(app, registrar, 200, Ask::put(&path(&view, "/documents/photo"), "image/jpeg", photo()));

@@ -1,30 +1,36 @@
 //! An application as people and their programs read it.
 
+use std::sync::Arc;
+
 use ca_core::Timestamp;
 use ca_core::application::{ApplicationId, Fact};
 use ca_core::calendar::full_date;
 use ca_core::csr;
 use ca_core::revocation::Status;
-use ca_core::subject::Subject;
+use ca_core::subject::{DocumentNumber, Subject};
 use config::Language;
 use config::texts::{text, text_or};
 use serde::Serialize;
 use store::applications::{self, Event, StoredApplication};
 use store::certificates::{self, StoredCertificate};
+use store::data_keys::{self, SealedData};
 use store::documents::{self, Document};
 use store::invoices::{self, Invoice};
-use store::{Connection, StoreError, receipts, renewals};
+use store::{Connection, receipts, renewals};
 
 use super::invoice::state_now;
 use crate::problem::Problem;
+use crate::vault::Vault;
 
-/// In whose language, and as of when.
-#[derive(Debug, Clone, Copy)]
+/// In whose language, as of when, and with which keys.
+#[derive(Debug, Clone)]
 pub(crate) struct Reader {
     /// What `Accept-Language` asks for.
     pub(crate) language: Language,
     /// The moment of the request.
     pub(crate) now: Timestamp,
+    /// Opens what is sealed in rows.
+    pub(crate) vault: Arc<Vault>,
 }
 
 /// An application.
@@ -103,8 +109,9 @@ pub(crate) struct ApplicationView {
 pub(crate) struct SubjectView {
     /// Personal number of the holder, 14 digits.
     pinfl: String,
-    /// Passport or ID card number: two Latin letters and seven digits.
-    passport: String,
+    /// Passport or ID card number: two Latin letters and seven digits. Absent once it has been erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passport: Option<String>,
     surname: String,
     given_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,7 +246,7 @@ pub(crate) struct WarningView {
 pub(crate) fn of(
     connection: &mut Connection,
     id: ApplicationId,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<ApplicationView, Problem> {
     let stored = applications::find(connection, id)?;
     whole(connection, stored, reader)
@@ -252,7 +259,7 @@ pub(crate) fn of(
 pub(crate) fn whole(
     connection: &mut Connection,
     stored: StoredApplication,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<ApplicationView, Problem> {
     let id = stored.application.id;
     let certificate = certificates::of_application(connection, id)?;
@@ -267,7 +274,8 @@ pub(crate) fn whole(
         signed_at: renewal.signed_at,
     });
     let key = stored.csr.as_deref().map(key).transpose()?;
-    let view = summary(stored, certificate.as_ref(), reader);
+    let sealed = data_keys::of(connection, id)?;
+    let view = summary(stored, certificate.as_ref(), sealed.as_ref(), reader)?;
     Ok(ApplicationView {
         invoice: invoice.map(|invoice| InvoiceSummary::at(invoice, reader.now)),
         documents: Some(documents.into_iter().map(DocumentView::from).collect()),
@@ -286,34 +294,41 @@ pub(crate) fn whole(
 pub(crate) fn in_list(
     connection: &mut Connection,
     stored: Vec<StoredApplication>,
-    reader: Reader,
-) -> Result<Vec<ApplicationView>, StoreError> {
+    reader: &Reader,
+) -> Result<Vec<ApplicationView>, Problem> {
     let ids: Vec<ApplicationId> = stored.iter().map(|stored| stored.application.id).collect();
     let certificates = certificates::of_applications(connection, &ids)?;
-    Ok(stored
+    let sealed: Vec<(ApplicationId, SealedData)> = data_keys::of_many(connection, &ids)?;
+    stored
         .into_iter()
         .map(|stored| {
-            let id = Some(stored.application.id);
-            let certificate = certificates.iter().find(|stored| stored.certificate.application == id);
-            summary(stored, certificate, reader)
+            let id = stored.application.id;
+            let certificate = certificates.iter().find(|stored| stored.certificate.application == Some(id));
+            let sealed = sealed.iter().find(|(of, _)| *of == id).map(|(_, sealed)| sealed);
+            summary(stored, certificate, sealed, reader)
         })
-        .collect())
+        .collect()
 }
 
 fn summary(
     stored: StoredApplication,
     certificate: Option<&StoredCertificate>,
-    reader: Reader,
-) -> ApplicationView {
+    sealed: Option<&SealedData>,
+    reader: &Reader,
+) -> Result<ApplicationView, Problem> {
     let application = &stored.application;
-    ApplicationView {
+    let passport = match sealed {
+        Some(sealed) => reader.vault.document_number(application.id, sealed).map_err(Problem::internal)?,
+        None => application.subject.person().document.clone(),
+    };
+    Ok(ApplicationView {
         id: application.id.to_string(),
         state: application.state.as_str(),
         next_actor: application.state.next_actor().as_str(),
         subject_type: application.subject_type().as_str(),
         channel: application.channel.as_str(),
         benefit: stored.benefit,
-        subject: SubjectView::from(&application.subject),
+        subject: SubjectView::of(&application.subject, passport.as_ref()),
         region: stored.region,
         district: stored.district,
         missing: application.missing().into_iter().map(Fact::as_str).collect(),
@@ -336,7 +351,7 @@ fn summary(
         documents: None,
         key: None,
         history: None,
-    }
+    })
 }
 
 fn warnings(subject: &Subject, language: Language) -> Vec<WarningView> {
@@ -385,8 +400,8 @@ impl InvoiceSummary {
     }
 }
 
-impl From<&Subject> for SubjectView {
-    fn from(subject: &Subject) -> Self {
+impl SubjectView {
+    fn of(subject: &Subject, passport: Option<&DocumentNumber>) -> Self {
         let person = subject.person();
         let head = match subject {
             Subject::LegalEntity { head_pinfl, .. } => Some(head_pinfl.as_str().to_owned()),
@@ -394,7 +409,7 @@ impl From<&Subject> for SubjectView {
         };
         Self {
             pinfl: person.pinfl.as_str().to_owned(),
-            passport: person.document.as_str().to_owned(),
+            passport: passport.map(|number| number.as_str().to_owned()),
             surname: person.surname.as_str().to_owned(),
             given_name: person.given_name.as_str().to_owned(),
             patronymic: person.patronymic.as_ref().map(|name| name.as_str().to_owned()),

@@ -152,7 +152,7 @@ pub(crate) async fn queue(
         .read(move |connection| {
             let page = applications::page(connection, &filter, after, limit)?;
             let beside = Beside::of(connection, &inner, &page.items)?;
-            let views = in_list(connection, page.items, reader)?;
+            let views = in_list(connection, page.items, &reader)?;
             let items =
                 views.into_iter().zip(beside).map(|(application, beside)| beside.with(application)).collect();
             Ok(List { items, next: page.next })
@@ -183,7 +183,7 @@ pub(crate) async fn get(
     let view = context
         .read(move |connection| {
             let stored = visible(connection, &officer, id)?;
-            reviewed(connection, &shared, stored, reader)
+            reviewed(connection, &shared, stored, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))
@@ -212,7 +212,7 @@ pub(super) fn queued(
     connection: &mut Connection,
     stored: StoredApplication,
     context: &Context,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<Queued, Problem> {
     let beside = Beside::of(connection, context, std::slice::from_ref(&stored))?.pop();
     let view = whole(connection, stored, reader)?;
@@ -255,7 +255,7 @@ fn reviewed(
     connection: &mut Connection,
     context: &Context,
     stored: StoredApplication,
-    reader: Reader,
+    reader: &Reader,
 ) -> Result<Reviewed, Problem> {
     let id = stored.application.id;
     let documents = documents::of(connection, id)?;

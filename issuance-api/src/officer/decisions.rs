@@ -158,7 +158,7 @@ pub(crate) async fn approve(
                 stored_applications::apply(connection, &transition)?;
             }
             let moved = stored_applications::find(connection, id)?;
-            queued(connection, moved, &inner, reader)
+            queued(connection, moved, &inner, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))
@@ -288,7 +288,7 @@ async fn decide(
             let transition = command(connection, &stored, &officer.officer, reader.now)?;
             stored_applications::apply(connection, &transition)?;
             let moved = stored_applications::find(connection, id)?;
-            queued(connection, moved, &inner, reader)
+            queued(connection, moved, &inner, &reader)
         })
         .await?;
     Ok(HttpResponse::Ok().json(view))

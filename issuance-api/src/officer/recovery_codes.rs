@@ -6,7 +6,7 @@ use base32::Alphabet;
 use serde::Serialize;
 use store::officers;
 
-use super::sessions::{AccountView, compare, judge, not_locked};
+use super::sessions::{AccountView, compare, judge, unlocked};
 use super::totp::NewTotp;
 use crate::auth::{SignedIn, sha256};
 use crate::context::Context;
@@ -98,13 +98,11 @@ pub(crate) async fn renew(
     officer: SignedIn,
     Json(body): Json<NewTotp>,
 ) -> Result<HttpResponse, Problem> {
-    let (now, login) = (context.now(), officer.officer.login);
-    let named = login.clone();
-    let account = context.read(move |connection| Ok(officers::find(connection, &named)?)).await?;
+    let (now, login, client) = (context.now(), officer.officer.login, officer.client_sha256);
+    let account = unlocked(&context, login.clone(), client, now).await?;
     if account.totp_secret.is_none() {
         return Err(Problem::field("/totp", "totp-not-enrolled"));
     }
-    not_locked(account.locked_until, now)?;
     let compared = compare(&context, body.password, Some(account)).await?;
     let (inner, drawn) = (context.as_ref().clone(), RecoveryCodes::draw()?);
     let account = context
@@ -113,7 +111,8 @@ pub(crate) async fn renew(
             if account.totp_secret.is_none() {
                 return Err(Problem::field("/totp", "totp-not-enrolled"));
             }
-            if let Err(refused) = judge(&inner, connection, &account, &compared, body.totp.as_deref(), now)? {
+            let judged = judge(&inner, connection, &account, client, &compared, body.totp.as_deref(), now)?;
+            if let Err(refused) = judged {
                 return Ok(Err(refused));
             }
             officers::set_recovery_codes(connection, &login, &drawn.sha256, now)?;

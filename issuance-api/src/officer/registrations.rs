@@ -34,8 +34,8 @@ pub(crate) async fn register_walk_in(
         return Err(Problem::field("/channel", "not-a-choice"));
     }
     let phone = stated.phone.take().ok_or_else(|| Problem::field("/phone", "required"))?;
-    let mut new = stated.application(phone.as_e164().to_owned(), Channel::ServiceCenter, reader);
+    let mut new = stated.application(phone.as_e164().to_owned(), Channel::ServiceCenter, &reader);
     new.registered_by = Some(officer.officer.login.clone());
-    let view = register(&context, new, Actor::Officer(officer.officer.login), reader).await?;
+    let view = register(&context, new, Actor::Officer(officer.officer.login), &reader).await?;
     Ok(created(view))
 }

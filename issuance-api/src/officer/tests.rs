@@ -372,12 +372,12 @@ async fn a_reviewer_does_not_decide_on_whom_they_registered_as_a_registrar() {
     let token = &harness.officer("promoted", Role::Reviewer);
     let reviewer = &harness.officer("reviewer", Role::Reviewer);
     let context = &harness.context;
-    let reader = Reader { language: config::Language::En, now: context.now() };
+    let reader = Reader { language: config::Language::En, now: context.now(), vault: context.vault.clone() };
     let form: ApplicationForm = serde_json::from_value(natural_person()).unwrap();
     let stated = form.check(&context.regions, reader.now).unwrap();
-    let mut new = stated.application(PHONE.to_owned(), Channel::ServiceCenter, reader);
+    let mut new = stated.application(PHONE.to_owned(), Channel::ServiceCenter, &reader);
     new.registered_by = Some("promoted".to_owned());
-    let view = register(context, new, Actor::Officer("promoted".to_owned()), reader).await.unwrap();
+    let view = register(context, new, Actor::Officer("promoted".to_owned()), &reader).await.unwrap();
     let view = &serde_json::to_value(view).unwrap();
     complete_and_submit!(&harness, app, token, view);
     let reason = json!({"reason": "photo-unclear"});

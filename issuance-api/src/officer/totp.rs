@@ -15,7 +15,7 @@ use totp_rs::{Builder, Totp};
 use zeroize::Zeroizing;
 
 use super::recovery_codes::{RecoveryCodes, RecoveryCodesView, told};
-use super::sessions::{AccountView, compare, judge, not_locked, secret};
+use super::sessions::{AccountView, compare, judge, secret, unlocked};
 use crate::auth::Unready;
 use crate::context::Context;
 use crate::json::Json;
@@ -126,16 +126,14 @@ pub(crate) async fn enrol(
     Unready(officer): Unready,
     Json(body): Json<NewTotp>,
 ) -> Result<HttpResponse, Problem> {
-    let (now, login) = (context.now(), officer.officer.login);
-    let named = login.clone();
-    let account = context.read(move |connection| Ok(officers::find(connection, &named)?)).await?;
-    not_locked(account.locked_until, now)?;
+    let (now, login, client) = (context.now(), officer.officer.login, officer.client_sha256);
+    let account = unlocked(&context, login.clone(), client, now).await?;
     let compared = compare(&context, body.password, Some(account)).await?;
     let (inner, named) = (context.as_ref().clone(), login.clone());
     context
         .write(move |connection| {
             let account = officers::find(connection, &named)?;
-            judge(&inner, connection, &account, &compared, body.totp.as_deref(), now)
+            judge(&inner, connection, &account, client, &compared, body.totp.as_deref(), now)
         })
         .await??;
     let expires_at = now.plus(ENROLMENT);

@@ -91,9 +91,9 @@ pub(crate) async fn create(
         return Err(Problem::new(Kind::ChannelNotAuthenticated));
     }
     let phone = stated.phone.take().ok_or_else(|| Problem::field("/phone", "required"))?;
-    let mut new = stated.application(phone.as_e164().to_owned(), partner.channel, reader);
+    let mut new = stated.application(phone.as_e164().to_owned(), partner.channel, &reader);
     new.registered_partner = Some(partner.name.clone());
-    let registration = Registration::of(&context, new, Actor::Partner(partner.name.clone()), reader);
+    let registration = Registration::of(&context, new, Actor::Partner(partner.name.clone()), &reader);
     let made = context
         .decide(move |connection| {
             // Decided in the transaction that uses it up, one at a time: the quota cannot be overdrawn.
@@ -106,7 +106,7 @@ pub(crate) async fn create(
         })
         .await?;
     let Some((stored, invoice)) = made else { return Err(quota_used(reader.now)) };
-    let view = PartnerView::of(&stored, invoice, &context, reader)?;
+    let view = PartnerView::of(&stored, invoice, &context, &reader)?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/partner/applications/{}", view.id)))
         .json(view))
@@ -143,7 +143,7 @@ pub(crate) async fn list(
         .map(|stored| {
             let id = stored.application.id.to_string();
             let own = invoices.iter().position(|invoice| invoice.application_id == id);
-            PartnerView::of(stored, own.map(|own| invoices.swap_remove(own)), &context, reader)
+            PartnerView::of(stored, own.map(|own| invoices.swap_remove(own)), &context, &reader)
         })
         .collect();
     Ok(HttpResponse::Ok().json(List { items: views?, next: page.next }))
@@ -172,7 +172,7 @@ pub(crate) async fn get(
             Ok((stored, invoices::newest(connection, id)?))
         })
         .await?;
-    Ok(HttpResponse::Ok().json(PartnerView::of(&stored, invoice, &context, reader)?))
+    Ok(HttpResponse::Ok().json(PartnerView::of(&stored, invoice, &context, &reader)?))
 }
 
 /// The newest invoice of one of the partner's applications
@@ -193,8 +193,9 @@ pub(crate) async fn get_invoice(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reader = Reader::of(&context, &request);
-    let (stored, invoice) = invoice::current(&context, Acting::Partner(partner), named(&id)?, reader).await?;
-    Ok(HttpResponse::Ok().json(InvoiceView::at(&stored, invoice, &context, reader)?))
+    let (stored, invoice) =
+        invoice::current(&context, Acting::Partner(partner), named(&id)?, &reader).await?;
+    Ok(HttpResponse::Ok().json(InvoiceView::at(&stored, invoice, &context, &reader)?))
 }
 
 impl Partner {
@@ -233,7 +234,7 @@ impl PartnerView {
         stored: &StoredApplication,
         invoice: Option<Invoice>,
         context: &Context,
-        reader: Reader,
+        reader: &Reader,
     ) -> Result<Self, Problem> {
         let application = &stored.application;
         let invoice = invoice.map(|invoice| InvoiceView::at(stored, invoice, context, reader)).transpose()?;

@@ -127,6 +127,10 @@ struct ReviewPage {
     next: Option<String>,
     /// This officer may decide on it.
     decides: bool,
+    /// The pictures are shown: this officer reviews, or has said why they look.
+    looks: bool,
+    /// What follows the path of a picture.
+    why: String,
     /// This officer registered it.
     own: bool,
     /// Path of this page.
@@ -139,7 +143,20 @@ struct Asked {
     done: String,
     #[serde(default)]
     of: String,
+    /// Why the officer looks at the pictures.
+    #[serde(default)]
+    reason: String,
 }
+
+/// Why the officer looks.
+#[derive(Debug, Deserialize)]
+struct Look {
+    #[serde(default)]
+    reason: String,
+}
+
+/// The reasons there are besides reviewing.
+const LOOKS: [&str; 4] = ["complaint", "authority", "inspection", "owner"];
 
 impl ReviewPage {
     /// A picture that was handed in, to be looked at.
@@ -169,6 +186,10 @@ async fn review(
     asked: web::Query<Asked>,
 ) -> Result<HttpResponse, Failure> {
     let mut page = page(&desk, &id, Refused::default()).await?;
+    if LOOKS.contains(&asked.reason.as_str()) {
+        page.looks = true;
+        page.why = query(&[("reason", &asked.reason)]);
+    }
     page.done = told(&page.p, &asked.done);
     page.of = segment(&asked.of);
     show(&desk.visitor, &page)
@@ -182,6 +203,7 @@ async fn page(desk: &Desk, id: &str, refused: Refused) -> Result<ReviewPage, Fai
     let own = r.queued.is_registered_by(&desk.me.login);
     let waits = r.queued.a.state == "under_review";
     let decides = waits && !own && desk.me.is("reviewer");
+    let looks = waits && desk.me.is("reviewer");
     let (mut reasons, mut next) = (Vec::new(), None);
     if desk.me.is("reviewer") {
         next = next_after(desk, &r.queued.a.id).await?;
@@ -194,7 +216,8 @@ async fn page(desk: &Desk, id: &str, refused: Refused) -> Result<ReviewPage, Fai
     let stated = stated(&p, &r, place);
     let raced = !refused.verb.is_empty() && !waits;
     let (done, of) = (String::new(), String::new());
-    Ok(ReviewPage { p, r, stated, reasons, refused, raced, done, of, next, decides, own, here })
+    let why = String::new();
+    Ok(ReviewPage { p, r, stated, reasons, refused, raced, done, of, next, decides, looks, why, own, here })
 }
 
 /// What was stated beside what would be signed: the officer compares, the page helps to see what is missing.
@@ -229,9 +252,14 @@ fn stated(p: &Page, r: &Reviewed, place: String) -> Vec<Stated> {
 }
 
 /// The picture or paper as the API keeps it. The API writes down who has looked.
-async fn document(desk: Desk, path: web::Path<(String, String)>) -> Result<HttpResponse, Failure> {
+async fn document(
+    desk: Desk,
+    path: web::Path<(String, String)>,
+    look: web::Query<Look>,
+) -> Result<HttpResponse, Failure> {
     let (id, kind) = path.into_inner();
-    let path = format!("/api/v1/officer/applications/{}/documents/{}", segment(&id), segment(&kind));
+    let why = query(&[("reason", &look.reason)]);
+    let path = format!("/api/v1/officer/applications/{}/documents/{}{why}", segment(&id), segment(&kind));
     passed_on(desk.get(&path).octets().await?, "inline")
 }
 

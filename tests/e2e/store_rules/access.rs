@@ -153,20 +153,21 @@ fn an_idempotency_key_remembers_its_request_and_its_answer(kind: Database) {
 
 fn every_wrong_password_is_counted_however_many_come_at_once(kind: Database) {
     let ground = Ground::new(kind);
-    let fail = |at| ground.write(|c| officers::sign_in_failed(c, "reviewer", 5, HOUR, at));
+    let fail = |at| ground.write(|c| officers::sign_in_failed(c, "reviewer", None, 5, HOUR, at));
     at_once(4, |_| fail(now()));
     let account = || ground.read(|c| officers::find(c, "reviewer"));
     assert_eq!((account().failed_attempts, account().locked_until), (4, None));
     fail(now());
     assert_eq!(account().locked_until, Some(now().plus(HOUR)));
-    ground.write(|c| officers::signed_in(c, "reviewer", SecondFactor::None, now()));
+    ground.write(|c| officers::signed_in(c, "reviewer", None, SecondFactor::None, now()));
     assert_eq!((account().failed_attempts, account().locked_until), (0, None));
 }
 
 fn a_totp_step_is_used_once(kind: Database) {
     let ground = Ground::new(kind);
-    let sign_in =
-        |step| ground.store.write(|c| officers::signed_in(c, "reviewer", SecondFactor::Totp(step), now()));
+    let sign_in = |step| {
+        ground.store.write(|c| officers::signed_in(c, "reviewer", None, SecondFactor::Totp(step), now()))
+    };
     let outcomes = at_once(6, |_| sign_in(7));
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     assert!(matches!(sign_in(6), Err(StoreError::Conflict(_))), "nor an earlier one");
@@ -177,9 +178,9 @@ fn a_recovery_code_is_used_once_however_many_try_at_once(kind: Database) {
     let ground = Ground::new(kind);
     ground.write(|c| officers::set_recovery_codes(c, "reviewer", &[[1; 32], [2; 32]], now()));
     let sign_in = |code| {
-        ground
-            .store
-            .write(|c| officers::signed_in(c, "reviewer", SecondFactor::RecoveryCode([code; 32]), now()))
+        ground.store.write(|c| {
+            officers::signed_in(c, "reviewer", None, SecondFactor::RecoveryCode([code; 32]), now())
+        })
     };
     let used = at_once(8, |_| sign_in(1));
     assert_eq!(used.iter().filter(|outcome| outcome.is_ok()).count(), 1);

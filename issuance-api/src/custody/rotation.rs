@@ -1,0 +1,154 @@
+//! Every data key under the newest master key, and every application with a key of its own.
+//!
+//! Each application is a step of its own whose progress is in its row: what was interrupted is continued by doing it again, and
+//! whoever reads meanwhile reads the earlier or the later state.
+
+use ca_core::application::ApplicationId;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutPayload};
+use serde_json::json;
+use store::documents::{self, Document};
+use store::{StoreError, audit, data_keys};
+
+use super::{CustodyError, blocking, delete, read};
+use crate::applications::documents::new_object_key;
+use crate::context::Context;
+use crate::vault::DataKey;
+
+/// Applications looked at in one go.
+const BATCH: i64 = 200;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rotated {
+    /// Applications that had no key of their own and have one now.
+    pub adopted: u64,
+    /// Documents that were sealed with the service's key and are now sealed with their application's.
+    pub resealed: u64,
+    /// Keys that were wrapped anew.
+    pub rewrapped: u64,
+}
+
+/// Does what is left to do.
+///
+/// # Errors
+/// The first thing that does not open; what was done before it stays done.
+pub async fn rotate(context: &Context) -> Result<Rotated, CustodyError> {
+    let mut done = Rotated::default();
+    adopt(context, &mut done).await?;
+    reseal(context, &mut done).await?;
+    rewrap(context, &mut done).await?;
+    let (database, entry) = (context.database.clone(), entry(context, done));
+    blocking(move || database.write(|connection| audit::record(connection, &[entry]))).await?;
+    Ok(done)
+}
+
+fn entry(context: &Context, done: Rotated) -> audit::Entry {
+    let Rotated { adopted, resealed, rewrapped } = done;
+    audit::Entry {
+        at: context.now(),
+        actor: "operator".to_owned(),
+        action: "evidence.rotate".to_owned(),
+        object: format!("master-key:{}", context.vault.newest()),
+        details: json!({ "adopted": adopted, "resealed": resealed, "rewrapped": rewrapped }),
+    }
+}
+
+async fn adopt(context: &Context, done: &mut Rotated) -> Result<(), CustodyError> {
+    let mut after = String::new();
+    loop {
+        let (database, from) = (context.database.clone(), after.clone());
+        let page = blocking(move || database.read(|connection| data_keys::without(connection, &from, BATCH)));
+        let page = page.await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.to_string();
+        for id in page {
+            let vault = context.vault.clone();
+            context.decide(move |connection| vault.key_of(connection, id).map(drop)).await?;
+            done.adopted += 1;
+        }
+    }
+}
+
+async fn reseal(context: &Context, done: &mut Rotated) -> Result<(), CustodyError> {
+    let mut after = String::new();
+    loop {
+        let (database, from) = (context.database.clone(), after.clone());
+        let page = blocking(move || database.read(|connection| documents::after(connection, &from, BATCH)));
+        let page = page.await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after.clone_from(&last.object_key);
+        for document in page {
+            if reseal_one(context, &document).await? {
+                done.resealed += 1;
+            }
+        }
+    }
+}
+
+/// The object is sealed anew under another name, and only when the row names it is the earlier one deleted.
+async fn reseal_one(context: &Context, document: &Document) -> Result<bool, CustodyError> {
+    let sealed = match read(context, &document.object_key).await {
+        Ok(sealed) if DataKey::is_former(&sealed) => sealed,
+        Ok(_) => return Ok(false),
+        // Handed in anew meanwhile, and so sealed with the application's key.
+        Err(object_store::Error::NotFound { .. }) if !is_named(context, document).await? => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let (database, of) = (context.database.clone(), document.application);
+    let found = blocking(move || database.read(|connection| data_keys::of(connection, of))).await?;
+    let key = context.vault.unwrap(of, &found.ok_or(CustodyError::NoKey)?.key)?;
+    let opened = key.open(document.kind, &sealed)?;
+    let object_key = new_object_key();
+    let anew = PutPayload::from(key.seal(document.kind, &opened)?);
+    context.documents.put(&Path::from(object_key.as_str()), anew).await?;
+    let (database, moving, to) = (context.database.clone(), document.clone(), object_key.clone());
+    let moved =
+        blocking(move || database.write(|connection| documents::relocate(connection, &moving, &to))).await?;
+    delete(context, if moved { &document.object_key } else { &object_key }).await?;
+    Ok(moved)
+}
+
+async fn is_named(context: &Context, document: &Document) -> Result<bool, CustodyError> {
+    let (database, of) = (context.database.clone(), document.application);
+    let rows = blocking(move || database.read(|connection| documents::of(connection, of))).await?;
+    Ok(rows.iter().any(|row| row.object_key == document.object_key))
+}
+
+async fn rewrap(context: &Context, done: &mut Rotated) -> Result<(), CustodyError> {
+    let mut after = String::new();
+    loop {
+        let (database, from, newest) =
+            (context.database.clone(), after.clone(), context.vault.newest().to_owned());
+        let page = blocking(move || {
+            database.read(|connection| data_keys::not_under(connection, &newest, &from, BATCH))
+        });
+        let page = page.await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = last.to_string();
+        done.rewrapped += rewrap_all(context, page).await?;
+    }
+}
+
+async fn rewrap_all(
+    context: &Context,
+    page: Vec<(ApplicationId, data_keys::WrappedKey)>,
+) -> Result<u64, CustodyError> {
+    let mut anew = Vec::with_capacity(page.len());
+    for (id, key) in page {
+        if let Some(wrapped) = context.vault.rewrap(id, &key)? {
+            anew.push((id, key, wrapped));
+        }
+    }
+    let database = context.database.clone();
+    blocking(move || {
+        database.write(|connection| {
+            let mut changed = 0;
+            for (id, earlier, wrapped) in &anew {
+                changed += u64::from(data_keys::rewrap(connection, *id, earlier, wrapped)?);
+            }
+            Ok::<_, StoreError>(changed)
+        })
+    })
+    .await
+}

@@ -1,0 +1,3 @@
+DROP TABLE officer_clients;
+ALTER TABLE sessions DROP COLUMN user_agent;
+ALTER TABLE sessions DROP COLUMN client_sha256;
