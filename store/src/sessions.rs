@@ -186,7 +186,8 @@ pub fn of_officer(
     idle: Duration,
     now: Timestamp,
 ) -> Result<Vec<Open>, StoreError> {
-    let rows: Vec<(Vec<u8>, Option<String>, i64, i64, i64)> = sessions::table
+    type Columns = (Vec<u8>, Option<String>, i64, i64, i64);
+    let rows: Vec<Columns> = sessions::table
         .filter(sessions::kind.eq(SessionKind::Officer.as_str()))
         .filter(sessions::principal.eq(login))
         .filter(sessions::expires_at.gt(now.unix_millis()))

@@ -125,6 +125,7 @@ fn production_refuses_what_only_the_sandbox_may_do() {
     let expected = [
         "clock_offset_seconds",
         "documents.key_file",
+        "documents.master_key_files",
         "issuance.ocsp_url",
         "issuance.repository_url",
         "keys.passphrase_file",
@@ -249,6 +250,7 @@ fn production_starts_the_api_with_real_gateways() {
         ("issuance.repository_url", "http://muhr.example/repository"),
         ("officers.totp_required", "true"),
         ("documents.key_file", secret),
+        ("documents.master_key_files", secret),
         ("sms.providers", "eskiz,playmobile"),
         ("sms.eskiz.login", "muhr@example.uz"),
         ("sms.eskiz.password_file", secret),
