@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::{
-    audit as audit_command, backup, bench, ca, certificate, evidence, failure, key, ledger, officer, person, responder,
-    roles, sms, up,
+    audit as audit_command, backup, bench, ca, certificate, evidence, failure, key, ledger, officer, person,
+    responder, roles, sms, up,
 };
 
 /// Certification authority and online key issuance for Uzbekistan's electronic signature.

@@ -16,7 +16,10 @@ use store::{Database, Target, migrations, restoration};
 use tar::{Archive, Entry};
 
 use super::postgres::Load;
-use super::{DOCUMENT_KEY, MASTER_KEYS, DOCUMENTS, FORMAT, KEYS, MANIFEST, POSTGRES, REPOSITORY, SQLITE, at, passphrase};
+use super::{
+    DOCUMENT_KEY, DOCUMENTS, FORMAT, KEYS, MANIFEST, MASTER_KEYS, POSTGRES, REPOSITORY, SQLITE, at,
+    passphrase,
+};
 use crate::commands::{Place, open_database};
 use crate::failure::{Failure, say};
 
@@ -166,7 +169,9 @@ fn unpack<R: Read>(mut archive: Archive<R>, settings: &Settings) -> Result<Manif
                 let number: Option<usize> = within.to_str().and_then(|number| number.parse().ok());
                 let file = number.and_then(|number| settings.documents.master_key_files.get(number));
                 let file = file.ok_or_else(|| {
-                    Failure::new("documents.master_key_files names fewer files than the backup has master keys")
+                    Failure::new(
+                        "documents.master_key_files names fewer files than the backup has master keys",
+                    )
                 })?;
                 place(&mut entry, file)?;
             }
