@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { advice, differences } from './looks.mjs';
 import { SEND, enterOffice, fillPerson, makeKey, payAndShow, sayWho, underReview } from './people.mjs';
-import { officer, pinfl, stage, visit } from './stage.mjs';
+import { approve, pinfl, stage, visit } from './stage.mjs';
 
 let muhr;
 before(async () => { muhr = await stage(); });
@@ -45,7 +45,7 @@ test('what an applicant sees', async () => {
 
 test('what an officer sees, and the certificate', async () => {
   const certified = await underReview(muhr, '+998903000003', { pinfl: pinfl(403), surname: 'Birinchiyev' });
-  await officer(muhr, 'reviewer', `applications/${certified}/approval`);
+  await approve(muhr, 'reviewer', certified);
   const { page, close } = await enterOffice(muhr, 'reviewer');
   for (let tries = 0; tries < 50 && !(await page.$('main .facts a code')); tries += 1) {
     await page.waitForTimeout(200);
