@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
-import { code, judge, keyOf, solve, visit } from './stage.mjs';
+import { code, inForce, judge, keyOf, solve, visit } from './stage.mjs';
 
 /** The button that sends the form of a page. */
 export const SEND = 'main form button.button:not([type=button])';
@@ -107,6 +107,7 @@ export async function enterOffice(stage, login, options) {
 
 /** An officer who has signed in loads the key that the sandbox gave them, as people load theirs. */
 export async function loadKey(stage, page, login) {
+  await inForce(keyOf(stage, login));
   await page.goto(`${stage.url}/officer/account/key`);
   await page.setInputFiles('#key-file', keyOf(stage, login));
   await page.click('[data-load-file] button');

@@ -1,6 +1,7 @@
 // A sandbox of Muhr, a browser in front of it, and what both say to each other. The pages are used as people use them; the
 // sandbox is asked only for what people get in their hands: the SMS, and what a picture shows.
 import { execFileSync, spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -121,6 +122,13 @@ export function judge(program, ...args) {
 /** The file with key and certificate that the sandbox gave this officer. */
 export const keyOf = (stage, login) => join(stage.folder, 'sandbox-officers', `${login}.pem`);
 
+/** Waits until a certificate holds at the minute that a statement of now would name. */
+export async function inForce(file) {
+  const [pem] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(readFileSync(file, 'utf8'));
+  const from = Date.parse(new X509Certificate(pem).validFrom);
+  while (Math.floor(Date.now() / 60_000) * 60_000 < from) await new Promise(done => setTimeout(done, 500));
+}
+
 /** An officer approves by the API; openssl signs the statement. What the application is then. */
 export async function approve(stage, login, id) {
   const call = async (path, token, body) => {
@@ -132,6 +140,7 @@ export async function approve(stage, login, id) {
     assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
     return answer;
   };
+  await inForce(keyOf(stage, login));
   const { token } = await (await call('sessions', null, { login, password: stage.officers[login] })).json();
   const [statement, cms] = ['statement', 'statement.p7s'].map(name => join(stage.folder, name));
   writeFileSync(statement, await (await call(`applications/${id}/approval-statement`, token)).text());

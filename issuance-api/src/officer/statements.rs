@@ -136,6 +136,8 @@ pub(crate) fn accept(
         known.revoked_at.is_none()
             && known.officer == *officer
             && (known.not_before..=known.not_after).contains(&now)
+            // The signer asks whether it was valid at the minute that the statement names.
+            && known.not_before <= signed_statement.at
     });
     if !counts {
         return Err(Problem::new(Kind::OfficerNotCertified));

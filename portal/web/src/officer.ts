@@ -116,7 +116,10 @@ async function statementOf(form: HTMLFormElement): Promise<ArrayBuffer | undefin
   const shown = form.dataset['statement'];
   if (shown !== undefined) return Uint8Array.from(atob(shown), letter => letter.charCodeAt(0)).buffer;
   const typed = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) if (typeof value === 'string') typed.append(name, value);
+  for (const [name, value] of new FormData(form)) {
+    // As the form will send it: with CR and LF at the end of a line (HTML, "constructing the entry list").
+    if (typeof value === 'string') typed.append(name, value.replace(/\r\n?|\n/g, '\r\n'));
+  }
   let answer: Response;
   try {
     answer = await fetch(form.dataset['statementUrl'] ?? '', { method: 'POST', body: typed, cache: 'no-store', redirect: 'manual' });
