@@ -162,7 +162,8 @@ fn request(
         },
         public_key: public_key.to_vec(),
         serial: SerialNumber::random()?,
-        now,
+        // Statements name the minute in which they were asked for, which may be that of the certificate.
+        now: now.whole_minutes(),
         urls: settings.issuance.urls(OFFICER_CA),
         months: None,
     })

@@ -298,7 +298,7 @@ async fn statement(
             decide(stored.status, stored.certificate.not_after, change, requester, now)?;
             let previous = officer_statements::last(connection, &object(&stored))?;
             let login = acting.officer().map(|officer| officer.login.clone()).unwrap_or_default();
-            Ok(said(&stored, change, &login, statements::this_minute(now), previous).text())
+            Ok(said(&stored, change, &login, now.whole_minutes(), previous).text())
         })
         .await?;
     Ok(to_sign(text))

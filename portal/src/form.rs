@@ -107,12 +107,14 @@ pub(crate) fn too_large() -> Failure {
 pub(crate) struct Objections {
     /// What is wrong with the whole; shown above the form.
     pub(crate) whole: String,
+    /// It was decided on a statement that is not the present one any more: it has to be looked at again.
+    pub(crate) outdated: bool,
     fields: Vec<(String, String)>,
 }
 
 impl Objections {
     /// Nothing is wrong.
-    pub(crate) const NONE: Self = Self { whole: String::new(), fields: Vec::new() };
+    pub(crate) const NONE: Self = Self { whole: String::new(), outdated: false, fields: Vec::new() };
 
     /// Those of a problem: `/subject/pinfl` belongs to the field `pinfl`.
     pub(crate) fn of(problem: &Problem) -> Self {
@@ -129,7 +131,7 @@ impl Objections {
             }
             _ => format!("{}. {}", problem.title, problem.detail),
         };
-        Self { whole, fields }
+        Self { whole, outdated: problem.kind == "statement-outdated", fields }
     }
 
     /// Those of a failure that the visitor can do something about on the same page.
@@ -145,7 +147,7 @@ impl Objections {
 
     /// One objection to one field.
     pub(crate) fn to(name: &str, detail: String) -> Self {
-        Self { whole: detail.clone(), fields: vec![(name.to_owned(), detail)] }
+        Self { whole: detail.clone(), fields: vec![(name.to_owned(), detail)], ..Self::NONE }
     }
 
     /// The same with what is wrong with fields that stand nowhere on the page.

@@ -25,6 +25,7 @@ mod refunds;
 mod register;
 mod review;
 mod sign_in;
+mod signing;
 mod statistics;
 mod working_day;
 
@@ -34,6 +35,7 @@ pub(crate) const ACCOUNT: &str = "/officer/account";
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.configure(sign_in::configure)
         .configure(account::configure)
+        .configure(signing::configure)
         .configure(queue::configure)
         .configure(review::configure)
         .configure(register::configure)
@@ -231,6 +233,7 @@ fn more(path: &str, narrowed: &[(&str, &str)], next: Option<&String>) -> String 
 fn told(page: &Page, done: &str) -> String {
     let known = [
         "approve",
+        "approve-one",
         "return",
         "reject",
         "password",

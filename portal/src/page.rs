@@ -124,6 +124,11 @@ impl Page {
         format!("{} {name}", self.o_name("actor", kind)).trim_end().to_owned()
     }
 
+    /// The login of the officer whose page it is; empty if it is nobody's.
+    pub(crate) fn login(&self) -> &str {
+        self.officer.as_ref().map_or("", |officer| &officer.login)
+    }
+
     /// Where this officer may go, and whether this page is there.
     pub(crate) fn rooms(&self) -> Vec<(&'static Room, String, bool)> {
         let path = self.place.split('?').next().unwrap_or_default();

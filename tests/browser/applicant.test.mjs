@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { code, inspect, judge, languages, officer, pinfl, solve, stage, visit } from './stage.mjs';
+import { approve, code, inspect, judge, languages, pinfl, solve, stage, visit } from './stage.mjs';
 import { SEND, begin, makeKey, payAndShow } from './people.mjs';
 
 let muhr;
@@ -144,7 +144,7 @@ describe('an applicant', () => {
       await page.waitForURL(url => url.pathname === `/applications/${id}`);
       await show(page, '09-timeline', language);
 
-      await officer(muhr, 'reviewer', `applications/${id}/approval`);
+      await approve(muhr, 'reviewer', id);
       for (let tries = 0; tries < 50 && !(await page.$('[data-task=save-key]')); tries += 1) {
         await page.waitForTimeout(200);
         await page.reload();
@@ -203,7 +203,7 @@ test('a certificate is renewed: the present key signs in place of the pictures',
   await page.addInitScript(drive);
   const number = pinfl(140);
   const approved = async id => {
-    await officer(muhr, 'reviewer', `applications/${id}/approval`);
+    await approve(muhr, 'reviewer', id);
     await page.goto(`${muhr.url}/applications/${id}`);
     for (let tries = 0; tries < 50 && !(await page.$('[data-task=save-key]')); tries += 1) {
       await page.waitForTimeout(200);

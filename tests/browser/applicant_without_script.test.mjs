@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { code, inspect, judge, officer, pinfl, solve, stage, visit } from './stage.mjs';
+import { approve, code, inspect, judge, pinfl, solve, stage, visit } from './stage.mjs';
 
 let muhr;
 before(async () => { muhr = await stage(); });
@@ -77,7 +77,7 @@ test('an applicant applies, pays, submits, and revokes what was issued', async (
   await page.click('form[data-task=sign-statement] button');
   assert.match(await page.textContent('.lead'), /Under review/);
 
-  await officer(muhr, 'reviewer', `applications/${id}/approval`);
+  await approve(muhr, 'reviewer', id);
   for (let tries = 0; tries < 50 && !(await page.textContent('.lead')).includes('issued'); tries += 1) {
     await new Promise(done => setTimeout(done, 200));
     await page.reload();

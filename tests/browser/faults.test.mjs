@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inspect, judge, officer, pinfl, stage, visit } from './stage.mjs';
+import { approve, inspect, judge, pinfl, stage, visit } from './stage.mjs';
 import { PASSWORD, PICTURE, SEND, begin, confirmPhone, drive, fillPerson, makeKey, payAndShow, sayWho } from './people.mjs';
 
 let muhr;
@@ -255,7 +255,7 @@ test('a wrong password on any page locks nothing and says so', async () => {
   await page.fill('[data-password]', PASSWORD);
   await page.click(SEND);
   await page.waitForURL(url => url.pathname === `/applications/${id}`);
-  await officer(muhr, 'reviewer', `applications/${id}/approval`);
+  await approve(muhr, 'reviewer', id);
 
   await page.goto(`${muhr.url}/password`);
   await page.evaluate(() => { globalThis.showSaveFilePicker = undefined; });

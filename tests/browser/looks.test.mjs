@@ -2,8 +2,8 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { advice, differences } from './looks.mjs';
-import { SEND, enterOffice, fillPerson, makeKey, payAndShow, sayWho, underReview } from './people.mjs';
-import { officer, pinfl, stage, visit } from './stage.mjs';
+import { SEND, enterOffice, fillPerson, loadKey, makeKey, payAndShow, sayWho, underReview } from './people.mjs';
+import { approve, pinfl, stage, visit } from './stage.mjs';
 
 let muhr;
 before(async () => { muhr = await stage(); });
@@ -45,8 +45,9 @@ test('what an applicant sees', async () => {
 
 test('what an officer sees, and the certificate', async () => {
   const certified = await underReview(muhr, '+998903000003', { pinfl: pinfl(403), surname: 'Birinchiyev' });
-  await officer(muhr, 'reviewer', `applications/${certified}/approval`);
+  await approve(muhr, 'reviewer', certified);
   const { page, close } = await enterOffice(muhr, 'reviewer');
+  await loadKey(muhr, page, 'reviewer');
   for (let tries = 0; tries < 50 && !(await page.$('main .facts a code')); tries += 1) {
     await page.waitForTimeout(200);
     await page.goto(`${muhr.url}/officer/applications/${certified}`);
@@ -58,6 +59,7 @@ test('what an officer sees, and the certificate', async () => {
   await close();
 
   const admin = await enterOffice(muhr, 'admin');
+  await loadKey(muhr, admin.page, 'admin');
   await look(admin.page, { prices: '/officer/administration/prices?lang=en' });
   await admin.close();
 });

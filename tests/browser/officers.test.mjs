@@ -2,10 +2,10 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inspect, judge, languages, pinfl, stage, visit } from './stage.mjs';
-import { PASSWORD, PICTURE, drive, enterOffice, registerWalkIn, underReview } from './people.mjs';
+import { inForce, inspect, judge, keyOf, languages, operate, pinfl, stage, visit } from './stage.mjs';
+import { PASSWORD, PICTURE, drive, enterOffice, loadKey, registerWalkIn, underReview } from './people.mjs';
 
 let muhr;
 before(async () => { muhr = await stage(); });
@@ -35,6 +35,13 @@ async function signInSpeaking(login, language) {
   return visitor;
 }
 
+/** The same with the key that the sandbox made for this officer. */
+async function signInWithKey(login, language = 'en') {
+  const visitor = await signInSpeaking(login, language);
+  await loadKey(muhr, visitor.page, login);
+  return visitor;
+}
+
 test('a reviewer decides what is in the queue, by keys', async () => {
   const first = await underReview(muhr, '+998902000001', { pinfl: pinfl(301), surname: 'Birinchiyev' });
   await underReview(muhr, '+998902000002', { pinfl: pinfl(302), surname: 'Ikkinchiyev' });
@@ -42,6 +49,16 @@ test('a reviewer decides what is in the queue, by keys', async () => {
   const { page, complaints, close } = await signIn('reviewer');
   await show(page, '02-queue');
   await page.goto(`${muhr.url}/officer/applications/${first}`);
+  await page.waitForSelector('.signing [data-no-key]:not([hidden]) a');
+  assert.ok(await page.isDisabled('form[action$=approval] button'), 'nobody approves without a key');
+  await page.keyboard.press('a');
+  await show(page, '03-review-no-key');
+  await loadKey(muhr, page, 'reviewer');
+  await page.goto(`${muhr.url}/officer/applications/${first}`);
+  await page.waitForSelector('form[action$=approval] button:enabled');
+  assert.ok(await page.isHidden('.signing [data-no-key]'));
+  await page.click('form[action$=approval] summary');
+  assert.match(await page.textContent('form[action$=approval] pre'), new RegExp(`^muhr-officer-statement/1\nact: approve\nobject: application:${first}\n[\\s\\S]*\nofficer: reviewer\n`));
   await show(page, '03-review');
   assert.match(await page.textContent('main'), /subject:\s+CN: Birinchiyev Namuna/, 'the certificate as it will be signed');
   for (const image of await page.$$('main img')) assert.ok(await image.evaluate(image => image.naturalWidth > 0), 'pictures are there');
@@ -57,8 +74,12 @@ test('a reviewer decides what is in the queue, by keys', async () => {
   await page.keyboard.press('a');
   await page.waitForURL(url => !url.pathname.includes(approved));
   await page.keyboard.press('x');
-  await page.selectOption('#reason-reject', 'suspected-fraud');
+  await page.selectOption('#reason-reject', 'other');
   await page.click('form[action$=rejection] button');
+  await page.waitForSelector('#error-note-reject:has-text("note")');
+  await page.fill('#note-reject', 'Shubhali: «boshqa» odam\nva boshqa raqam');
+  await page.click('form[action$=rejection] button');
+  await page.waitForSelector('.note.good:has-text("Rejected")');
   const issued = async () => {
     await page.goto(`${muhr.url}/officer?state=issued`);
     return (await page.textContent('main')).includes('Ikkinchiyev');
@@ -126,7 +147,8 @@ for (const [index, language] of languages.entries()) {
     await page.fill('#receipt_number', `K-2026-${index}`);
     await page.click('form[action$=payment] button');
 
-    const reviewer = await signInSpeaking('reviewer', language);
+    const reviewer = await signInWithKey('reviewer', language);
+    await look(reviewer.page, '21-key');
     await reviewer.page.goto(`${muhr.url}/officer/payments`);
     await reviewer.page.click('form[action$=confirmation] button');
     await page.goto(counter);
@@ -144,8 +166,31 @@ for (const [index, language] of languages.entries()) {
     await page.fill('[data-task=sign-statement] [data-password]', PASSWORD);
     await page.click('form[action$=submission] button');
     await page.waitForSelector('form[action$=submission]', { state: 'detached' });
-    await reviewer.page.goto(`${muhr.url}/officer/applications/${id}`);
+    const second = await signInSpeaking('reviewer2', language);
+    const told = `${muhr.url}/officer/applications/${id}`;
+    await second.page.goto(told);
+    await second.page.waitForSelector('.signing [data-no-key]:not([hidden])');
+    await look(second.page, '22-no-key');
+    await second.page.click('.signing [data-no-key] a');
+    await look(second.page, '22-key-to-be');
+    await loadKey(muhr, second.page, 'reviewer2');
+    await second.page.goto(told);
+    await reviewer.page.goto(told);
     await reviewer.page.click('form[action$=approval] button');
+    await reviewer.page.waitForSelector('.note.good');
+    await reviewer.page.goto(`${muhr.url}/officer`);
+    assert.match(await reviewer.page.textContent(`li:has(a[href*="${id}"]) .approvals`), /2.*1.*reviewer|1.*2.*reviewer/, 'the queue says whose there are');
+    await reviewer.page.goto(told);
+    assert.equal(await reviewer.page.locator('form[action$=approval]').count(), 0, 'one officer is one');
+    await look(reviewer.page, '23-one-of-two');
+    // What the second has on the screen is from before the first approval.
+    await second.page.click('form[action$=approval] button');
+    await second.page.waitForSelector('.note.bad');
+    await look(second.page, '24-outdated');
+    await second.page.click('.note.bad a');
+    await second.page.waitForSelector('.note.bad', { state: 'detached' });
+    await second.page.click('form[action$=approval] button');
+    await second.page.waitForSelector('.note.good');
     for (let tries = 0; tries < 50 && !(await page.$('[data-task=save-key]')); tries += 1) {
       await page.waitForTimeout(200);
       await page.goto(counter);
@@ -162,9 +207,10 @@ for (const [index, language] of languages.entries()) {
     const pfx = join(muhr.folder, `walk-in-${language}.pfx`);
     writeFileSync(pfx, Uint8Array.from(octets));
     assert.match(judge('openssl', 'pkcs12', '-in', pfx, '-passin', `pass:${PASSWORD}`, '-noenc'), /cn=karimov karim/);
-    assert.deepEqual([...complaints, ...reviewer.complaints], []);
+    assert.deepEqual([...complaints, ...reviewer.complaints, ...second.complaints], []);
     await close();
     await reviewer.close();
+    await second.close();
   });
 
   test(`every room of the office is in order in ${language}`, async () => {
@@ -206,7 +252,7 @@ test('a sign-in that ends while somebody types costs no typing', async () => {
 });
 
 test('a revocation officer suspends, restores and revokes; an auditor sees it', async () => {
-  const { page, close } = await signIn('revocation');
+  const { page, complaints, close } = await signInWithKey('revocation');
   await page.goto(`${muhr.url}/officer/certificates`);
   await show(page, '09-register-of-certificates');
   await page.click('main .ledger a');
@@ -217,8 +263,14 @@ test('a revocation officer suspends, restores and revokes; an auditor sees it', 
   await page.waitForSelector('form[action$=suspension] button');
   await page.click('main summary');
   await page.selectOption('#reason', 'keyCompromise');
+  await page.fill('#invalid_since', '2099-01-01');
+  await page.click('form[action$=revocation] button');
+  await page.waitForSelector('.note.bad');
+  await page.selectOption('#reason', 'keyCompromise');
+  await page.fill('#invalid_since', new Date().toISOString().slice(0, 10));
   await page.click('form[action$=revocation] button');
   await page.waitForSelector('.state.revoked');
+  assert.deepEqual(complaints, []);
   await close();
 
   const auditor = await signIn('auditor');
@@ -269,15 +321,20 @@ test('an officer enrols an authenticator, and needs it from then on', async () =
 
 test('two administrators hire an officer, change a price and stop a partner', async () => {
   const first = await signIn('admin');
-  const second = await signIn('admin2');
+  await first.page.goto(`${muhr.url}/officer/administration/officers`);
+  await first.page.waitForSelector('.signing [data-no-key]:not([hidden])');
+  assert.ok(await first.page.isDisabled('section form button'), 'nobody proposes without a key');
+  await loadKey(muhr, first.page, 'admin');
+  const second = await signInWithKey('admin2');
   const place = path => `${muhr.url}/officer/administration${path}`;
   await first.page.goto(place('/officers'));
   await show(first.page, '15-officers');
   await first.page.fill('#add-login', 'Not a login');
   await first.page.fill('#reason-add', 'Yangi xodim');
   await first.page.click('section form button');
-  assert.match(await first.page.textContent('#add-login-wrong'), /small Latin letters/);
+  await first.page.waitForSelector('#add-login-wrong:has-text("small Latin letters")');
   assert.equal(await first.page.inputValue('#reason-add'), 'Yangi xodim', 'what was typed stays');
+  await first.page.waitForSelector('section form button:enabled');
   await first.page.fill('#add-login', 'yangi.xodim');
   await first.page.selectOption('#add-role', 'registrar');
   await first.page.click('section form button');
@@ -293,7 +350,7 @@ test('two administrators hire an officer, change a price and stop a partner', as
   await first.page.fill('#reason-bhm', 'The base amount rises');
   await first.page.$eval('#from-bhm', input => input.removeAttribute('min'));
   await first.page.click('details:has([name=som]) button');
-  assert.match(await first.page.textContent('#from-bhm-wrong'), /after today/);
+  await first.page.waitForSelector('#from-bhm-wrong:has-text("after today")');
   assert.equal(await first.page.inputValue('[name=som]'), '450 000');
   await first.page.fill('#from-bhm', '2099-01-01');
   await first.page.click('details:has([name=som]) button');
@@ -305,7 +362,7 @@ test('two administrators hire an officer, change a price and stop a partner', as
   const secondHalf = await second.page.textContent('code.secret');
   await show(second.page, '18-one-time-password');
   await second.page.click('li:has-text("450") form[action$=confirmation] button');
-  await second.page.waitForSelector('.note.good');
+  await second.page.waitForSelector('p.note.good:has-text("Put in force")');
   await second.page.goto(place('/prices'));
   assert.match(await second.page.textContent('tr:has-text("2099-01-01")'), /450.000/);
   await second.page.goto(place('/profiles'));
@@ -315,6 +372,7 @@ test('two administrators hire an officer, change a price and stop a partner', as
   await second.page.click('tr summary');
   await second.page.fill('tr input[name=reason]', 'Its key was lost');
   await second.page.click('tr form button');
+  await second.page.waitForSelector('.note.good');
   await second.page.goto(place('/partners'));
   await second.page.waitForSelector('.state.revoked');
 
@@ -327,6 +385,122 @@ test('two administrators hire an officer, change a price and stop a partner', as
   await hired.page.goto(`${muhr.url}/officer/register`);
   await hired.page.waitForSelector('main form');
   for (const visitor of [first, second, hired]) await visitor.close();
+});
+
+/** What happens when somebody at the browser's console takes an officer's key out. */
+const takeOut = login => new Promise((found, failed) => {
+  const opening = indexedDB.open('muhr-officers', 1);
+  opening.onsuccess = () => {
+    const asked = opening.result.transaction('keys').objectStore('keys').get(login);
+    asked.onsuccess = () => crypto.subtle.exportKey('pkcs8', asked.result.privateKey).then(() => found('taken out'), error => found(error.name));
+    asked.onerror = failed;
+  };
+});
+
+test('an officer makes a key in the browser, has it certified, signs with it, and loses it', async () => {
+  const login = 'yangi.korikchi';
+  muhr.officers[login] = /one-time password (\S+)/.exec(operate(muhr, 'officer', 'add', login, '--role', 'reviewer'))[1];
+  const { page, complaints, close } = await signIn(login);
+  await page.goto(`${muhr.url}/officer/account`);
+  await page.click('main a[href$="account/key"]');
+  await page.waitForSelector('[data-no-key]:not([hidden])');
+  await show(page, '25-no-key-yet');
+  await page.click('[data-make] button');
+  await page.waitForSelector('[data-has-key]:not([hidden])');
+  await show(page, '25-key-made');
+  assert.match(await page.textContent('[data-ends]'), /no certificate/);
+  const [csr, certificate] = ['made.csr', 'made.pem'].map(name => join(muhr.folder, name));
+  const [downloaded] = await Promise.all([page.waitForEvent('download'), page.click('[data-download]')]);
+  assert.equal(downloaded.suggestedFilename(), `${login}.csr`);
+  await downloaded.saveAs(csr);
+  assert.equal(readFileSync(csr, 'utf8'), await page.inputValue('textarea[data-request]'));
+  judge('openssl', 'req', '-in', csr, '-verify', '-noout');
+  const spki = join(muhr.folder, 'made.spki');
+  judge('sh', '-c', `openssl req -in ${csr} -noout -pubkey | openssl pkey -pubin -outform DER -out ${spki}`);
+  assert.match(judge('openssl', 'dgst', '-sha256', '-r', spki), new RegExp(`^${await page.textContent('[data-fingerprint]')}`));
+  assert.equal(await page.evaluate(takeOut, login), 'InvalidAccessError', 'the key cannot be taken out');
+
+  // Without a certificate it decides nothing.
+  const first = await underReview(muhr, '+998902000021', { pinfl: pinfl(321), surname: 'Yettinchiyev' });
+  const second = await underReview(muhr, '+998902000022', { pinfl: pinfl(322), surname: 'Sakkizinchiyev' });
+  await page.goto(`${muhr.url}/officer/applications/${first}`);
+  await page.waitForSelector('.signing [data-no-key]:not([hidden])');
+
+  await page.goto(`${muhr.url}/officer/account/key`);
+  await page.setInputFiles('#certificate', keyOf(muhr, 'reviewer'));
+  await page.click('[data-load-certificate] button');
+  await page.waitForSelector('[data-status].bad:has-text("another key")');
+  writeFileSync(certificate, operate(muhr, 'officer', 'certify', login, '--csr', csr));
+  await page.setInputFiles('#certificate', certificate);
+  await page.click('[data-load-certificate] button');
+  await page.waitForSelector('[data-status].good');
+  assert.match(await page.textContent('[data-ends]'), /^\d\d\.\d\d\.20\d\d, \d\d:\d\d$/);
+  assert.ok(await page.isHidden('[data-ending]'));
+  await show(page, '25-key-certified');
+
+  await inForce(certificate);
+  await page.goto(`${muhr.url}/officer/applications/${first}`);
+  await page.click('form[action$=approval] button:enabled');
+  await page.waitForSelector('.note.good:has-text("Approved")');
+  for (let tries = 0; tries < 50; tries += 1) {
+    await page.goto(`${muhr.url}/officer/applications/${first}`);
+    if (await page.locator('.heading .state.issued').count()) break;
+    await page.waitForTimeout(200);
+  }
+  assert.equal(await page.locator('.heading .state.issued').count(), 1, `the signer took the signature: ${await page.textContent('.timeline')}`);
+
+  // A certificate that does not count any more: the API says so.
+  assert.match(operate(muhr, 'officer', 'revoke-certificates', login), /1 revoked/);
+  await page.goto(`${muhr.url}/officer/applications/${second}`);
+  await page.click('form[action$=approval] button:enabled');
+  await page.waitForSelector('.note.bad:has-text("another key")');
+  await show(page, '25-not-certified');
+
+  // Another officer's key is not taken for this one's, and what is forgotten is gone.
+  await page.goto(`${muhr.url}/officer/account/key`);
+  await page.click('details.danger summary');
+  await page.click('[data-forget] button');
+  await page.waitForSelector('[data-no-key]:not([hidden])');
+  assert.match(await page.textContent('[data-status]'), /forgotten/);
+  await page.setInputFiles('#key-file', keyOf(muhr, 'reviewer2'));
+  await page.click('[data-load-file] button');
+  await page.waitForSelector('[data-status].bad:has-text("reviewer2")');
+  await page.goto(`${muhr.url}/officer/applications/${second}`);
+  await page.waitForSelector('.signing [data-no-key]:not([hidden])');
+  // The page was loaded before the key was lost: nothing was signed, and nothing is approved.
+  await page.$eval('form[action$=approval]', form => form.submit());
+  await page.waitForSelector('.note.bad:has-text("not signed")');
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('a key file with a password is loaded, and nobody else can be it', async () => {
+  const { page, complaints, close } = await signIn('reviewer');
+  const p12 = join(muhr.folder, 'reviewer.p12');
+  judge('openssl', 'pkcs12', '-export', '-in', keyOf(muhr, 'reviewer'), '-out', p12, '-passout', 'pass:Namuna-2026');
+  await page.goto(`${muhr.url}/officer/account/key`);
+  await page.setInputFiles('#key-file', p12);
+  await page.fill('#key-file-password', 'wrong');
+  await page.click('[data-load-file] button');
+  await page.waitForSelector('[data-status].bad:has-text("not the password")');
+  await page.fill('#key-file-password', 'Namuna-2026');
+  await page.click('[data-load-file] button');
+  await page.waitForSelector('[data-has-key]:not([hidden])');
+  assert.equal(await page.evaluate(takeOut, 'reviewer'), 'InvalidAccessError');
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('without a script the page says what signing needs, and nothing is decided unsigned', async () => {
+  const id = await underReview(muhr, '+998902000023', { pinfl: pinfl(323), surname: 'Toʻqqizinchiyev' });
+  const { page, close } = await signIn('reviewer', { javaScriptEnabled: false });
+  await page.goto(`${muhr.url}/officer/applications/${id}`);
+  assert.match(await page.textContent('.signing noscript'), /needs JavaScript/);
+  await page.click('form[action$=approval] button');
+  await page.waitForSelector('.note.bad');
+  assert.match(await page.textContent('.note.bad'), /not signed/);
+  assert.equal(await page.locator('.heading .state.under_review').count(), 1);
+  await close();
 });
 
 /** RFC 6238, as an authenticator computes it. */

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
-import { code, judge, solve, visit } from './stage.mjs';
+import { code, inForce, judge, keyOf, solve, visit } from './stage.mjs';
 
 /** The button that sends the form of a page. */
 export const SEND = 'main form button.button:not([type=button])';
@@ -103,6 +103,15 @@ export async function enterOffice(stage, login, options) {
   await visitor.page.click('main form button');
   await visitor.page.waitForURL(url => !url.pathname.endsWith('/sign-in'));
   return visitor;
+}
+
+/** An officer who has signed in loads the key that the sandbox gave them, as people load theirs. */
+export async function loadKey(stage, page, login) {
+  await inForce(keyOf(stage, login));
+  await page.goto(`${stage.url}/officer/account/key`);
+  await page.setInputFiles('#key-file', keyOf(stage, login));
+  await page.click('[data-load-file] button');
+  await page.waitForSelector('[data-has-key]:not([hidden])');
 }
 
 /** An application under review, by the API: what the office has to have something to decide on. */

@@ -1,7 +1,8 @@
 // A sandbox of Muhr, a browser in front of it, and what both say to each other. The pages are used as people use them; the
 // sandbox is asked only for what people get in their hands: the SMS, and what a picture shows.
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +45,7 @@ export async function stage(environment = {}) {
     rmSync(folder, { recursive: true, force: true });
   };
   const officers = JSON.parse(readFileSync(join(folder, 'sandbox-officers.json'), 'utf8'));
-  return { url, folder, browser, officers, stop };
+  return { url, folder, program, browser, officers, stop };
 }
 
 /** Reads what `muhr up` says until it says where it is. */
@@ -118,15 +119,34 @@ export function judge(program, ...args) {
   return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** An officer's call of the API. */
-export async function officer(stage, login, path, body) {
-  const call = (path, token, body) => fetch(`${stage.url}/api/v1/officer/${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) },
-    body: JSON.stringify(body ?? {}),
-  });
-  const { token } = await (await call('sessions', null, { login, password: stage.officers[login] })).json();
-  const answer = await call(path, token, body);
-  assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
-  return answer.json();
+/** The file with key and certificate that the sandbox gave this officer. */
+export const keyOf = (stage, login) => join(stage.folder, 'sandbox-officers', `${login}.pem`);
+
+/** Waits until a certificate holds at the minute that a statement of now would name. */
+export async function inForce(file) {
+  const [pem] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(readFileSync(file, 'utf8'));
+  const from = Date.parse(new X509Certificate(pem).validFrom);
+  while (Math.floor(Date.now() / 60_000) * 60_000 < from) await new Promise(done => setTimeout(done, 500));
 }
+
+/** An officer approves by the API; openssl signs the statement. What the application is then. */
+export async function approve(stage, login, id) {
+  const call = async (path, token, body) => {
+    const answer = await fetch(`${stage.url}/api/v1/officer/${path}`, {
+      method: body ? 'POST' : 'GET',
+      headers: { ...(body && { 'content-type': 'application/json' }), ...(token && { authorization: `Bearer ${token}` }) },
+      body: body && JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
+    return answer;
+  };
+  await inForce(keyOf(stage, login));
+  const { token } = await (await call('sessions', null, { login, password: stage.officers[login] })).json();
+  const [statement, cms] = ['statement', 'statement.p7s'].map(name => join(stage.folder, name));
+  writeFileSync(statement, await (await call(`applications/${id}/approval-statement`, token)).text());
+  judge('openssl', 'cms', '-sign', '-binary', '-md', 'sha256', '-in', statement, '-signer', keyOf(stage, login), '-outform', 'DER', '-out', cms);
+  return (await call(`applications/${id}/approval`, token, { signature: readFileSync(cms).toString('base64') })).json();
+}
+
+/** A command of the program on the sandbox's own data; what it prints. */
+export const operate = (stage, ...args) => judge(stage.program, ...args, '--data', stage.folder);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::acts::{self, StoredAct};
 use store::{Connection, StoreError, officer_statements, officers, turns};
 
-use super::statements::{accept, this_minute};
+use super::statements::accept;
 use crate::applications::to_sign;
 use crate::auth::{SignedIn, Then};
 use crate::context::Context;
@@ -256,7 +256,7 @@ pub(crate) async fn proposal_statement(
             let others = acts::fee_entries(connection)?;
             fits(&inner, connection, &act, others, now)?;
             let previous = officer_statements::last(connection, &act.object())?;
-            Ok(said("propose", &act, &reason, &login, this_minute(now), previous)?.text())
+            Ok(said("propose", &act, &reason, &login, now.whole_minutes(), previous)?.text())
         })
         .await?;
     Ok(to_sign(text))
@@ -371,7 +371,7 @@ pub(crate) async fn confirmation_statement(
                 return Err(Problem::new(Kind::ActNotOpen));
             }
             let previous = officer_statements::last(connection, &stored.act.object())?;
-            let at = this_minute(now);
+            let at = now.whole_minutes();
             Ok(said("confirm", &stored.act, &stored.reason, &login, at, previous)?.text())
         })
         .await?;

@@ -111,7 +111,7 @@ pub(crate) async fn approval_statement(
                 return Err(Problem::new(Kind::AlreadyApproved));
             }
             let previous = officer_statements::last(connection, &format!("application:{id}"))?;
-            Ok(approvable.approval(login, statements::this_minute(now), previous).text())
+            Ok(approvable.approval(login, now.whole_minutes(), previous).text())
         })
         .await?;
     Ok(to_sign(text))
@@ -192,7 +192,7 @@ pub(crate) async fn rejection_statement(
             stored.application.reject(&officer.officer, reason, note.clone(), now)?;
             let rejectable = statements::rejectable(connection, &stored)?;
             let previous = officer_statements::last(connection, &format!("application:{id}"))?;
-            let at = statements::this_minute(now);
+            let at = now.whole_minutes();
             let login = &officer.officer.login;
             Ok(rejectable.rejection(reason, note.as_deref(), login, at, previous).text())
         })

@@ -107,11 +107,6 @@ pub(super) fn approvals(
     Ok(approvals)
 }
 
-/// The minute that a statement asked for now is about.
-pub(crate) fn this_minute(now: Timestamp) -> Timestamp {
-    now.minus(Duration::from_millis(u64::try_from(now.unix_millis().rem_euclid(60_000)).unwrap_or(0)))
-}
-
 /// Finds which statement was signed, looks whose key it was, and keeps both. `statement` makes the text for a minute and the
 /// statement before.
 ///
@@ -136,6 +131,8 @@ pub(crate) fn accept(
         known.revoked_at.is_none()
             && known.officer == *officer
             && (known.not_before..=known.not_after).contains(&now)
+            // The signer asks whether it was valid at the minute that the statement names.
+            && known.not_before <= signed_statement.at
     });
     if !counts {
         return Err(Problem::new(Kind::OfficerNotCertified));
@@ -149,7 +146,7 @@ fn signed_text(
     now: Timestamp,
     statement: impl Fn(Timestamp) -> OfficerStatement,
 ) -> Result<(OfficerStatement, Signed), Problem> {
-    let mut at = this_minute(now);
+    let mut at = now.whole_minutes();
     for _ in 0..=MINUTES {
         let candidate = statement(at);
         match signature(&candidate.text(), cms) {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::payments::Asked;
-use super::{Desk, more, query, told};
+use super::{Desk, more, query, signing, told};
 use crate::api::{Failure, List};
 use crate::form::{Fields, Objections, Posted};
 use crate::page::{Page, see, show};
@@ -23,6 +23,11 @@ const PARTNERS: &str = "/officer/administration/partners";
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route(ACTS, web::get().to(acts))
         .route("/officer/administration/acts", web::post().to(propose))
+        .route("/officer/administration/acts/statement", web::post().to(proposal_statement))
+        .route(
+            "/officer/administration/acts/{id}/confirmation/statement",
+            web::post().to(confirmation_statement),
+        )
         .route(
             "/officer/administration/acts/{id}/{verb:confirmation|refusal|withdrawal|password-half}",
             web::post().to(decide),
@@ -120,7 +125,8 @@ async fn acts(desk: Desk, asked: web::Query<Asked>) -> Result<HttpResponse, Fail
 }
 
 async fn acts_page(desk: &Desk, asked: &Asked, objections: Objections) -> Result<ActsPage, Failure> {
-    let p = desk.page_at(ACTS);
+    let acts = desk.me.is("admin");
+    let p = decided_at(desk, ACTS);
     let state = asked.state.as_deref().unwrap_or("proposed");
     let asked_for = query(&[("state", state), ("after", &asked.after)]);
     let found: List<Act> = desk.get(&format!("/api/v1/officer/acts{asked_for}")).read().await?;
@@ -133,7 +139,7 @@ async fn acts_page(desk: &Desk, asked: &Asked, objections: Objections) -> Result
         objections,
         login: desk.me.login.clone(),
         half: None,
-        acts: desk.me.is("admin"),
+        acts,
         p,
     })
 }
@@ -152,8 +158,10 @@ async fn decide(
 ) -> Result<HttpResponse, Failure> {
     let (id, verb) = path.into_inner();
     let mut call = desk.post(&format!("/api/v1/officer/acts/{}/{verb}", segment(&id)));
-    if verb == "refusal" {
-        call = call.json(&fields.object(&["reason"]));
+    match verb.as_str() {
+        "refusal" => call = call.json(&fields.object(&["reason"])),
+        "confirmation" => call = call.json(&fields.object(&["signature"])),
+        _ => {}
     }
     match call.read::<Enacted>().await {
         Ok(Enacted { login: Some(login), one_time_password_half: Some(half) }) => {
@@ -165,7 +173,8 @@ async fn decide(
         }
         Ok(_) => Ok(see(&format!("{ACTS}?done=act-{verb}"))),
         Err(failure) => {
-            let page = acts_page(&desk, &Asked::default(), Objections::answerable(failure)?).await?;
+            let objections = signing::objections(&desk.page(), failure)?;
+            let page = acts_page(&desk, &Asked::default(), objections).await?;
             show(&desk.visitor, &page)
         }
     }
@@ -173,12 +182,14 @@ async fn decide(
 
 /// Sends a proposal; where it is refused, the page that it came from is shown again with what was typed.
 async fn propose(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpResponse, Failure> {
-    let call = desk.post("/api/v1/officer/acts").json(&proposal(&fields));
+    let mut signed = proposal(&fields);
+    signed.extend(fields.object(&["signature"]));
+    let call = desk.post("/api/v1/officer/acts").json(&signed);
     match call.read::<Act>().await {
         Ok(act) if act.state == "in_force" => Ok(see(&format!("{ACTS}?state=in_force&done=act-urgent"))),
         Ok(_) => Ok(see(&format!("{ACTS}?done=act-proposal"))),
         Err(failure) => {
-            let objections = Objections::answerable(failure)?;
+            let objections = signing::objections(&desk.page(), failure)?;
             let kind = fields.get("kind").to_owned();
             let objections = match kind.as_str() {
                 "officer-add" | "fee" => objections,
@@ -191,6 +202,31 @@ async fn propose(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpRespon
             }
         }
     }
+}
+
+async fn proposal_statement(desk: Desk, Posted { fields, .. }: Posted) -> Result<HttpResponse, Failure> {
+    let proposal = proposal(&fields);
+    let said = proposal.iter().map(|(name, value)| {
+        (name.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    });
+    let said: Vec<_> = said.collect();
+    let said: Vec<_> = said.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    signing::statement(&desk, &format!("/api/v1/officer/acts/statement{}", query(&said))).await
+}
+
+async fn confirmation_statement(
+    desk: Desk,
+    _: Posted,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let path = format!("/api/v1/officer/acts/{}/confirmation-statement", segment(&id));
+    signing::statement(&desk, &path).await
+}
+
+/// A page on which administrators decide; others only look at it.
+fn decided_at(desk: &Desk, path: &str) -> Page {
+    let p = desk.page_at(path);
+    if desk.me.is("admin") { p.with_keys() } else { p }
 }
 
 /// What was typed, with so'm as tiyin and percent as hundredths of it. What is no number goes as it is, for the API to say.
@@ -270,7 +306,7 @@ async fn officers(desk: Desk) -> Result<HttpResponse, Failure> {
 async fn officers_page(desk: &Desk, fields: Fields, objections: Objections) -> Result<HttpResponse, Failure> {
     let found: List<Officer> = desk.get("/api/v1/officer/officers").read().await?;
     let page = OfficersPage {
-        p: desk.page_at(OFFICERS),
+        p: decided_at(desk, OFFICERS),
         officers: found.items,
         roles: ["registrar", "reviewer", "revocation", "auditor", "admin"],
         fields,
@@ -343,7 +379,7 @@ async fn prices(desk: Desk) -> Result<HttpResponse, Failure> {
 
 async fn prices_page(desk: &Desk, fields: Fields, objections: Objections) -> Result<HttpResponse, Failure> {
     let table: FeeTable = desk.get("/api/v1/officer/fee-table").read().await?;
-    let p = desk.page_at(PRICES);
+    let p = decided_at(desk, PRICES);
     let tomorrow = tashkent_date(p.now).next_day().map(ca_core::calendar::full_date).unwrap_or_default();
     let page = PricesPage {
         table,
@@ -440,7 +476,7 @@ async fn partners(desk: Desk) -> Result<HttpResponse, Failure> {
 async fn partners_page(desk: &Desk, objections: Objections) -> Result<HttpResponse, Failure> {
     let found: List<Partner> = desk.get("/api/v1/officer/partners").read().await?;
     let page = PartnersPage {
-        p: desk.page_at(PARTNERS),
+        p: decided_at(desk, PARTNERS),
         partners: found.items,
         objections,
         acts: desk.me.is("admin"),

@@ -4,8 +4,9 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use ca_core::calendar::{parse_full_date, tashkent_midnight};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::{Desk, more, query, told};
+use super::{Desk, more, query, signing, told};
 use crate::api::{Failure, List};
 use crate::certificates::{Certificate, serial};
 use crate::form::{Fields, Objections, Posted};
@@ -28,7 +29,8 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
         .route("/officer/certificates/{serial}", web::get().to(certificate))
         .route(&verb("revocation"), web::post().to(revoke))
         .route(&verb("suspension"), web::post().to(suspend))
-        .route(&verb("restoration"), web::post().to(restore));
+        .route(&verb("restoration"), web::post().to(restore))
+        .route(&verb("{verb:revocation|suspension|restoration}/statement"), web::post().to(statement));
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,18 +105,36 @@ async fn page(
 ) -> Result<HttpResponse, Failure> {
     let c: Certificate = desk.get(&format!("/api/v1/certificates/{}", segment(&serial(name)))).read().await?;
     let here = format!("/officer/certificates/{}", c.serial);
+    let acts = desk.me.is("revocation");
     let p = desk.page_at(&here);
-    let page = CertificatePage {
-        here,
-        done: told(&p, done),
-        typed,
-        objections,
-        reasons: REASONS,
-        acts: desk.me.is("revocation"),
-        c,
-        p,
-    };
+    let p = if acts { p.with_keys() } else { p };
+    let page =
+        CertificatePage { here, done: told(&p, done), typed, objections, reasons: REASONS, acts, c, p };
     show(&desk.visitor, &page)
+}
+
+/// What a revocation says; none for a day that is none.
+fn revocation(fields: &Fields) -> Option<Map<String, Value>> {
+    let mut why = fields.object(&["reason"]);
+    let day = fields.get("invalid_since");
+    if !day.is_empty() {
+        let since = tashkent_midnight(parse_full_date(day).ok()?);
+        why.insert("invalidity_date".to_owned(), since.to_string().into());
+    }
+    Some(why)
+}
+
+async fn statement(
+    desk: Desk,
+    Posted { fields, .. }: Posted,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Failure> {
+    let (name, verb) = path.into_inner();
+    let why = if verb == "revocation" { revocation(&fields).unwrap_or_default() } else { Map::new() };
+    let said: Vec<_> =
+        why.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    let path = format!("/api/v1/certificates/{}/{verb}-statement{}", segment(&name), query(&said));
+    signing::statement(&desk, &path).await
 }
 
 async fn revoke(
@@ -122,31 +142,33 @@ async fn revoke(
     Posted { fields, .. }: Posted,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let mut why = fields.object(&["reason"]);
-    match fields.get("invalid_since") {
-        "" => {}
-        day => match parse_full_date(day) {
-            Ok(day) => {
-                why.insert("invalidity_date".to_owned(), tashkent_midnight(day).to_string().into());
-            }
-            Err(_) => {
-                let said = desk.page().o("not-a-day");
-                return page(&desk, &name, "", fields, Objections::to("invalidity_date", said)).await;
-            }
-        },
-    }
+    let Some(mut why) = revocation(&fields) else {
+        let said = desk.page().o("not-a-day");
+        return page(&desk, &name, "", fields, Objections::to("invalidity_date", said)).await;
+    };
+    why.extend(fields.object(&["signature"]));
     let call = desk.post(&format!("/api/v1/certificates/{}/revocation", segment(&name)));
     went_on(&desk, &name, "revoke", fields, call.json(&why).done().await).await
 }
 
-async fn suspend(desk: Desk, _: Posted, name: web::Path<String>) -> Result<HttpResponse, Failure> {
+async fn suspend(
+    desk: Desk,
+    Posted { fields, .. }: Posted,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
     let call = desk.post(&format!("/api/v1/certificates/{}/suspension", segment(&name)));
-    went_on(&desk, &name, "suspend", Fields::default(), call.done().await).await
+    let outcome = call.json(&fields.object(&["signature"])).done().await;
+    went_on(&desk, &name, "suspend", Fields::default(), outcome).await
 }
 
-async fn restore(desk: Desk, _: Posted, name: web::Path<String>) -> Result<HttpResponse, Failure> {
+async fn restore(
+    desk: Desk,
+    Posted { fields, .. }: Posted,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
     let call = desk.post(&format!("/api/v1/certificates/{}/restoration", segment(&name)));
-    went_on(&desk, &name, "restore", Fields::default(), call.done().await).await
+    let outcome = call.json(&fields.object(&["signature"])).done().await;
+    went_on(&desk, &name, "restore", Fields::default(), outcome).await
 }
 
 async fn went_on(
@@ -158,7 +180,7 @@ async fn went_on(
 ) -> Result<HttpResponse, Failure> {
     match outcome {
         Ok(()) => Ok(see(&format!("/officer/certificates/{}?done={verb}", segment(name)))),
-        Err(failure) => page(desk, name, "", typed, Objections::answerable(failure)?).await,
+        Err(failure) => page(desk, name, "", typed, signing::objections(&desk.page(), failure)?).await,
     }
 }
 

@@ -32,6 +32,16 @@ pub(super) struct Queued {
     pub(super) submitted_at: Option<Timestamp>,
     pub(super) registered_by: Option<String>,
     pub(super) registered_partner: Option<String>,
+    pub(super) approvals: Option<Approvals>,
+}
+
+/// How far it is from its approval.
+#[derive(Debug, Deserialize)]
+pub(super) struct Approvals {
+    /// The logins of those who have approved it since it was submitted.
+    pub(super) given: Vec<String>,
+    /// How many officers have to.
+    pub(super) needed: usize,
 }
 
 impl Queued {
@@ -53,9 +63,28 @@ impl Queued {
     pub(super) fn is_registered_by(&self, login: &str) -> bool {
         self.registered_by.as_deref() == Some(login)
     }
+
+    /// This officer has approved it: another one is waited for.
+    fn is_approved_by(&self, login: &str) -> bool {
+        self.approvals.as_ref().is_some_and(|approvals| approvals.given.iter().any(|given| given == login))
+    }
+
+    /// How many approvals it waits for, and whose there are, where one is not enough.
+    pub(super) fn shared_approvals(&self) -> Option<&Approvals> {
+        self.approvals.as_ref().filter(|approvals| self.a.state == "under_review" && approvals.needed > 1)
+    }
 }
 
 impl Page {
+    /// How many approvals of how many there are, and whose.
+    pub(super) fn approvals(&self, approvals: &Approvals) -> String {
+        let Approvals { given, needed } = approvals;
+        let (count, needed) = (given.len().to_string(), needed.to_string());
+        let said =
+            self.o_values("approvals-given", &[("given", count.as_str()), ("needed", needed.as_str())]);
+        if given.is_empty() { said } else { format!("{said}: {}", given.join(", ")) }
+    }
+
     /// How long is left or over, in words, to the minute.
     pub(super) fn span(&self, clock: &Clock) -> String {
         let (days, hours, minutes) = clock.parts();
@@ -179,7 +208,9 @@ pub(super) async fn next_after(desk: &Desk, id: &str) -> Result<Option<String>, 
     for after in [id, ""] {
         let asked_for = query(&[("state", "under_review"), ("after", after), ("limit", "20")]);
         let list: List<Queued> = desk.get(&format!("/api/v1/officer/applications{asked_for}")).read().await?;
-        let other = |item: &Queued| item.a.id != id && !item.is_registered_by(&desk.me.login);
+        let login = &desk.me.login;
+        let other =
+            |item: &Queued| item.a.id != id && !item.is_registered_by(login) && !item.is_approved_by(login);
         if let Some(next) = list.items.into_iter().find(other) {
             return Ok(Some(next.a.id));
         }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use ca_core::Timestamp;
 use serde::Deserialize;
 
 use super::queue::{Queued, next_after};
-use super::{Desk, query, told};
+use super::{Desk, query, signing, told};
 use crate::api::{Failure, List};
 use crate::applications::passed_on;
 use crate::form::{Fields, Objections, Posted};
@@ -20,6 +22,7 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route("/officer/applications/{id}", web::get().to(review))
         .route("/officer/applications/{id}/documents/{kind}", web::get().to(document))
         .route("/officer/applications/{id}/approval", web::post().to(approve))
+        .route("/officer/applications/{id}/rejection/statement", web::post().to(rejection_statement))
         .route("/officer/applications/{id}/return", web::post().to(send_back))
         .route("/officer/applications/{id}/rejection", web::post().to(reject));
 }
@@ -103,6 +106,19 @@ struct Stated {
     certified: Option<bool>,
 }
 
+/// An application that was decided on.
+#[derive(Debug, Deserialize)]
+struct Moved {
+    state: String,
+}
+
+/// What an approval says: the officer signs what this page has shown, and nothing that has come since.
+struct Statement {
+    text: String,
+    /// Its octets.
+    base64: String,
+}
+
 /// A decision that was refused: what was typed stays.
 #[derive(Default)]
 struct Refused {
@@ -119,6 +135,8 @@ struct ReviewPage {
     stated: Vec<Stated>,
     reasons: Vec<Reason>,
     refused: Refused,
+    /// What an approval says, or why there is none by this officer.
+    approval: Result<Statement, Objections>,
     /// Somebody else has decided meanwhile.
     raced: bool,
     done: String,
@@ -197,6 +215,8 @@ async fn review(
 
 async fn page(desk: &Desk, id: &str, refused: Refused) -> Result<ReviewPage, Failure> {
     let path = format!("/api/v1/officer/applications/{}", segment(id));
+    // First what would be signed, then what is looked at: what changes in between makes the statement an old one.
+    let approval = if desk.me.is("reviewer") { approval(desk, &path).await? } else { Err(Objections::NONE) };
     let r: Reviewed = desk.get(&path).read().await?;
     let place =
         named(&regions(&desk.portal.api, &desk.visitor).await?, r.queued.a.district, desk.visitor.language);
@@ -213,11 +233,38 @@ async fn page(desk: &Desk, id: &str, refused: Refused) -> Result<ReviewPage, Fai
     }
     let here = format!("/officer/applications/{}", r.queued.a.id);
     let p = desk.page_at(&here);
+    let p = if decides { p.with_keys() } else { p };
     let stated = stated(&p, &r, place);
     let raced = !refused.verb.is_empty() && !waits;
     let (done, of) = (String::new(), String::new());
     let why = String::new();
-    Ok(ReviewPage { p, r, stated, reasons, refused, raced, done, of, next, decides, looks, why, own, here })
+    Ok(ReviewPage {
+        p,
+        r,
+        stated,
+        reasons,
+        refused,
+        approval,
+        raced,
+        done,
+        of,
+        next,
+        decides,
+        looks,
+        why,
+        own,
+        here,
+    })
+}
+
+async fn approval(desk: &Desk, path: &str) -> Result<Result<Statement, Objections>, Failure> {
+    match desk.get(&format!("{path}/approval-statement")).octets().await {
+        Ok((_, octets)) => Ok(Ok(Statement {
+            text: String::from_utf8_lossy(&octets).into_owned(),
+            base64: STANDARD.encode(octets),
+        })),
+        Err(failure) => Ok(Err(Objections::answerable(failure)?)),
+    }
 }
 
 /// What was stated beside what would be signed: the officer compares, the page helps to see what is missing.
@@ -263,6 +310,16 @@ async fn document(
     passed_on(desk.get(&path).octets().await?, "inline")
 }
 
+async fn rejection_statement(
+    desk: Desk,
+    Posted { fields, .. }: Posted,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let said = query(&[("reason", fields.get("reason")), ("note", fields.get("note"))]);
+    let path = format!("/api/v1/officer/applications/{}/rejection-statement{said}", segment(&id));
+    signing::statement(&desk, &path).await
+}
+
 async fn approve(desk: Desk, posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Failure> {
     decide(desk, posted.fields, &id, "approve", "approval").await
 }
@@ -284,9 +341,10 @@ async fn decide(
     path: &str,
 ) -> Result<HttpResponse, Failure> {
     let call = desk.post(&format!("/api/v1/officer/applications/{}/{path}", segment(id)));
-    match call.json(&fields.object(&["reason", "note"])).done().await {
-        Ok(()) => {
-            let told = query(&[("done", verb), ("of", id)]);
+    match call.json(&fields.object(&["reason", "note", "signature"])).read::<Moved>().await {
+        Ok(Moved { state }) => {
+            let waits = verb == "approve" && state == "under_review";
+            let told = query(&[("done", if waits { "approve-one" } else { verb }), ("of", id)]);
             let next = next_after(&desk, id).await?;
             Ok(see(&match next {
                 Some(next) => format!("/officer/applications/{next}{told}"),
@@ -294,7 +352,7 @@ async fn decide(
             }))
         }
         Err(failure) => {
-            let objections = Objections::answerable(failure)?;
+            let objections = signing::objections(&desk.page(), failure)?;
             show(&desk.visitor, &page(&desk, id, Refused { verb, fields, objections }).await?)
         }
     }

@@ -106,9 +106,9 @@ export async function saveAs(name: string, content: ArrayBuffer): Promise<string
 }
 
 /** Hands the file to the browser's downloads. */
-export function download(name: string, content: ArrayBuffer): void {
+export function download(name: string, content: ArrayBuffer, type = 'application/x-pkcs12'): void {
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([content], { type: 'application/x-pkcs12' }));
+  link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
   document.body.append(link);
   link.click();

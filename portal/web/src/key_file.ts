@@ -106,12 +106,16 @@ export function publicKey(certificate: ArrayBuffer): ArrayBuffer {
   return Certificate.fromBER(certificate).subjectPublicKeyInfo.toSchema().toBER();
 }
 
+/** The block of a PEM file with this label (RFC 7468), DER; nothing if there is none. */
+export function block(file: ArrayBuffer, label: string): ArrayBuffer | undefined {
+  const text = new TextDecoder().decode(file);
+  const armoured = new RegExp(`-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]+)-----END ${label}-----`).exec(text)?.[1];
+  return armoured === undefined ? undefined : Uint8Array.from(atob(armoured.replace(/\s/g, '')), letter => letter.charCodeAt(0)).buffer;
+}
+
 /** The serial number of a certificate in DER or PEM as the register writes it: hex in small letters. */
 export function serial(file: ArrayBuffer): string {
-  const text = new TextDecoder().decode(file);
-  const armoured = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END/.exec(text)?.[1];
-  const der = armoured ? Uint8Array.from(atob(armoured.replace(/\s/g, '')), letter => letter.charCodeAt(0)).buffer : file;
-  const octetsOf = Certificate.fromBER(der).serialNumber.valueBlock.valueHexView;
+  const octetsOf = Certificate.fromBER(block(file, 'CERTIFICATE') ?? file).serialNumber.valueBlock.valueHexView;
   return Array.from(octetsOf, octet => octet.toString(16).padStart(2, '0')).join('').replace(/^(00)+(?=.)/, '');
 }
 

@@ -4,6 +4,7 @@ import { AttributeTypeAndValue, Certificate, CertificationRequest, PublicKeyInfo
 import { OID_AES256_CBC, OID_HMAC_SHA256, OID_PBES2, OID_PBKDF2, octets } from './asn1';
 
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
+const ECDSA_SHA256 = { name: 'ECDSA', hash: 'SHA-256' } as const;
 const SEVEN_DAYS = 7 * 24 * 3600 * 1000;
 const COMMON_NAME = '2.5.4.3';
 
@@ -17,6 +18,8 @@ export interface Key {
   privateKey: CryptoKey;
   /** SubjectPublicKeyInfo, DER. */
   spki: ArrayBuffer;
+  /** Its certificate, DER: what is signed carries it along. */
+  certificate?: ArrayBuffer;
 }
 
 /** Why an encrypted key does not open. */
@@ -51,25 +54,51 @@ export async function remake(commonName: string, encrypted: ArrayBuffer, spki: A
   return { encrypted, spki, ...await papers(commonName, { privateKey, publicKey }) };
 }
 
-async function papers(commonName: string, pair: CryptoKeyPair): Promise<Pick<NewKey, 'request' | 'certificate'>> {
-  const name = (): AttributeTypeAndValue =>
-    new AttributeTypeAndValue({ type: COMMON_NAME, value: new asn1js.Utf8String({ value: commonName.slice(0, 64) }) });
+/** A key that never leaves this browser, not even encrypted: it can sign, and nothing reads it. */
+export async function makeFixed(): Promise<Key> {
+  const { privateKey, publicKey } = await crypto.subtle.generateKey(P256, false, ['sign', 'verify']);
+  return { privateKey, spki: await crypto.subtle.exportKey('spki', publicKey) };
+}
 
+/** The key of a PrivateKeyInfo that belongs to this certificate, ready to sign and not to be taken out again. */
+export async function fix(pkcs8: ArrayBuffer, spki: ArrayBuffer): Promise<Key> {
+  const privateKey = await crypto.subtle.importKey('pkcs8', pkcs8, P256, false, ['sign']);
+  const probe = crypto.getRandomValues(new Uint8Array(32));
+  const signature = await crypto.subtle.sign(ECDSA_SHA256, privateKey, probe);
+  const publicKey = await crypto.subtle.importKey('spki', spki, P256, false, ['verify']);
+  if (!await crypto.subtle.verify(ECDSA_SHA256, publicKey, signature, probe)) throw new Error('the certificate is of another key');
+  return { privateKey, spki };
+}
+
+/** A certification request (PKCS#10, PEM) for a key. */
+export async function request(commonName: string, key: Key): Promise<string> {
+  const publicKey = await crypto.subtle.importKey('spki', key.spki, P256, true, ['verify']);
+  return requestOf(commonName, { privateKey: key.privateKey, publicKey });
+}
+
+function name(commonName: string): AttributeTypeAndValue {
+  return new AttributeTypeAndValue({ type: COMMON_NAME, value: new asn1js.Utf8String({ value: commonName.slice(0, 64) }) });
+}
+
+async function requestOf(commonName: string, pair: CryptoKeyPair): Promise<string> {
   const request = new CertificationRequest({ version: 0 });
-  request.subject.typesAndValues.push(name());
+  request.subject.typesAndValues.push(name(commonName));
   await request.subjectPublicKeyInfo.importKey(pair.publicKey);
   request.attributes = [];
   await request.sign(pair.privateKey, 'SHA-256');
+  return pem('CERTIFICATE REQUEST', request.toSchema().toBER());
+}
 
+async function papers(commonName: string, pair: CryptoKeyPair): Promise<Pick<NewKey, 'request' | 'certificate'>> {
   const certificate = new Certificate({ version: 2 });
   certificate.serialNumber = new asn1js.Integer({ valueHex: positive(crypto.getRandomValues(new Uint8Array(16))).buffer });
-  certificate.issuer = new RelativeDistinguishedNames({ typesAndValues: [name()] });
-  certificate.subject = new RelativeDistinguishedNames({ typesAndValues: [name()] });
+  certificate.issuer = new RelativeDistinguishedNames({ typesAndValues: [name(commonName)] });
+  certificate.subject = new RelativeDistinguishedNames({ typesAndValues: [name(commonName)] });
   certificate.notBefore.value = new Date();
   certificate.notAfter.value = new Date(Date.now() + SEVEN_DAYS);
   await certificate.subjectPublicKeyInfo.importKey(pair.publicKey);
   await certificate.sign(pair.privateKey, 'SHA-256');
-  return { request: pem('CERTIFICATE REQUEST', request.toSchema().toBER()), certificate: certificate.toSchema().toBER() };
+  return { request: await requestOf(commonName, pair), certificate: certificate.toSchema().toBER() };
 }
 
 /** RFC 5280 section 4.1.2.2. */

@@ -1,4 +1,7 @@
-/** The keys of this device: encrypted, by the application they were made for, in the browser's own database (IndexedDB). */
+/**
+ * The keys of this device in the browser's own databases (IndexedDB): those of applicants encrypted, by the application they were
+ * made for; those of officers as keys that nothing can read, by login.
+ */
 
 /** A key that waits for its certificate, or has it. */
 export interface StoredKey {
@@ -17,6 +20,23 @@ export interface StoredKey {
   folder?: FileSystemDirectoryHandle;
 }
 
+/** An officer's key. */
+export interface OfficerKey {
+  login: string;
+  /** Not extractable. */
+  privateKey: CryptoKey;
+  /** SubjectPublicKeyInfo, DER. */
+  spki: ArrayBuffer;
+  /** DER, once there is one. */
+  certificate?: ArrayBuffer;
+}
+
+interface Place { name: string; store: string; keyPath: string }
+
+const APPLICANTS: Place = { name: 'muhr', store: 'keys', keyPath: 'application' };
+/** A database of its own: pages that have the other one open do not hold this one up. */
+const OFFICERS: Place = { name: 'muhr-officers', store: 'keys', keyPath: 'login' };
+
 function request<T>(asked: IDBRequest<T>): Promise<T> {
   return new Promise((found, failed) => {
     asked.onsuccess = () => { found(asked.result); };
@@ -24,28 +44,52 @@ function request<T>(asked: IDBRequest<T>): Promise<T> {
   });
 }
 
-async function database(): Promise<IDBDatabase> {
-  const opening = indexedDB.open('muhr', 1);
-  opening.onupgradeneeded = () => { opening.result.createObjectStore('keys', { keyPath: 'application' }); };
-  return request(opening);
+async function objects({ name, store, keyPath }: Place, mode: IDBTransactionMode): Promise<IDBObjectStore> {
+  const opening = indexedDB.open(name, 1);
+  opening.onupgradeneeded = () => { opening.result.createObjectStore(store, { keyPath }); };
+  return (await request(opening)).transaction(store, mode, { durability: 'strict' }).objectStore(store);
+}
+
+async function get<T>(place: Place, key: string): Promise<T | undefined> {
+  return request((await objects(place, 'readonly')).get(key) as IDBRequest<T | undefined>);
+}
+
+/** Changes what is there, and is done when that is on the disk. */
+async function change(place: Place, command: (objects: IDBObjectStore) => void): Promise<void> {
+  const store = await objects(place, 'readwrite');
+  const written = new Promise<void>((done, failed) => {
+    store.transaction.oncomplete = () => { done(); };
+    store.transaction.onabort = () => { failed(store.transaction.error ?? new Error('IndexedDB')); };
+  });
+  command(store);
+  await written;
 }
 
 /** The key of an application, if it was made on this device. */
 export async function find(application: string): Promise<StoredKey | undefined> {
-  const keys = (await database()).transaction('keys').objectStore('keys');
-  return request(keys.get(application) as IDBRequest<StoredKey | undefined>);
+  return get(APPLICANTS, application);
 }
 
 /** Keeps a key; asks the browser not to throw it away when it needs room. Done when it is on the disk. */
 export async function keep(key: StoredKey): Promise<void> {
   await navigator.storage.persist().catch(() => false);
-  const transaction = (await database()).transaction('keys', 'readwrite', { durability: 'strict' });
-  const written = new Promise<void>((done, failed) => {
-    transaction.oncomplete = () => { done(); };
-    transaction.onabort = () => { failed(transaction.error ?? new Error('IndexedDB')); };
-  });
-  transaction.objectStore('keys').put(key);
-  await written;
+  await change(APPLICANTS, keys => { keys.put(key); });
+}
+
+/** An officer's key, if this browser has it. */
+export async function findOfficer(login: string): Promise<OfficerKey | undefined> {
+  return get(OFFICERS, login);
+}
+
+/** Keeps an officer's key in the place of the one before, with the same care. */
+export async function keepOfficer(key: OfficerKey): Promise<void> {
+  await navigator.storage.persist().catch(() => false);
+  await change(OFFICERS, keys => { keys.put(key); });
+}
+
+/** Forgets an officer's key: it is nowhere else. */
+export async function forgetOfficer(login: string): Promise<void> {
+  await change(OFFICERS, keys => { keys.delete(login); });
 }
 
 /** One tab at a time makes or changes the key of an application (Web Locks). */

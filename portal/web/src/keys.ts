@@ -4,33 +4,14 @@ import * as folders from './folder';
 import * as keyFile from './key_file';
 import { ITERATIONS, type Key, WrongPassword, decrypt, encrypt, make, open, remake } from './key_pair';
 import { type StoredKey, alone, find, keep } from './keyring';
+import { officerKey, officerSign, signing } from './officer';
 import * as passwords from './password';
 import { sign } from './signed_data';
-import { Status, Told, text, words } from './texts';
+import { Status, Told, text } from './texts';
+import { field, onSubmit, told } from './work';
 
 /** What guessing costs in a file that several programs have to open. */
 const FILE_ITERATIONS = 100_000;
-
-function told(error: unknown): string {
-  return error instanceof WrongPassword ? text('web-wrong-password') : words(error);
-}
-
-/** Runs the work of a submitted form once at a time, its button held meanwhile. */
-function onSubmit(form: HTMLFormElement, status: Status, work: () => Promise<void>): void {
-  form.addEventListener('submit', event => {
-    event.preventDefault();
-    const button = form.querySelector<HTMLButtonElement>('button:not([type=button])');
-    if (button?.disabled) return;
-    if (button) button.disabled = true;
-    work().catch((error: unknown) => { status.bad(told(error)); }).finally(() => { if (button) button.disabled = false; });
-  });
-}
-
-function field(within: Element, selector: string): HTMLInputElement {
-  const found = within.querySelector(selector);
-  if (!(found instanceof HTMLInputElement)) throw new Error(`the page lacks ${selector}`);
-  return found;
-}
 
 /** Makes a key, keeps it, writes it where its owner said, and sends the request for its certificate. */
 function makeKey(form: HTMLFormElement): void {
@@ -267,6 +248,9 @@ const tasks: Record<string, (element: HTMLElement) => void> = {
   'save-key': saveKey,
   'change-password': element => { if (element instanceof HTMLFormElement) changePassword(element); },
   'read-certificate': element => { if (element instanceof HTMLFormElement) readCertificate(element); },
+  'officer-key': officerKey,
+  'officer-sign': element => { if (element instanceof HTMLFormElement) officerSign(element); },
+  signing,
 };
 
 for (const element of document.querySelectorAll<HTMLElement>('[data-task]')) tasks[element.dataset['task'] ?? '']?.(element);

@@ -1,6 +1,9 @@
 /** Signatures over documents: CMS SignedData (RFC 5652), detached. */
 import * as asn1js from 'asn1js';
-import { AlgorithmIdentifier, Attribute, ContentInfo, EncapsulatedContentInfo, SignedAndUnsignedAttributes, SignedData, SignerInfo } from 'pkijs';
+import {
+  AlgorithmIdentifier, Attribute, Certificate, ContentInfo, EncapsulatedContentInfo, IssuerAndSerialNumber, SignedAndUnsignedAttributes,
+  SignedData, SignerInfo,
+} from 'pkijs';
 import { type Key, base64, keyIdentifier } from './key_pair';
 
 const DATA = '1.2.840.113549.1.7.1';
@@ -11,12 +14,17 @@ const SIGNING_TIME = '1.2.840.113549.1.9.5';
 const SHA256 = '2.16.840.1.101.3.4.2.1';
 
 /**
- * Signs the octets: SHA-256 and ECDSA through signed attributes (contentType, messageDigest, signingTime), the signer named by
- * its key, since there may be no certificate yet. DER, Base64.
+ * Signs the octets: SHA-256 and ECDSA through signed attributes (contentType, messageDigest, signingTime). The signer is named by
+ * its certificate, which goes along, or by its key, if there is no certificate yet. DER, Base64.
  */
 export async function sign(key: Key, content: ArrayBuffer): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', content);
-  const identifier = await keyIdentifier(key.spki);
+  const certificate = key.certificate && Certificate.fromBER(key.certificate);
+  // RFC 5652 section 5.3: version 1 with a certificate, 3 with a key's identifier.
+  const version = certificate ? 1 : 3;
+  const sid = certificate
+    ? new IssuerAndSerialNumber({ issuer: certificate.issuer, serialNumber: certificate.serialNumber })
+    : new asn1js.Primitive({ idBlock: { tagClass: 3, tagNumber: 0 }, valueHex: await keyIdentifier(key.spki) });
   const attributes = [
     new Attribute({ type: CONTENT_TYPE, values: [new asn1js.ObjectIdentifier({ value: DATA })] }),
     new Attribute({ type: SIGNING_TIME, values: [new asn1js.UTCTime({ valueDate: new Date() })] }),
@@ -25,12 +33,13 @@ export async function sign(key: Key, content: ArrayBuffer): Promise<string> {
   // DER sorts a SET OF by its encodings (X.690 section 11.6), and the signature is over that.
   attributes.sort((a, b) => compare(a.toSchema().toBER(), b.toSchema().toBER()));
   const signed = new SignedData({
-    version: 3,
+    version,
     encapContentInfo: new EncapsulatedContentInfo({ eContentType: DATA }),
+    ...(certificate && { certificates: [certificate] }),
     signerInfos: [
       new SignerInfo({
-        version: 3,
-        sid: new asn1js.Primitive({ idBlock: { tagClass: 3, tagNumber: 0 }, valueHex: identifier }),
+        version,
+        sid,
         digestAlgorithm: new AlgorithmIdentifier({ algorithmId: SHA256 }),
         signedAttrs: new SignedAndUnsignedAttributes({ type: 0, attributes }),
       }),
@@ -38,7 +47,7 @@ export async function sign(key: Key, content: ArrayBuffer): Promise<string> {
   });
   await signed.sign(key.privateKey, 0, 'SHA-256', content);
   // pkijs computes the version from what it knows of signers; one that is named by its key makes it 3 (section 5.1).
-  signed.version = 3;
+  signed.version = version;
   return base64(new ContentInfo({ contentType: SIGNED_DATA, content: signed.toSchema(true) }).toSchema().toBER());
 }
 
