@@ -205,9 +205,8 @@ impl Ask {
         B: MessageBody<Error: std::fmt::Debug>,
     {
         let mut request = self.request;
-        if let (Some((path, mut body)), Some(token)) = (self.to_sign, self.token)
-            && let Some(key) = OFFICERS.lock().unwrap().get(&token).cloned()
-        {
+        let key = self.token.as_ref().and_then(|token| OFFICERS.lock().unwrap().get(token).cloned());
+        if let (Some((path, mut body)), Some(token), Some(key)) = (self.to_sign, self.token, key) {
             let bearer = ("authorization", format!("Bearer {token}"));
             let statement = call(test::TestRequest::with_uri(&path).append_header(bearer), app).await;
             if statement.status == StatusCode::OK {

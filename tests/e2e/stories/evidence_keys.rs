@@ -157,7 +157,8 @@ fn a_document_that_was_changed_or_left_behind_is_found(database: Database) {
 /// A file of yesterday.
 fn leave_behind(file: &Path) {
     fs::write(file, picture::photo()).expect("our folder");
-    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    let written = fs::metadata(file).and_then(|data| data.modified()).expect("our file");
+    let yesterday = written - std::time::Duration::from_secs(86_400);
     fs::File::options()
         .write(true)
         .open(file)
