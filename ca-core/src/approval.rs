@@ -4,6 +4,7 @@
 //! web server claims stands in for a signature.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::Deserialize;
 use x509_parser::asn1_rs::FromDer;
@@ -32,14 +33,12 @@ struct PolicyDocument {
     sole_proprietor: u8,
     legal_entity: u8,
     at_a_counter: u8,
-    officer_certificate: u8,
 }
 
 /// The rule that a policy breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "approval takes one signature at least and five at most; two at least for legal entities, at a counter, and for an \
-     officer's certificate"
+    "approval takes one signature at least and five at most; two at least for legal entities and at a counter"
 )]
 pub struct PolicyError;
 
@@ -47,15 +46,9 @@ impl TryFrom<PolicyDocument> for Policy {
     type Error = PolicyError;
 
     fn try_from(document: PolicyDocument) -> Result<Self, PolicyError> {
-        let PolicyDocument {
-            natural_person,
-            sole_proprietor,
-            legal_entity,
-            at_a_counter,
-            officer_certificate,
-        } = document;
+        let PolicyDocument { natural_person, sole_proprietor, legal_entity, at_a_counter } = document;
         let one = [natural_person, sole_proprietor].iter().all(|n| (1..=5).contains(n));
-        let two = [legal_entity, at_a_counter, officer_certificate].iter().all(|n| (2..=5).contains(n));
+        let two = [legal_entity, at_a_counter].iter().all(|n| (2..=5).contains(n));
         if one && two { Ok(Self(document)) } else { Err(PolicyError) }
     }
 }
@@ -71,12 +64,12 @@ impl Policy {
         let counter = if channel == Channel::ServiceCenter { self.0.at_a_counter } else { 0 };
         usize::from(of_kind.max(counter))
     }
-
-    /// How many administrators have an officer certified.
-    pub fn officer_certificate(&self) -> usize {
-        usize::from(self.0.officer_certificate)
-    }
 }
+
+/// How old an approval may be when the certificate is signed: whoever has the key of an officer who has left can sign nothing new.
+pub const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How far the clocks of API and signer may be apart.
+const SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// What is approved: the content of the certificate, what the officer saw, and since when it waited for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +156,7 @@ impl Approvable {
         let mut statement = self.approval(officer, at, previous);
         statement.act = "reject".to_owned();
         statement.terms.push(("reason", reason.as_str().to_owned()));
-        statement.terms.extend(note.map(|note| ("note", note.to_owned())));
+        statement.terms.extend(note.map(|note| ("note-sha256", hex::encode(sha256(note.as_bytes())))));
         statement
     }
 
@@ -197,6 +190,12 @@ pub enum NotApproved {
         /// By the policy.
         needed: usize,
     },
+    /// Before the application came to the reviewers, in the future, or too long ago.
+    #[error("an approval was not signed between the submission and now, or is older than 7 days")]
+    OutOfTime,
+    /// The certificate would begin before it was approved.
+    #[error("the certificate would begin before it was approved")]
+    BeforeApproval,
     /// The last word was a rejection.
     #[error("the application was rejected")]
     Rejected,
@@ -226,6 +225,30 @@ pub fn of_this_round(
             .filter(|n| statements[*n].act == "approve" && of_this_round(&statements[*n]))
             .collect()),
     }
+}
+
+/// Whether the approvals were signed in this round and lately, and no certificate that begins at `not_before` would be older than
+/// they are.
+///
+/// # Errors
+/// [`NotApproved::OutOfTime`], [`NotApproved::BeforeApproval`].
+pub fn check_times(
+    approvals: &[SignedStatement],
+    approvable: &Approvable,
+    not_before: Timestamp,
+    now: Timestamp,
+) -> Result<(), NotApproved> {
+    for signed in approvals {
+        let at = signed.statement.at;
+        let in_time = at >= approvable.under_review_since.whole_minutes() && at <= now.plus(SKEW);
+        if !in_time || now.since(at) > LONGEST {
+            return Err(NotApproved::OutOfTime);
+        }
+        if not_before.plus(SKEW) < at {
+            return Err(NotApproved::BeforeApproval);
+        }
+    }
+    Ok(())
 }
 
 /// The officers who approved. `approvals` are those [`of_this_round`], each verified, none by a revoked certificate.

@@ -35,17 +35,15 @@ pub struct OfficerStatement {
 }
 
 /// The terms a statement may have. Another one is not ours.
-const TERMS: [&str; 10] = [
+const TERMS: [&str; 8] = [
     "content-sha256",
     "evidence-sha256",
     "under-review-since",
     "reason",
-    "note",
+    "note-sha256",
     "invalidity-date",
     "kind",
     "content",
-    "key-sha256",
-    "role",
 ];
 
 impl OfficerStatement {

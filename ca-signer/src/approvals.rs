@@ -2,8 +2,7 @@
 //! policy, and the list of officers' certificates that were revoked.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -80,11 +79,10 @@ struct Revoked {
 
 impl Witness {
     pub(crate) fn open(settings: &Settings, policy: Policy) -> Result<Self, KeyError> {
-        let file = settings.keys.directory.join("revoked-officers");
-        let known = match fs::read_to_string(&file) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            other => other.map_err(|reason| KeyError::File { path: file.clone(), reason })?,
-        };
+        let file = officer_ca::revoked_file(settings);
+        // It is made with the officer CA: one that is missing was lost, and with it who must not be heard any more.
+        let known =
+            fs::read_to_string(&file).map_err(|reason| KeyError::File { path: file.clone(), reason })?;
         let serials =
             known.lines().map(str::parse).collect::<Result<_, _>>().map_err(|_| KeyError::File {
                 path: file.clone(),
@@ -98,14 +96,15 @@ impl Witness {
     }
 
     /// Learns what was revoked meanwhile. What was learnt once is never forgotten.
-    pub(crate) fn learn(&self, database: &Database, now: Timestamp) -> Result<(), StoreError> {
-        let told = database.read(|connection| officer_statements::revoked(connection, now))?;
+    pub(crate) fn learn(&self, database: &Database) -> Result<(), StoreError> {
+        let told = database.read(officer_statements::revoked)?;
         let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
         for serial in told {
             if !revoked.serials.contains(&serial) {
-                revoked.keep(serial).map_err(|error| {
+                officer_ca::append_revoked(&revoked.file, serial).map_err(|error| {
                     StoreError::Unavailable(format!("the list of revoked officers' certificates: {error}"))
                 })?;
+                revoked.serials.insert(serial);
                 tracing::warn!(%serial, "an officer's certificate is revoked");
             }
         }
@@ -117,7 +116,8 @@ impl Witness {
         &self,
         claims: &Claims,
         application: &Application,
-        tbs: &[u8],
+        (tbs, not_before): (&[u8], Timestamp),
+        now: Timestamp,
     ) -> Result<(), Unapproved> {
         let under_review_since = *claims.since.get(&application.id).ok_or(Unapproved::NeverReviewed)?;
         let approvable = Approvable {
@@ -133,6 +133,7 @@ impl Witness {
         let approvals = approval::of_this_round(&read, under_review_since)?;
         let verified = approvals.into_iter().map(|place| self.verify(&stored[place]));
         let verified: Vec<SignedStatement> = verified.collect::<Result<_, _>>()?;
+        approval::check_times(&verified, &approvable, not_before, now)?;
         approval::judge(&verified, application, &approvable, &self.policy)?;
         Ok(())
     }
@@ -145,15 +146,5 @@ impl Witness {
         } else {
             Ok(verified)
         }
-    }
-}
-
-impl Revoked {
-    fn keep(&mut self, serial: SerialNumber) -> std::io::Result<()> {
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
-        writeln!(file, "{serial}")?;
-        file.sync_all()?;
-        self.serials.insert(serial);
-        Ok(())
     }
 }

@@ -88,7 +88,6 @@ impl SigningService {
         if claimed.is_empty() {
             return Ok(());
         }
-        self.witness.learn(&self.database, now)?;
         let began = Instant::now();
         let batch = self.database.read(|connection| load(connection, claimed))?;
         let mut prepared = Vec::with_capacity(claimed.len());
@@ -101,7 +100,12 @@ impl SigningService {
                     match self.prepare(&ready, batch.intents.get(&application.id)) {
                         Ok(certificate) => {
                             // What the database says of an approval is no approval.
-                            match self.witness.approved(&batch.claims, application, certificate.tbs()) {
+                            match self.witness.approved(
+                                &batch.claims,
+                                application,
+                                (certificate.tbs(), certificate.not_before()),
+                                now,
+                            ) {
                                 Ok(()) => {
                                     prepared.push((ready, certificate));
                                     continue;

@@ -1,23 +1,26 @@
 //! The CA of the officers' certificates: made at the ceremony, trusted by the signer, and shown to nobody else.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ca_core::application::Officer;
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
-use ca_core::issue::{Certificate, Issuer, Request};
+use ca_core::issue::{Certificate, Issuer, IssuerError, Request};
 use ca_core::profile::{Profile, SubjectFields};
 use ca_core::signer::KeyAlgorithm;
 use ca_core::{SerialNumber, Timestamp};
 use config::Settings;
 use config::tables::Tables;
+use der::Decode;
 use store::officer_statements::{self, OfficerCertificate};
+use store::verification::Witnesses;
 use store::{Database, audit};
 
 use crate::ceremony::{CeremonyError, replace};
 use crate::keyring::{Keyring, NewKey, OFFICER_CA};
-use crate::keys::KeyError;
+use crate::keys::{self, KeyError};
 
 /// The common name of the officer CA.
 const NAME: &str = "Muhr Officer CA";
@@ -27,6 +30,33 @@ pub fn certificate_file(settings: &Settings) -> PathBuf {
     settings.keys.directory.join("officer-ca.cer")
 }
 
+/// The serial numbers of officers' certificates that were seen as revoked, one on a line; only ever made longer.
+pub fn revoked_file(settings: &Settings) -> PathBuf {
+    settings.keys.directory.join("revoked-officers")
+}
+
+/// Adds a line, in one piece, and sees it on the disk.
+pub(crate) fn append_revoked(file: &Path, serial: SerialNumber) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().append(true).open(file)?;
+    file.write_all(format!("{serial}\n").as_bytes())?;
+    file.sync_all()
+}
+
+/// Writes down on this machine that an officer's certificates are revoked, if the officer CA is here. Returns whether it is.
+///
+/// # Errors
+/// [`KeyError::File`].
+pub fn remember_revoked(settings: &Settings, serials: &[SerialNumber]) -> Result<bool, KeyError> {
+    let path = revoked_file(settings);
+    if !path.exists() {
+        return Ok(false);
+    }
+    for serial in serials {
+        append_revoked(&path, *serial).map_err(|reason| KeyError::File { path: path.clone(), reason })?;
+    }
+    Ok(true)
+}
+
 /// The trust anchor of all approvals.
 ///
 /// # Errors
@@ -34,6 +64,25 @@ pub fn certificate_file(settings: &Settings) -> PathBuf {
 pub fn anchor(settings: &Settings) -> Result<Vec<u8>, KeyError> {
     let path = certificate_file(settings);
     fs::read(&path).map_err(|reason| KeyError::File { path, reason })
+}
+
+/// What `muhr audit verify` believes officers' signatures from: this machine's officer CA and policy. None without an officer CA.
+///
+/// # Errors
+/// [`CeremonyError`]: the certificate or the policy cannot be read.
+pub fn witnesses(settings: &Settings) -> Result<Option<Witnesses>, CeremonyError> {
+    if !certificate_file(settings).exists() {
+        return Ok(None);
+    }
+    let anchor = anchor(settings)?;
+    let since = validity_begins(&anchor).ok_or(CeremonyError::Issuer(IssuerError::Unreadable))?;
+    Ok(Some(Witnesses { anchor, policy: Tables::load(&settings.data)?.approval, since }))
+}
+
+fn validity_begins(certificate: &[u8]) -> Option<Timestamp> {
+    let read = x509_cert::Certificate::from_der(certificate).ok()?;
+    let begins = read.tbs_certificate.validity.not_before.to_unix_duration().as_secs();
+    i64::try_from(begins).ok().map(Timestamp::from_unix_seconds)
 }
 
 /// A key and its certificate that are not kept yet.
@@ -66,6 +115,10 @@ impl NewOfficerCa {
     /// Writes both.
     pub(crate) fn keep(&mut self, settings: &Settings) -> Result<(), CeremonyError> {
         self.key.keep()?;
+        let revoked = revoked_file(settings);
+        if !revoked.exists() {
+            keys::write_new(&revoked, b"")?;
+        }
         replace(&certificate_file(settings), &self.certificate.der)
     }
 }
@@ -111,6 +164,10 @@ pub fn certify(
     actor: &str,
     now: Timestamp,
 ) -> Result<OfficerCertificate, CeremonyError> {
+    let others = database.read(|c| officer_statements::logins_of_key(c, &public_key.sha256()))?;
+    if others.iter().any(|login| *login != officer.login) {
+        return Err(CeremonyError::WeakKey("it is another officer's".to_owned()));
+    }
     let issuer = Issuer::new(&anchor(settings)?, keyring.issuer(OFFICER_CA)?)?;
     let tables = Tables::load(&settings.data)?;
     let organization = crate::ceremony::organization_of(issuer.certificate());

@@ -194,12 +194,12 @@ mod tests {
 
         let profiles = directory.path().join("profiles");
         std::fs::create_dir(&profiles).unwrap();
-        let short = PROFILES[3].2.replace("default_months = 12", "default_months = 6");
+        let short = PROFILES[5].2.replace("default_months = 12", "default_months = 6");
         std::fs::write(profiles.join("natural.toml"), &short).unwrap();
         std::fs::write(profiles.join("bank.toml"), short.replace("\"natural_person\"", "\"bank\"")).unwrap();
         let tables = load("data.profiles_directory", &profiles).unwrap();
         assert_eq!(tables.profiles.get("natural_person").unwrap().default_months(), 6);
-        assert_eq!(tables.profiles.iter().count(), 7);
+        assert_eq!(tables.profiles.iter().count(), 9);
     }
 
     #[test]

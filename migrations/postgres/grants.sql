@@ -12,7 +12,7 @@ GRANT INSERT, UPDATE, DELETE ON
     phone_verifications, recovery_codes, reminder_sweeps, sandbox_messages, seen_signatures, sessions
     TO muhr_api;
 GRANT INSERT, UPDATE ON acts, bills, data_keys, payments, refunds, renewals TO muhr_api;
-GRANT INSERT ON application_events, audit_entries, ledger_postings, officer_statements, receipts, reconciliations, status_changes TO muhr_api;
+GRANT INSERT ON application_events, ledger_postings, officer_statements, receipts, reconciliations, status_changes TO muhr_api;
 GRANT UPDATE (status, status_since, reason, invalidity_date) ON certificates TO muhr_api;
 GRANT UPDATE (revoked_at) ON officer_certificates TO muhr_api;
 
@@ -24,7 +24,7 @@ GRANT SELECT ON
 GRANT SELECT (application_id, kind, sha256) ON documents TO muhr_signer;
 GRANT UPDATE (state, updated_at, refusal_reason, refusal_note) ON applications TO muhr_signer;
 GRANT INSERT, UPDATE ON crl_partitions, intents TO muhr_signer;
-GRANT INSERT ON alarms, application_events, audit_entries, certificates, officer_certificates, status_changes TO muhr_signer;
+GRANT INSERT ON alarms, application_events, certificates, officer_certificates, status_changes TO muhr_signer;
 -- It seals the audit log. Nobody may change or delete in it.
 GRANT SELECT ON audit_entries TO muhr_signer;
 GRANT SELECT, INSERT ON audit_heads, audit_leaves TO muhr_signer;
@@ -38,4 +38,5 @@ GRANT SELECT, INSERT, UPDATE ON jobs TO muhr_crl;
 GRANT SELECT ON audit_heads TO muhr_crl;
 
 -- Every process tells of its start and stop.
-GRANT INSERT ON audit_entries TO muhr_ocsp, muhr_crl;
+-- Nobody chooses the number of an entry.
+GRANT INSERT (at, actor, action, object, details) ON audit_entries TO muhr_api, muhr_signer, muhr_ocsp, muhr_crl;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ca_core::audit::{AuditKeys, Report, SignedHead};
-use ca_signer::{HeadSigner, audit_log, ceremony};
+use ca_signer::{HeadSigner, audit_log, ceremony, officer_ca};
 
 use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
@@ -15,7 +15,7 @@ use crate::failure::{Failure, say};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Go through the sealed log and every certificate: leaves, roots, heads and their signatures; application, payment,
-    /// approval, intent, audit entry. With --file, through an export alone.
+    /// signatures of approval (where keys/officer-ca.cer is), intent, audit entry. With --file, through an export alone.
     Verify(Verify),
     /// Sign a head over everything that has none yet.
     Seal {
@@ -104,9 +104,16 @@ fn verify(arguments: &Verify) -> Result<(), Failure> {
     let memory = keyring(&settings).audit_memory();
     evidence.extend(audit_log::remembered(&memory)?.map(|head| (memory.display().to_string(), head)));
     let now = settings.clock().now();
+    let witnesses = officer_ca::witnesses(&settings)?;
+    if witnesses.is_none() {
+        say(format!(
+            "officers' signatures are not looked at: there is no {}",
+            officer_ca::certificate_file(&settings).display()
+        ));
+    }
     let (found, report) = database.read(|connection| -> Result<_, Failure> {
         let found = store::verification::verify_log(connection, &keys, evidence, now)?;
-        Ok((found, store::verification::verify(connection)?))
+        Ok((found, store::verification::verify(connection, witnesses.as_ref())?))
     })?;
     let of_log = tell(&found.log);
     for finding in &report.findings {

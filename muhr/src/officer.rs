@@ -11,7 +11,8 @@ use ca_signer::{ceremony, officer_ca};
 use config::Settings;
 use issuance_api::passwords::{self, Passwords};
 use secrecy::ExposeSecret;
-use store::{Database, officer_statements, officers};
+use store::officer_statements::{self, OfficerCertificate};
+use store::{Database, officers};
 
 use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     Certify {
         /// Whose.
         login: String,
+        /// registrar, reviewer, revocation, auditor or admin: what the certificate shall say, and the account has to.
+        #[arg(long)]
+        role: Role,
         /// The certification request of the officer's key, DER or PEM.
         #[arg(long, value_name = "FILE")]
         csr: PathBuf,
@@ -84,12 +88,20 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 ));
             }
         }
-        Command::Certify { login, csr, place } => {
+        Command::Certify { login, role, csr, place } => {
             let (settings, database) = place.open(&[])?;
             let now = settings.clock().now();
             let account = database.read(|c| officers::find(c, &login))?;
             if account.disabled_at.is_some() {
                 return Err(Failure::new(format!("{login}: the account is closed")));
+            }
+            // What a database says of a role is no reason to certify it.
+            if account.officer.role != role {
+                let stored = account.officer.role.as_str();
+                return Err(Failure::new(format!(
+                    "{login} is {stored} in the database, not {}",
+                    role.as_str()
+                )));
             }
             let key = officer_ca::requested_key(&fs::read(csr)?)?;
             let (ring, officer) = (keyring(&settings), &account.officer);
@@ -100,8 +112,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::RevokeCertificates { login, place } => {
             let (settings, database) = place.open(&[])?;
             let now = settings.clock().now();
+            let known = database.read(|c| officer_statements::certificates_of(c, &login))?;
             let revoked =
                 database.write(|c| officer_statements::revoke_certificates(c, &login, "operator", now))?;
+            remember(&settings, &known)?;
             say(format!("{login}: {revoked} revoked"));
         }
         Command::InitCa { organization, place } => {
@@ -116,9 +130,20 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Disable { login, place } => {
             let (settings, database) = place.open(&[])?;
+            let known = database.read(|c| officer_statements::certificates_of(c, &login))?;
             database.write(|c| officers::disable(c, &login, "operator", settings.clock().now()))?;
+            remember(&settings, &known)?;
             say(format!("{login}: disabled"));
         }
+    }
+    Ok(())
+}
+
+/// On the signer's machine revocations are written down at once, where nobody who only has the database reaches them.
+fn remember(settings: &Settings, certificates: &[OfficerCertificate]) -> Result<(), Failure> {
+    let serials: Vec<_> = certificates.iter().map(|certificate| certificate.serial).collect();
+    if !officer_ca::remember_revoked(settings, &serials)? {
+        say("the signer is elsewhere: it learns of this from the database, within a second");
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use ca_signer::{Keyring, keys, officer_ca};
 use config::Settings;
 use config::settings::Sources;
 use der::pem::{self, LineEnding};
-use store::{Database, officer_statements, officers};
+use store::{Database, StoreError, officer_statements, officers};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -75,6 +75,12 @@ fn partner_key(data: &Path) -> Result<(), Failure> {
     })
 }
 
+/// One officer of each role, and the second ones that two pairs of eyes take.
+fn accounts() -> impl Iterator<Item = (&'static str, Role)> {
+    let first = Role::ALL.map(|role| (role.as_str(), role));
+    first.into_iter().chain([("reviewer2", Role::Reviewer), ("admin2", Role::Admin)])
+}
+
 /// One officer of each role, and the second ones that two pairs of eyes take, with one-time passwords in a file that only
 /// its owner reads.
 pub(crate) fn officers(database: &Database, settings: &Settings) -> Result<(), Failure> {
@@ -83,8 +89,7 @@ pub(crate) fn officers(database: &Database, settings: &Settings) -> Result<(), F
     }
     let now = settings.clock().now();
     let mut passwords = BTreeMap::new();
-    let first = Role::ALL.map(|role| (role.as_str(), role));
-    for (login, role) in first.into_iter().chain([("reviewer2", Role::Reviewer), ("admin2", Role::Admin)]) {
+    for (login, role) in accounts() {
         let password = officer::add(database, settings, login, role, now)?;
         passwords.insert(login, password);
     }
@@ -103,10 +108,13 @@ pub(crate) fn officer_keys(
     keyring: &Keyring<'_>,
 ) -> Result<(), Failure> {
     let now = settings.clock().now();
-    for login in logins(&settings.data.directory)?.into_keys() {
+    for (login, _) in accounts() {
         let path = settings.data.directory.join(OFFICER_KEYS).join(format!("{login}.pem"));
-        let account = database.read(|c| officers::find(c, &login))?;
-        let known = database.read(|c| officer_statements::certificates_of(c, &login))?;
+        let account = match database.read(|c| officers::find(c, login)) {
+            Err(StoreError::NotFound) => continue,
+            other => other?,
+        };
+        let known = database.read(|c| officer_statements::certificates_of(c, login))?;
         let good = known.iter().any(|known| {
             known.revoked_at.is_none()
                 && known.officer == account.officer

@@ -238,8 +238,9 @@ pub fn settled(connection: &mut Connection, now: Timestamp) -> Result<i64, Store
         .filter(audit_leaves::sequence.ge(until - MAX_BATCH as i64))
         .select(max(audit_leaves::entry_id))
         .first(connection)?;
-    let newest: Option<i64> = audit_entries::table.select(max(audit_entries::id)).first(connection)?;
-    Ok(highest.unwrap_or(0).max(newest.unwrap_or(0) - MOST_LATE))
+    // Back from what is sealed, not from what is there: a backlog of any length is sealed.
+    let sealed: Option<i64> = audit_leaves::table.select(max(audit_leaves::entry_id)).first(connection)?;
+    Ok(highest.unwrap_or(0).max(sealed.unwrap_or(0) - MOST_LATE))
 }
 
 /// Entries after this number that have no leaf, by number, at most [`MAX_BATCH`].

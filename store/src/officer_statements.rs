@@ -111,14 +111,14 @@ pub fn under_review_since(
     ids: &[ApplicationId],
 ) -> Result<HashMap<ApplicationId, Timestamp>, StoreError> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let rows: Vec<(String, Option<i64>)> = application_events::table
+    // The last in the order of the record, whatever the clocks of those who moved it said.
+    let rows: Vec<(String, i64)> = application_events::table
         .filter(application_events::application_id.eq_any(ids))
         .filter(application_events::to_state.eq(State::UnderReview.as_str()))
-        .group_by(application_events::application_id)
-        .select((application_events::application_id, diesel::dsl::max(application_events::at)))
+        .order(application_events::id)
+        .select((application_events::application_id, application_events::at))
         .load(connection)?;
     rows.into_iter()
-        .filter_map(|(id, at)| Some((id, at?)))
         .map(|(id, at)| Ok((id.parse().map_err(StoreError::corrupt)?, Timestamp::from_unix_millis(at))))
         .collect()
 }
@@ -244,17 +244,28 @@ pub fn revoke_certificates(
     Ok(revoked)
 }
 
-/// The serial numbers of all certificates of officers that are revoked and have not ended before `now`.
+/// Whose certificates are over this key.
 ///
 /// # Errors
 /// The database's.
-pub fn revoked(connection: &mut Connection, now: Timestamp) -> Result<Vec<SerialNumber>, StoreError> {
+pub fn logins_of_key(connection: &mut Connection, spki_sha256: &[u8; 32]) -> Result<Vec<String>, StoreError> {
+    Ok(officer_certificates::table
+        .filter(officer_certificates::spki_sha256.eq(spki_sha256.as_slice()))
+        .select(officer_certificates::login)
+        .load(connection)?)
+}
+
+/// The serial numbers of all certificates of officers that are revoked. What is no serial number is left out: nobody can have
+/// signed with it.
+///
+/// # Errors
+/// The database's.
+pub fn revoked(connection: &mut Connection) -> Result<Vec<SerialNumber>, StoreError> {
     let serials: Vec<String> = officer_certificates::table
         .filter(officer_certificates::revoked_at.is_not_null())
-        .filter(officer_certificates::not_after.ge(now.unix_millis()))
         .select(officer_certificates::serial)
         .load(connection)?;
-    serials.iter().map(|serial| serial.parse().map_err(StoreError::corrupt)).collect()
+    Ok(serials.iter().filter_map(|serial| serial.parse().ok()).collect())
 }
 
 fn of_officer(

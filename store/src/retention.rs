@@ -131,6 +131,10 @@ pub fn erase(
     if blanked == 0 {
         return Err(StoreError::Conflict("application state".to_owned()));
     }
+    // The renewal's statement carries the holder's certificate.
+    diesel::update(renewals::table.find(&id))
+        .set((renewals::statement_cms.eq(None::<Vec<u8>>), renewals::signed_at.eq(None::<i64>)))
+        .execute(connection)?;
     let gone = documents::of(connection, application)?;
     diesel::delete(rows::table.filter(rows::application_id.eq(&id))).execute(connection)?;
     keys::erase(connection, application, now)?;

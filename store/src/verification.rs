@@ -1,5 +1,6 @@
 //! Does every certificate stand on a paid, reviewed, approved application? Asked of the rows themselves.
 
+mod approvals;
 mod log;
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +14,7 @@ use crate::schema::{
     application_events, applications, audit_entries, certificates, intents, invoices, payments,
 };
 
+pub use approvals::Witnesses;
 pub use log::{LogReport, verify_log};
 
 /// Something that must not be.
@@ -44,13 +46,14 @@ struct CertificateRow {
     serial: Vec<u8>,
     application: Option<String>,
     der: Vec<u8>,
+    not_before: i64,
 }
 
-/// Looks at every certificate and at every issued application.
+/// Looks at every certificate and at every issued application; with `witnesses`, at the signatures of the officers as well.
 ///
 /// # Errors
 /// The database's.
-pub fn verify(connection: &mut Connection) -> Result<Report, StoreError> {
+pub fn verify(connection: &mut Connection, witnesses: Option<&Witnesses>) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let mut after = 0;
     loop {
@@ -64,6 +67,7 @@ pub fn verify(connection: &mut Connection) -> Result<Report, StoreError> {
                 certificates::serial,
                 certificates::application_id,
                 certificates::certificate,
+                certificates::not_before,
             ))
             .load(connection)?;
         let Some(last) = page.last() else { break };
@@ -72,8 +76,12 @@ pub fn verify(connection: &mut Connection) -> Result<Report, StoreError> {
         check_intents(connection, &page, &mut report)?;
         check_applications(connection, &page, &mut report)?;
         check_audit(connection, &page, &mut report)?;
+        if let Some(witnesses) = witnesses {
+            approvals::check(connection, &page, witnesses, &mut report)?;
+        }
     }
     check_issued(connection, &mut report)?;
+    check_told(connection, &mut report)?;
     Ok(report)
 }
 
@@ -234,6 +242,41 @@ fn check_audit(
 fn shown(row: &CertificateRow) -> String {
     ca_core::SerialNumber::try_from(row.serial.as_slice())
         .map_or_else(|_| hex::encode(&row.serial), |serial| serial.to_string())
+}
+
+/// What the audit log says was issued is there.
+fn check_told(connection: &mut Connection, report: &mut Report) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page: Vec<(i64, String)> = audit_entries::table
+            .filter(audit_entries::id.gt(after))
+            .filter(audit_entries::action.eq("certificate.issue"))
+            .order(audit_entries::id)
+            .limit(PAGE)
+            .select((audit_entries::id, audit_entries::object))
+            .load(connection)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        let named = |object: &str| -> Option<(String, Vec<u8>)> {
+            let (issuer, serial) = object.strip_prefix("certificate:")?.split_once('/')?;
+            let serial: ca_core::SerialNumber = serial.parse().ok()?;
+            Some((issuer.to_owned(), serial.as_bytes().to_vec()))
+        };
+        let told: Vec<_> = page.iter().map(|(_, object)| (object, named(object))).collect();
+        let serials: Vec<&Vec<u8>> = told.iter().filter_map(|(_, named)| Some(&named.as_ref()?.1)).collect();
+        let there: HashSet<(String, Vec<u8>)> = certificates::table
+            .filter(certificates::serial.eq_any(serials))
+            .select((certificates::issuer_id, certificates::serial))
+            .load(connection)?
+            .into_iter()
+            .collect();
+        for (object, named) in told {
+            if !named.is_some_and(|named| there.contains(&named)) {
+                let rule = "a certificate that the audit log tells of is in the register";
+                report.findings.push(Finding { object: object.clone(), rule });
+            }
+        }
+    }
 }
 
 /// An issued application has its certificate.

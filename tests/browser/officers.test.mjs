@@ -430,7 +430,7 @@ test('an officer makes a key in the browser, has it certified, signs with it, an
   await page.setInputFiles('#certificate', keyOf(muhr, 'reviewer'));
   await page.click('[data-load-certificate] button');
   await page.waitForSelector('[data-status].bad:has-text("another key")');
-  writeFileSync(certificate, operate(muhr, 'officer', 'certify', login, '--csr', csr));
+  writeFileSync(certificate, operate(muhr, 'officer', 'certify', login, '--role', 'reviewer', '--csr', csr));
   await page.setInputFiles('#certificate', certificate);
   await page.click('[data-load-certificate] button');
   await page.waitForSelector('[data-status].good');

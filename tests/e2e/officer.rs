@@ -147,7 +147,8 @@ pub(crate) fn certify(stack: &Stack, login: &str, file: &Path) {
         ],
     )
     .well();
-    let certified = stack.muhr(&["officer", "certify", login, "--csr", path(&csr)]).well();
+    let role = login.trim_start_matches("second-").trim_end_matches('2');
+    let certified = stack.muhr(&["officer", "certify", login, "--role", role, "--csr", path(&csr)]).well();
     let key = fs::read_to_string(key).expect("OpenSSL wrote it");
     fs::write(file, format!("{key}{}", certified.out)).expect("the folder is ours");
 }

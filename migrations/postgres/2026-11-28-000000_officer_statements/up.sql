@@ -20,8 +20,8 @@ CREATE TABLE officer_statements (
     object TEXT COLLATE "C" NOT NULL,
     login TEXT COLLATE "C" NOT NULL REFERENCES officers (login),
     at BIGINT NOT NULL,
-    statement BYTEA NOT NULL,
-    signature BYTEA NOT NULL,
+    statement BYTEA NOT NULL CHECK (length(statement) <= 8192),
+    signature BYTEA NOT NULL CHECK (length(signature) <= 65536),
     sha256 BYTEA NOT NULL UNIQUE CHECK (length(sha256) = 32),
     previous BYTEA NOT NULL CHECK (length(previous) = 32),
     UNIQUE (object, previous)

@@ -20,8 +20,8 @@ CREATE TABLE officer_statements (
     object TEXT NOT NULL,
     login TEXT NOT NULL REFERENCES officers (login),
     at BIGINT NOT NULL,
-    statement BLOB NOT NULL,
-    signature BLOB NOT NULL,
+    statement BLOB NOT NULL CHECK (length(statement) <= 8192),
+    signature BLOB NOT NULL CHECK (length(signature) <= 65536),
     sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
     previous BLOB NOT NULL CHECK (length(previous) = 32),
     UNIQUE (object, previous)

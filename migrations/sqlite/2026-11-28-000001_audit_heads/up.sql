@@ -1,13 +1,13 @@
 -- The place that sealing gave an entry: no gap, and never another one.
 CREATE TABLE audit_leaves (
-    sequence BIGINT NOT NULL PRIMARY KEY,
+    sequence BIGINT NOT NULL PRIMARY KEY CHECK (sequence > 0),
     entry_id BIGINT NOT NULL UNIQUE,
-    hash BLOB NOT NULL
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
 );
 
 -- Signed tree heads; the text is what was signed, the other columns are for finding it.
 CREATE TABLE audit_heads (
-    number BIGINT NOT NULL PRIMARY KEY,
+    number BIGINT NOT NULL PRIMARY KEY CHECK (number > 0),
     first_sequence BIGINT NOT NULL,
     sealed_at BIGINT NOT NULL,
     text TEXT NOT NULL,

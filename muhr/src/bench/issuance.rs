@@ -85,7 +85,8 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
         }
     });
     let (wall, cpu) = meter.read();
-    let report = database.read(store::verification::verify)?;
+    let witnesses = officer_ca::witnesses(&settings)?;
+    let report = database.read(|c| store::verification::verify(c, witnesses.as_ref()))?;
     if failed.load(Ordering::Relaxed) || report.applications != arguments.count as u64 {
         return Err(Failure::new(format!("only {} of {} were issued", report.applications, arguments.count)));
     }

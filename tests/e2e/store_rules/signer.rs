@@ -1,23 +1,34 @@
 //! The signer on a real store: what it finds after another has died, and what one bad job does to the others.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ca_core::SerialNumber;
 use ca_core::algorithm::SignatureAlgorithm;
 use ca_core::application::{ApplicationId, State};
-use ca_core::csr::CertificationRequest;
+use ca_core::approval::{Approvable, content_sha256, evidence_sha256};
+use ca_core::csr::{CertificationRequest, SubjectPublicKey};
+use ca_core::issue::{Issuer, Request};
+use ca_core::officer_statement::FIRST;
 use ca_core::revocation::{Reason, Status};
-use ca_core::signer::{SignError, Signer};
+use ca_core::signer::{AbsentKey, SignError, Signer};
 use ca_signer::ceremony::{self, CeremonyError, Names};
-use ca_signer::{Keyring, SigningService};
+use ca_signer::{Keyring, SigningService, officer_ca};
 use config::Settings;
+use config::tables::Tables;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use store::crls::CrlKind;
 use store::issuance::{self, Intent};
-use store::{StoreError, certificates, crls, feed, issuers, jobs};
+use store::{StoreError, applications, certificates, crls, feed, issuers, jobs, officer_statements};
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
 
-use super::stage::{Ground, HOUR, at_once, settings};
+use super::stage::{Ground, HOUR, at_once, reviewer, settings};
 use crate::key::Key;
+use crate::officer::sign_with;
 use crate::stack::Database;
 
 on_both_databases!(
@@ -36,6 +47,8 @@ const PASSPHRASE: &[u8] = b"only a test";
 struct Ca {
     ground: Ground,
     settings: Arc<Settings>,
+    /// The reviewer's key and certificate, PEM.
+    reviewer: PathBuf,
 }
 
 impl Ca {
@@ -46,8 +59,19 @@ impl Ca {
         let names = Names::default();
         let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
         ceremony::init(&ground.store, &settings, &keyring, &names, now).expect("a ceremony");
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("P-256");
+        let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
+        let public_key =
+            SubjectPublicKey::from_spki_der(&key.public_key_to_der().expect("DER")).expect("P-256");
+        let certified =
+            officer_ca::certify(&ground.store, &settings, &keyring, &reviewer(), &public_key, "test", now)
+                .expect("a certificate");
+        let certificate = X509::from_der(&certified.der).and_then(|read| read.to_pem()).expect("PEM");
+        let both = [key.private_key_to_pem_pkcs8().expect("PEM"), certificate].concat();
+        let file = settings.keys.directory.join("reviewer.pem");
+        std::fs::write(&file, both).expect("the folder is ours");
         drop(keyring);
-        Self { ground, settings }
+        Self { ground, settings, reviewer: file }
     }
 
     fn service(&self) -> SigningService {
@@ -60,8 +84,45 @@ impl Ca {
     fn approved(&self) -> ApplicationId {
         let csr = CertificationRequest::parse(&Key::p256().csr()).expect("a request");
         let id = self.ground.under_review_with(csr.der(), &csr.public_key().sha256());
-        self.ground.approve(id);
+        self.approve(id, &csr);
         id
+    }
+
+    /// With the reviewer's signature, made by OpenSSL.
+    fn approve(&self, id: ApplicationId, csr: &CertificationRequest) {
+        let now = self.settings.clock().now();
+        let application = self.ground.application(id);
+        let issuing = self.ground.read(|c| issuers::find(c, issuers::ISSUING));
+        let absent = AbsentKey::of_certificate(&issuing.certificate).expect("a key");
+        let issuer = Issuer::new(&issuing.certificate, Arc::new(absent)).expect("an issuer");
+        let tables = Tables::load(&self.settings.data).expect("tables");
+        let (region, district) = (tables.regions.get(1726), tables.regions.district(1726, 1_726_262));
+        let (region, district) = (region.expect("a region"), district.expect("a district of it"));
+        let request = Request {
+            subject: application.subject.certificate_fields(region, district, None),
+            public_key: csr.public_key().spki_der().to_vec(),
+            serial: SerialNumber::random().expect("random octets"),
+            now,
+            urls: self.settings.issuance.urls(issuers::ISSUING),
+            months: Some(self.settings.issuance.validity_months),
+        };
+        let profile = tables.profiles.get("natural_person").expect("a profile");
+        let prepared = issuer.prepare(profile, request).expect("it keeps the rules");
+        let digests = self.ground.read(|c| store::documents::digests_of(c, &[id]));
+        let since = self.ground.read(|c| officer_statements::under_review_since(c, &[id]))[&id];
+        let approvable = Approvable {
+            application: id,
+            content_sha256: content_sha256(prepared.tbs(), &application).expect("readable"),
+            evidence_sha256: evidence_sha256(digests.iter().map(|(_, kind, hash)| (*kind, hash.as_slice()))),
+            under_review_since: since,
+        };
+        let statement = approvable.approval("reviewer", now.whole_minutes(), FIRST);
+        let signature = openssl::base64::decode_block(&sign_with(&self.reviewer, &statement.text()));
+        let transition = application.approve(&reviewer(), now).expect("under review");
+        self.ground.write(|c| {
+            officer_statements::record(c, &statement, signature.as_ref().expect("Base64"), now)?;
+            applications::apply(c, &transition)
+        });
     }
 
     fn state(&self, id: ApplicationId) -> State {
@@ -133,7 +194,7 @@ fn signers_at_once_issue_each_application_once(kind: Database) {
     }
     assert_eq!(ca.ground.count("certificates WHERE application_id IS NOT NULL"), 12);
     assert_eq!(ca.ground.count("intents WHERE application_id IS NOT NULL"), 12);
-    let report = ca.ground.read(store::verification::verify);
+    let report = ca.ground.read(|connection| store::verification::verify(connection, None));
     assert_eq!((report.findings, report.applications), (vec![], 12));
 }
 
@@ -207,7 +268,7 @@ fn a_ceremony_cut_off_names_the_files_in_its_way(kind: Database) {
     assert!(matches!(init(), Err(CeremonyError::Store(_))));
     ground.rows("ALTER TABLE hidden RENAME TO certificates");
     let Err(CeremonyError::FilesExist(files)) = init() else { panic!("it overwrites keys") };
-    assert_eq!(files.len(), 3);
+    assert_eq!(files.len(), 5);
     let message = CeremonyError::FilesExist(files.clone()).to_string();
     for file in files {
         assert!(message.contains(&file.display().to_string()), "{message}");

@@ -24,7 +24,7 @@ on_both_databases!(
 );
 
 fn verify(ground: &Ground) -> Report {
-    ground.read(verification::verify)
+    ground.read(|connection| verification::verify(connection, None))
 }
 
 /// Of three certificates one was tampered with; `sql` is given the names to do it with.

@@ -20,6 +20,7 @@ on_both_databases!(
     a_revoked_officers_key_approves_nothing_even_if_the_database_forgets,
     two_reviewers_approve_a_legal_entity_and_a_walk_in,
     strangers_tools_verify_what_officers_signed,
+    the_audit_names_a_certificate_that_nobody_signed_for,
 );
 
 /// With every right on the database and in the place of the API; the signer is started for each verdict.
@@ -318,9 +319,41 @@ fn strangers_tools_verify_what_officers_signed(database: Database) {
             "{text}"
         );
         if act == "reject" {
-            assert!(text.contains("\nreason: other\nnote: Rasm xira\\u{a}yana bir qator\n"), "{text}");
+            let note: String = sha256("Rasm xira\nyana bir qator".as_bytes())
+                .iter()
+                .map(|octet| format!("{octet:02x}"))
+                .collect();
+            assert!(text.contains(&format!("\nreason: other\nnote-sha256: {note}\n")), "{text}");
         }
     }
+}
+
+/// Whatever the rows say, and whoever had the CA key: a certificate needs the officers' signatures over what it says.
+fn the_audit_names_a_certificate_that_nobody_signed_for(database: Database) {
+    let stack = database.start();
+    let attacker = Attacker { stack: &stack, database };
+    let [gone, changed, other] = [(); 3].map(|()| Application::issued(&stack, SubjectType::NaturalPerson));
+    let organization = Application::issued(&stack, SubjectType::LegalEntity);
+    let serials = [&gone, &changed, &organization, &other].map(Application::serial);
+    stack.terminate(Role::All);
+    let said = stack.muhr(&["audit", "verify"]).well();
+    assert!(said.out.contains(" 0 findings"), "{}", said.all());
+    attacker.sql(&format!("DELETE FROM officer_statements WHERE object = 'application:{}'", gone.id));
+    attacker.sql(&format!(
+        "UPDATE officer_statements SET signature = {} WHERE object = 'application:{}'",
+        attacker.blob(b"no signature"),
+        changed.id
+    ));
+    // The second approval of two.
+    attacker.sql(&format!(
+        "DELETE FROM officer_statements WHERE object = 'application:{}' AND login = 'reviewer2'",
+        organization.id
+    ));
+    let said = stack.muhr(&["audit", "verify"]).refused_with("3 findings");
+    let named = |serial: &String| {
+        said.all().lines().any(|line| line.contains(serial.as_str()) && line.contains("what officers signed"))
+    };
+    assert_eq!(serials.each_ref().map(named), [true, true, true, false], "{}", said.all());
 }
 
 fn shown(path: &Path) -> &str {
