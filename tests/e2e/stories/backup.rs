@@ -237,11 +237,18 @@ fn keys_are_in_a_backup_only_when_asked_for(database: Database) {
     let made = stack.muhr(&["backup", "--out", &backup, "--passphrase-file", &secret, "--with-keys"]).well();
     assert!(!made.out.contains(" 0 key files"), "{}", made.out);
     let place = empty_place(database, &stack);
-    for kept in ["keys", "documents.key"] {
+    for kept in ["keys", "documents.key", "master.key"] {
         run("rm", ["-r", &text(&place.folder.join(kept))]).well();
     }
     place.muhr(&["restore", &backup, "--passphrase-file", &secret]).well();
-    for name in ["keys/ca.key", "keys/root.key", "keys/ocsp.key", "documents.key"] {
+    for name in [
+        "keys/ca.key",
+        "keys/root.key",
+        "keys/ocsp.key",
+        "keys/officer-ca.cer",
+        "documents.key",
+        "master.key",
+    ] {
         let [ours, theirs] = [&place, &stack].map(|stack| fs::read(stack.folder.join(name)).expect(name));
         assert_eq!(ours, theirs, "{name}");
         let mode = fs::metadata(place.folder.join(name)).expect(name).permissions().mode();

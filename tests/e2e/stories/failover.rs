@@ -73,10 +73,14 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
         scope.spawn(|| {
             for (number, application) in waiting.iter().enumerate() {
                 let path = format!("/api/v1/officer/applications/{}/approval", application.id);
-                let request =
-                    reviewer.client.request(reqwest::Method::POST, &path).json(&serde_json::json!({}));
-                if try_send(request).expect("an answer, whatever it says").status == 200 {
-                    approved.lock().expect("no panic").push(number);
+                let statement = reviewer.client.request(reqwest::Method::GET, &format!("{path}-statement"));
+                let statement = try_send(statement).expect("an answer, whatever it says");
+                if statement.status == 200 {
+                    let approval = serde_json::json!({"signature": reviewer.sign(&statement.body)});
+                    let request = reviewer.client.request(reqwest::Method::POST, &path).json(&approval);
+                    if try_send(request).expect("an answer, whatever it says").status == 200 {
+                        approved.lock().expect("no panic").push(number);
+                    }
                 }
                 thread::sleep(Duration::from_millis(250));
             }

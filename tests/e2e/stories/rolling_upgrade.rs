@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::applicant::{Application, SubjectType};
-use crate::officer::Officer;
+use crate::officer::{Officer, key_of, sign_with};
 use crate::postgres::{Server, free_port};
 use crate::relying_party::RelyingParty;
 use crate::stack::{Role, Stack, fresh_folder};
@@ -159,7 +159,10 @@ fn instances_that_are_restarted_in_turn_fail_no_request() {
             // Work goes on meanwhile, at the other instance.
             let other = if std::ptr::eq(stack, &first) { &second } else { &first };
             let path = format!("/api/v1/officer/applications/{}/approval", application.id);
-            reviewer.at(&other.base).post(&path, &serde_json::json!({})).json();
+            let reviewer = reviewer.at(&other.base);
+            let statement = reviewer.get(&format!("{path}-statement")).is(200);
+            let signature = sign_with(&key_of(&first, "reviewer"), &statement.body);
+            reviewer.post(&path, &serde_json::json!({"signature": signature})).json();
             stack.run(role);
             thread::sleep(Duration::from_millis(300));
         }
