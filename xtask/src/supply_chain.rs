@@ -68,7 +68,8 @@ fn machete(workspace: &Workspace) -> Result<(), String> {
     let members = cargo_metadata(workspace, &["--no-deps"])?;
     let members = members["packages"].as_array().into_iter().flatten();
     let folders = members.filter_map(|member| Path::new(member["manifest_path"].as_str()?).parent());
-    steps::succeed(workspace.cargo(&["machete"]).args(folders))
+    // `cargo run` names xtask's package in the environment, from which machete concludes that cargo has not started it.
+    steps::succeed(workspace.cargo(&["machete"]).env_remove("CARGO_PKG_NAME").args(folders))
 }
 
 fn cargo_metadata(workspace: &Workspace, arguments: &[&str]) -> Result<Value, String> {
