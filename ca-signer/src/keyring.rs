@@ -191,6 +191,7 @@ impl<'a> Keyring<'a> {
             ("the root's key", ca.root()),
             ("the issuing CA's key", ca.issuing()),
             ("the audit key", ca.audit()),
+            ("the officer CA's key", ca.officers()),
             ("the OCSP responder's key", self.settings.ocsp.token.key()),
         ];
         let mut lines = Vec::new();
@@ -235,6 +236,7 @@ impl<'a> Keyring<'a> {
         match id {
             issuers::ISSUING => self.settings.keys.token.issuing(),
             issuers::ROOT => self.settings.keys.token.root(),
+            OFFICER_CA => self.settings.keys.token.officers(),
             _ => None,
         }
     }

@@ -46,6 +46,7 @@ impl Token {
             ("KEYS__TOKEN__PIN_FILE", &pin_file),
             ("KEYS__TOKEN__CA_LABEL", "issuing"),
             ("KEYS__TOKEN__AUDIT_LABEL", "audit log"),
+            ("KEYS__TOKEN__OFFICERS_LABEL", "officers"),
             ("OCSP__TOKEN__MODULE", MODULE),
             ("OCSP__TOKEN__LABEL", "muhr"),
             ("OCSP__TOKEN__PIN_FILE", &pin_file),

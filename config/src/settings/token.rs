@@ -37,6 +37,12 @@ pub struct CaToken {
     /// Its id, in hexadecimal.
     #[serde(deserialize_with = "optional_text")]
     pub audit_id: Option<String>,
+    /// The label of the officer CA's key.
+    #[serde(deserialize_with = "optional_text")]
+    pub officers_label: Option<String>,
+    /// Its id, in hexadecimal.
+    #[serde(deserialize_with = "optional_text")]
+    pub officers_id: Option<String>,
     /// The label of the root's key.
     #[serde(deserialize_with = "optional_text")]
     pub root_label: Option<String>,
@@ -106,6 +112,11 @@ impl CaToken {
         self.key(self.audit_label.as_deref(), self.audit_id.as_deref())
     }
 
+    /// The officer CA's key, if it is on the token.
+    pub fn officers(&self) -> Option<OnToken<'_>> {
+        self.key(self.officers_label.as_deref(), self.officers_id.as_deref())
+    }
+
     fn key<'a>(&'a self, key_label: Option<&'a str>, key_id: Option<&'a str>) -> Option<OnToken<'a>> {
         let module = self.module.as_ref().filter(|_| key_label.is_some() || key_id.is_some())?;
         Some(OnToken {
@@ -127,6 +138,8 @@ impl CaToken {
             ("root_id", &self.root_id),
             ("audit_label", &self.audit_label),
             ("audit_id", &self.audit_id),
+            ("officers_label", &self.officers_label),
+            ("officers_id", &self.officers_id),
         ];
         Rules {
             section: "keys.token",
@@ -143,6 +156,9 @@ impl CaToken {
         let audit = (&self.audit_label, &self.audit_id);
         let same = self.audit().is_some() && (audit == ca || audit == root);
         problems.unless(!same, "keys.token.audit_label", "it must be another key than the CA's");
+        let officers = (&self.officers_label, &self.officers_id);
+        let same = self.officers().is_some() && [ca, root, audit].contains(&officers);
+        problems.unless(!same, "keys.token.officers_label", "it must be a key of its own");
     }
 }
 

@@ -220,7 +220,7 @@ fn a_revoked_officers_key_approves_nothing_even_if_the_database_forgets(database
     // With a new key the officer is heard again.
     let file = key_of(&stack, "reviewer");
     fs::remove_file(&file).expect("the folder is ours");
-    certify(&stack, "reviewer", &file);
+    certify(&stack, "reviewer", "reviewer", &file);
     stack.run(Role::Signer);
     for application in [&before, &after] {
         assert_eq!(reviewer.approve(&application.id).json()["state"], "approved");

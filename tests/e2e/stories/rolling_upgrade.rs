@@ -106,6 +106,8 @@ fn instances_that_are_restarted_in_turn_fail_no_request() {
     let settings =
         [("ISSUANCE__OCSP_URL", first_responder.as_str()), ("ISSUANCE__REPOSITORY_URL", repository.as_str())];
     let limits = [
+        // What a certificate says is approved: it must be the same at every instance.
+        ("ISSUANCE__CPS_URL", "http://127.0.0.1/cps"),
         ("LIMITS__REQUESTS_PER_ADDRESS_PER_MINUTE", "10000000"),
         ("LIMITS__CAPTCHAS_PER_ADDRESS_PER_MINUTE", "10000000"),
     ];

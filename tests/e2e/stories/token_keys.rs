@@ -129,6 +129,8 @@ fn the_ceremony_makes_keys_on_a_token_and_overwrites_none(database: Database) {
     second.set("KEYS__TOKEN__CA_LABEL", "second issuing");
     second.muhr(&["ca", "init"]).refused_with("id 0c59");
     second.set("OCSP__TOKEN__KEY_ID", "0c60");
+    second.muhr(&["ca", "init"]).refused_with("label \"officers\"");
+    second.set("KEYS__TOKEN__OFFICERS_LABEL", "second officers");
     second.muhr(&["ca", "init"]).refused_with("label \"audit log\"");
     second.set("KEYS__TOKEN__AUDIT_LABEL", "second audit log");
     second.muhr(&["ca", "init"]).well();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::applicant::{Applicant, Application, SubjectType};
-use crate::officer::Officer;
+use crate::officer::{Officer, certify, key_of};
 use crate::stack::Database;
 use crate::stories::main_job::walk_in;
 
@@ -98,6 +98,7 @@ fn an_officer_cannot_approve_what_they_registered(database: Database) {
     registrar.approve(&application.id).problem(403, "forbidden");
     // Not even after a promotion.
     stack.rows("UPDATE officers SET role = 'reviewer' WHERE login = 'registrar'");
+    certify(&stack, "registrar", "reviewer", &key_of(&stack, "registrar"));
     registrar.approve(&application.id).problem(403, "own-application");
     registrar.reject(&application.id, "other", "note").problem(403, "own-application");
 
