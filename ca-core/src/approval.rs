@@ -7,18 +7,27 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Deserialize;
-use x509_parser::asn1_rs::FromDer;
-use x509_parser::certificate::TbsCertificate;
+use x509_parser::asn1_rs::{FromDer, Oid};
+use x509_parser::certificate::{TbsCertificate, X509Certificate};
+use x509_parser::oid_registry::{
+    OID_PKIX_AUTHORITY_INFO_ACCESS, OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
+    OID_X509_EXT_CRL_DISTRIBUTION_POINTS,
+};
 
 use crate::Timestamp;
 use crate::application::{Application, ApplicationId, DocumentKind, Reason, Role};
+use crate::digest::sha256;
 use crate::fee::Channel;
-use crate::officer_statement::{FIRST, OfficerStatement, SignedStatement, sha256};
+use crate::officer_statement::{FIRST, OfficerStatement, SignedStatement};
 use crate::subject::SubjectType;
 
 /// Extensions that do not say whom or what a certificate is for: they follow from the serial number, drawn when it is
-/// signed, and from the issuer. cRLDistributionPoints, authorityKeyIdentifier, authorityInfoAccess.
-const NOT_APPROVED: [&str; 3] = ["2.5.29.31", "2.5.29.35", "1.3.6.1.5.5.7.1.1"];
+/// signed, and from the issuer.
+const NOT_APPROVED: [Oid<'static>; 3] = [
+    OID_X509_EXT_CRL_DISTRIBUTION_POINTS,
+    OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
+    OID_PKIX_AUTHORITY_INFO_ACCESS,
+];
 
 /// How many officers sign what: data that the signer reads in a copy of its own (`approval.toml`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -67,7 +76,7 @@ impl Policy {
 }
 
 /// How old an approval may be when the certificate is signed: whoever has the key of an officer who has left can sign nothing new.
-pub const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How far the clocks of API and signer may be apart.
 const SKEW: Duration = Duration::from_secs(5 * 60);
 
@@ -96,8 +105,28 @@ pub struct Unreadable;
 /// # Errors
 /// [`Unreadable`].
 pub fn content_sha256(tbs: &[u8], application: &Application) -> Result<[u8; 32], Unreadable> {
-    let Ok(([], read)) = TbsCertificate::from_der(tbs) else { return Err(Unreadable) };
-    let mut content = Vec::with_capacity(tbs.len());
+    match TbsCertificate::from_der(tbs) {
+        Ok(([], read)) => content(&read, application),
+        _ => Err(Unreadable),
+    }
+}
+
+/// The same of a certificate (DER) that has been signed.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn content_sha256_of_certificate(
+    certificate: &[u8],
+    application: &Application,
+) -> Result<[u8; 32], Unreadable> {
+    match X509Certificate::from_der(certificate) {
+        Ok(([], read)) => content(&read.tbs_certificate, application),
+        _ => Err(Unreadable),
+    }
+}
+
+fn content(read: &TbsCertificate<'_>, application: &Application) -> Result<[u8; 32], Unreadable> {
+    let mut content = Vec::new();
     let mut part = |octets: &[u8]| -> Result<(), Unreadable> {
         content.extend(u32::try_from(octets.len()).map_err(|_| Unreadable)?.to_be_bytes());
         content.extend(octets);
@@ -109,7 +138,7 @@ pub fn content_sha256(tbs: &[u8], application: &Application) -> Result<[u8; 32],
     part(read.subject().as_raw())?;
     part(read.public_key().raw)?;
     for extension in read.extensions() {
-        if !NOT_APPROVED.contains(&extension.oid.to_id_string().as_str()) {
+        if !NOT_APPROVED.contains(&extension.oid) {
             part(extension.oid.as_bytes())?;
             part(&[u8::from(extension.critical)])?;
             part(extension.value)?;
@@ -170,6 +199,9 @@ impl Approvable {
 /// Why the signatures are no approval.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotApproved {
+    /// What is there instead of a statement is none.
+    #[error("what was signed is not a statement of an officer")]
+    NotAStatement,
     /// A statement is missing between two, or they were put in another order.
     #[error("the statements about the application do not follow one another")]
     BrokenChain,
@@ -201,17 +233,19 @@ pub enum NotApproved {
     Rejected,
 }
 
-/// Which of the statements about an application, the earliest first, are approvals since it came to the reviewers, by their
-/// places.
+/// Of the statements about an application (their texts, the earliest first) those that approve since it came to the reviewers,
+/// each with its place.
 ///
 /// # Errors
-/// [`NotApproved::BrokenChain`], [`NotApproved::Rejected`].
-pub fn of_this_round(
-    statements: &[OfficerStatement],
+/// [`NotApproved::NotAStatement`], [`NotApproved::BrokenChain`], [`NotApproved::Rejected`].
+pub fn of_this_round<'a>(
+    texts: impl IntoIterator<Item = &'a [u8]>,
     under_review_since: Timestamp,
-) -> Result<Vec<usize>, NotApproved> {
+) -> Result<Vec<(usize, OfficerStatement)>, NotApproved> {
+    let statements: Option<Vec<OfficerStatement>> = texts.into_iter().map(OfficerStatement::read).collect();
+    let statements = statements.ok_or(NotApproved::NotAStatement)?;
     let mut previous = FIRST;
-    for statement in statements {
+    for statement in &statements {
         if statement.previous != previous {
             return Err(NotApproved::BrokenChain);
         }
@@ -219,12 +253,11 @@ pub fn of_this_round(
     }
     let since = under_review_since.to_string();
     let of_this_round = |statement: &OfficerStatement| statement.term("under-review-since") == Some(&since);
-    match statements.last() {
-        Some(last) if last.act == "reject" && of_this_round(last) => Err(NotApproved::Rejected),
-        _ => Ok((0..statements.len())
-            .filter(|n| statements[*n].act == "approve" && of_this_round(&statements[*n]))
-            .collect()),
+    if statements.last().is_some_and(|last| last.act == "reject" && of_this_round(last)) {
+        return Err(NotApproved::Rejected);
     }
+    let approves = |statement: &OfficerStatement| statement.act == "approve" && of_this_round(statement);
+    Ok(statements.into_iter().enumerate().filter(|(_, statement)| approves(statement)).collect())
 }
 
 /// Whether the approvals were signed in this round and lately, and no certificate that begins at `not_before` would be older than

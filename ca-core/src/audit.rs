@@ -62,12 +62,5 @@ impl Entry {
     }
 }
 
-fn sha256(octets: &[u8]) -> Hash {
-    use aws_lc_rs::digest::{SHA256, digest};
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, octets).as_ref());
-    hash
-}
-
 #[cfg(test)]
 mod tests;

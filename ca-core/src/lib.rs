@@ -13,6 +13,7 @@ pub mod bundle;
 pub mod calendar;
 pub mod crl;
 pub mod csr;
+pub mod digest;
 pub mod fee;
 pub mod issue;
 pub mod key_file;

@@ -3,10 +3,10 @@
 //! A statement is text that a person can read. It is signed as detached CMS (RFC 5652) with the key of the officer's
 //! certificate, and `ca-signer` reads and verifies it again before it signs anything because of it.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use x509_parser::x509::X509Name;
 
 use crate::application::Role;
+use crate::digest::sha256;
 use crate::path::{PathFault, path, read};
 use crate::signed_document::{SignatureRefusal, Signed};
 use crate::statement::{MAX_SIZE, StatementRefusal, push_line};
@@ -67,11 +67,8 @@ impl OfficerStatement {
     pub fn read(text: &[u8]) -> Option<Self> {
         let body = std::str::from_utf8(text).ok()?.strip_prefix(VERSION)?.strip_prefix('\n')?;
         let mut lines = body.strip_suffix('\n')?.split('\n').map(|line| line.split_once(": "));
-        let mut next = |wanted: &str| match lines.next()?? {
-            (name, value) if name == wanted => Some(value),
-            _ => None,
-        };
-        let (act, object) = (next("act")?.to_owned(), unescape(next("object")?)?);
+        let (act, object) =
+            (field(lines.next()?, "act")?.to_owned(), unescape(field(lines.next()?, "object")?)?);
         let mut terms = Vec::new();
         let officer = loop {
             let (name, value) = lines.next()??;
@@ -81,14 +78,16 @@ impl OfficerStatement {
             let name = TERMS.into_iter().find(|term| *term == name)?;
             terms.push((name, unescape(value)?));
         };
-        let mut next = |wanted: &str| match lines.next()?? {
-            (name, value) if name == wanted => Some(value),
-            _ => None,
-        };
-        let at = next("at")?.parse().ok()?;
-        let previous = hex::decode(next("previous")?).ok()?.try_into().ok()?;
+        let at = field(lines.next()?, "at")?.parse().ok()?;
+        let previous = hex::decode(field(lines.next()?, "previous")?).ok()?.try_into().ok()?;
         let statement = Self { act, object, terms, officer, at, previous };
         (statement.text() == text).then_some(statement)
+    }
+
+    /// The same said in another minute, after another statement.
+    #[must_use]
+    pub fn following(&self, previous: [u8; 32], at: Timestamp) -> Self {
+        Self { at, previous, ..self.clone() }
     }
 
     /// The value of a term.
@@ -102,11 +101,9 @@ impl OfficerStatement {
     }
 }
 
-/// SHA-256 of octets.
-pub(crate) fn sha256(octets: &[u8]) -> [u8; 32] {
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(digest(&SHA256, octets).as_ref());
-    sha256
+/// The value of a line that has this name.
+fn field<'a>(line: Option<(&'a str, &'a str)>, name: &str) -> Option<&'a str> {
+    line.filter(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 fn unescape(value: &str) -> Option<String> {
@@ -145,9 +142,6 @@ pub struct SignedStatement {
 /// Why a signature under a statement does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StatementFault {
-    /// Not a statement of an officer.
-    #[error("what was signed is not a statement of an officer")]
-    NotAStatement,
     /// The signature.
     #[error(transparent)]
     Signature(#[from] SignatureRefusal),
@@ -162,32 +156,22 @@ pub enum StatementFault {
     OtherOfficer,
 }
 
-impl StatementFault {
-    /// The stable name, in kebab case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NotAStatement => "not-a-statement",
-            Self::Signature(refusal) => refusal.name(),
-            Self::Path(_) => "not-of-the-officer-ca",
-            Self::NotAnOfficer => "not-an-officer",
-            Self::OtherOfficer => "other-officer",
-        }
-    }
-}
-
-/// Reads a statement and the detached CMS over it, and verifies signature and certificate up to the officer CA's own
-/// certificate `anchor` (DER), at the time of the statement. Whether the certificate is revoked is the caller's to know.
+/// Verifies the detached CMS over a statement: signature and certificate up to the officer CA's own certificate `anchor` (DER), at
+/// the time of the statement. Whether the certificate is revoked is the caller's to know.
 ///
 /// # Errors
 /// A [`StatementFault`].
-pub fn verify(statement: &[u8], cms: &[u8], anchor: &[u8]) -> Result<SignedStatement, StatementFault> {
-    let read = OfficerStatement::read(statement).ok_or(StatementFault::NotAStatement)?;
-    let signed = signature(statement, cms)?;
-    let officer = officer_of(&signed.certificate, anchor, read.at)?;
-    if officer.login != read.officer {
+pub fn verify(
+    statement: OfficerStatement,
+    cms: &[u8],
+    anchor: &[u8],
+) -> Result<SignedStatement, StatementFault> {
+    let signed = signature(&statement.text(), cms)?;
+    let officer = officer_of(&signed.certificate, anchor, statement.at)?;
+    if officer.login != statement.officer {
         return Err(StatementFault::OtherOfficer);
     }
-    Ok(SignedStatement { statement: read, officer })
+    Ok(SignedStatement { statement, officer })
 }
 
 /// The signature alone: whose certificate it is made with is for the caller to look at.
@@ -204,14 +188,7 @@ pub fn signature(statement: &[u8], cms: &[u8]) -> Result<Signed, SignatureRefusa
 }
 
 /// The officer whom the officer CA has certified.
-///
-/// # Errors
-/// A [`StatementFault`].
-pub fn officer_of(
-    certificate: &[u8],
-    anchor: &[u8],
-    at: Timestamp,
-) -> Result<SigningOfficer, StatementFault> {
+fn officer_of(certificate: &[u8], anchor: &[u8], at: Timestamp) -> Result<SigningOfficer, StatementFault> {
     path(certificate, &[], anchor, at)?;
     let read = read(certificate)?;
     let named = || {
@@ -234,5 +211,42 @@ fn single<'a>(
     match (values.next(), values.next()) {
         (Some(value), None) => value.as_str().ok(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_read_as_it_was_written_and_in_no_other_form() {
+        let statement = OfficerStatement {
+            act: "propose".to_owned(),
+            object: "officer:m.namunaeva".to_owned(),
+            terms: vec![
+                ("kind", "officer-add".to_owned()),
+                ("reason", "a \\ and\nofficer: other".to_owned()),
+            ],
+            officer: "admin".to_owned(),
+            at: Timestamp::from_unix_seconds(1_790_000_040),
+            previous: [7; 32],
+        };
+        let text = statement.text();
+        assert_eq!(OfficerStatement::read(&text), Some(statement.clone()));
+        assert_eq!(String::from_utf8_lossy(&text).lines().count(), 8);
+        let changed =
+            |from: &str, to: &str| String::from_utf8_lossy(&text).replacen(from, to, 1).into_bytes();
+        for other in [
+            changed("kind: ", "mood: "),
+            changed("\nat: ", "\nat:"),
+            changed("0707", "07 7"),
+            changed("muhr-officer-statement/1", "muhr-officer-statement/2"),
+            [&text[..], b"\n"].concat(),
+            text[..text.len() - 1].to_vec(),
+            Vec::new(),
+        ] {
+            assert_eq!(OfficerStatement::read(&other), None, "{}", String::from_utf8_lossy(&other));
+        }
+        assert_ne!(statement.following(statement.sha256(), statement.at).sha256(), statement.sha256());
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use ca_core::application::{Application, ApplicationId};
-use ca_core::approval::{self, Approvable, NotApproved, Policy, content_sha256, evidence_sha256};
+use ca_core::approval::{self, Approvable, NotApproved, Policy, content_sha256};
 use ca_core::officer_statement::{self, OfficerStatement, SignedStatement, StatementFault};
 use ca_core::{SerialNumber, Timestamp};
 use config::Settings;
@@ -47,18 +47,10 @@ pub(crate) struct Claims {
 impl Claims {
     pub(crate) fn load(connection: &mut Connection, ids: &[ApplicationId]) -> Result<Self, StoreError> {
         let objects: Vec<String> = ids.iter().map(|id| format!("application:{id}")).collect();
-        let mut kinds: HashMap<ApplicationId, Vec<_>> = HashMap::new();
-        for (id, kind, sha256) in documents::digests_of(connection, ids)? {
-            kinds.entry(id).or_default().push((kind, sha256));
-        }
-        let evidence = ids.iter().map(|id| {
-            let documents = kinds.get(id).into_iter().flatten();
-            (*id, evidence_sha256(documents.map(|(kind, sha256)| (*kind, sha256.as_slice()))))
-        });
         Ok(Self {
             statements: officer_statements::about(connection, &objects)?,
             since: officer_statements::under_review_since(connection, ids)?,
-            evidence: evidence.collect(),
+            evidence: documents::evidence_of(connection, ids)?,
         })
     }
 }
@@ -128,18 +120,17 @@ impl Witness {
         };
         let object = format!("application:{}", application.id);
         let stored = claims.statements.get(&object).map_or(&[][..], Vec::as_slice);
-        let read = stored.iter().map(|stored| OfficerStatement::read(&stored.statement));
-        let read: Vec<OfficerStatement> = read.collect::<Option<_>>().ok_or(StatementFault::NotAStatement)?;
-        let approvals = approval::of_this_round(&read, under_review_since)?;
-        let verified = approvals.into_iter().map(|place| self.verify(&stored[place]));
+        let texts = stored.iter().map(|stored| stored.statement.as_slice());
+        let approvals = approval::of_this_round(texts, under_review_since)?.into_iter();
+        let verified = approvals.map(|(place, statement)| self.verify(statement, &stored[place].signature));
         let verified: Vec<SignedStatement> = verified.collect::<Result<_, _>>()?;
         approval::check_times(&verified, &approvable, not_before, now)?;
         approval::judge(&verified, application, &approvable, &self.policy)?;
         Ok(())
     }
 
-    fn verify(&self, stored: &StoredStatement) -> Result<SignedStatement, Unapproved> {
-        let verified = officer_statement::verify(&stored.statement, &stored.signature, &self.anchor)?;
+    fn verify(&self, statement: OfficerStatement, cms: &[u8]) -> Result<SignedStatement, Unapproved> {
+        let verified = officer_statement::verify(statement, cms, &self.anchor)?;
         let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
         if revoked.serials.contains(&verified.officer.serial) {
             Err(Unapproved::Revoked)

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use ca_core::Timestamp;
-use ca_core::audit::{Hash, Head, Leaf, MAX_BATCH, SignedHead, Tree};
+use ca_core::audit::{Head, Leaf, MAX_BATCH, SignedHead, Tree};
+use ca_core::digest::sha256;
 use ca_core::signer::{SignError, Signer};
 use config::Settings;
 use config::clock::SystemClock;
@@ -150,15 +150,13 @@ impl HeadSigner {
             .collect();
         let mut tree = Tree::default();
         tree.extend(leaves.iter().map(|leaf| leaf.hash));
-        let mut key: Hash = [0; 32];
-        key.copy_from_slice(digest(&SHA256, self.key.public_key()).as_ref());
         let head = Head {
             number: before.map_or(1, |head| head.number + 1),
             first,
             count: leaves.len() as i64,
             root: tree.root(),
             previous: newest.as_ref().map_or([0; 32], |stored| stored.signed.hash()),
-            key,
+            key: sha256(self.key.public_key()),
             // A clock that is set back does not turn the order of heads around.
             sealed_at: before.map_or(self.clock.now(), |head| head.sealed_at.max(self.clock.now())),
         };

@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ca_core::audit::AuditKeys;
 use ca_core::crl::partition_name;
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
-use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Violation};
+use ca_core::issue::{Certificate, Issuer, IssuerError, Request, Urls, Violation};
 use ca_core::profile::{Profile, SubjectFields};
 use ca_core::signer::{KeyAlgorithm, SignError, Signer};
 use ca_core::{SerialNumber, Timestamp};
@@ -297,11 +297,7 @@ pub fn renew_ocsp(
             }
             keyring.responder()?.public_key().to_vec()
         }
-        ResponderKey::Request(request) => {
-            let request = CertificationRequest::parse(request)
-                .map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?;
-            request.public_key().spki_der().to_vec()
-        }
+        ResponderKey::Request(request) => requested_key(request)?.spki_der().to_vec(),
     };
     let profiles = Tables::load(&settings.data)?.profiles;
     let made = certify_responder(&issuer, issuer_id, settings, profiles, &public_key, now)?;
@@ -410,20 +406,41 @@ impl Ceremony<'_> {
     }
 
     fn request(&self, issuer: &str, common_name: &str, public_key: &[u8]) -> Result<Request, CeremonyError> {
-        Ok(Request {
-            subject: SubjectFields {
-                common_name: Some(common_name.to_owned()),
-                organization: Some(self.names.organization.clone()),
-                country: Some("UZ".to_owned()),
-                ..SubjectFields::default()
-            },
-            public_key: public_key.to_vec(),
-            serial: SerialNumber::random()?,
-            now: self.now,
-            urls: self.settings.issuance.urls(issuer),
-            months: None,
-        })
+        let subject = subject(common_name, None, &self.names.organization);
+        request(subject, public_key, self.settings.issuance.urls(issuer), self.now)
     }
+}
+
+/// The name of somebody or something of the authority itself.
+pub(crate) fn subject(common_name: &str, title: Option<&str>, organization: &str) -> SubjectFields {
+    SubjectFields {
+        common_name: Some(common_name.to_owned()),
+        title: title.map(str::to_owned),
+        organization: Some(organization.to_owned()),
+        country: Some("UZ".to_owned()),
+        ..SubjectFields::default()
+    }
+}
+
+/// A certificate for the profile's default validity.
+pub(crate) fn request(
+    subject: SubjectFields,
+    public_key: &[u8],
+    urls: Urls,
+    now: Timestamp,
+) -> Result<Request, CeremonyError> {
+    let serial = SerialNumber::random()?;
+    Ok(Request { subject, public_key: public_key.to_vec(), serial, now, urls, months: None })
+}
+
+/// The key of a certification request (PKCS #10, DER or PEM), proven.
+///
+/// # Errors
+/// [`CeremonyError::WeakKey`].
+pub fn requested_key(request: &[u8]) -> Result<SubjectPublicKey, CeremonyError> {
+    let request = CertificationRequest::parse(request)
+        .map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?;
+    Ok(request.public_key().clone())
 }
 
 fn spki_sha256(public_key: &[u8]) -> Result<[u8; 32], CeremonyError> {

@@ -2,7 +2,7 @@
 //! from their files, or asked for when the first key needs them.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
@@ -77,10 +77,7 @@ impl<'a> Keyring<'a> {
     /// # Errors
     /// [`KeyError`].
     pub fn issuer(&self, id: &str) -> Result<Arc<dyn Signer>, KeyError> {
-        match self.issuer_on_token(id) {
-            Some(place) => self.open(&place),
-            None => Ok(Arc::new(keys::load(&self.issuer_file(id), &self.passphrase(Whose::Ca)?)?)),
-        }
+        self.load(self.issuer_on_token(id), Whose::Ca, &self.issuer_file(id))
     }
 
     /// Whether the key of a CA can be expected here: a root's is elsewhere most of the time.
@@ -93,13 +90,7 @@ impl<'a> Keyring<'a> {
     /// # Errors
     /// [`KeyError`].
     pub fn responder(&self) -> Result<Arc<dyn Signer>, KeyError> {
-        match self.settings.ocsp.token.key() {
-            Some(place) => self.open(&place),
-            None => {
-                let passphrase = self.passphrase(Whose::Responder)?;
-                Ok(Arc::new(keys::load(&self.settings.ocsp.key_file, &passphrase)?))
-            }
-        }
+        self.load(self.settings.ocsp.token.key(), Whose::Responder, &self.settings.ocsp.key_file)
     }
 
     /// Whether there is a responder's key already.
@@ -107,10 +98,7 @@ impl<'a> Keyring<'a> {
     /// # Errors
     /// [`KeyError`]: the token cannot be asked.
     pub fn has_responder(&self) -> Result<bool, KeyError> {
-        match self.settings.ocsp.token.key() {
-            Some(place) => Ok(self.token(&place)?.has(&key_name(&place)?)?),
-            None => Ok(self.settings.ocsp.key_file.exists()),
-        }
+        self.is_there(self.settings.ocsp.token.key(), &self.settings.ocsp.key_file)
     }
 
     /// The key that signs the heads of the audit log.
@@ -118,10 +106,7 @@ impl<'a> Keyring<'a> {
     /// # Errors
     /// [`KeyError`].
     pub fn audit(&self) -> Result<Arc<dyn Signer>, KeyError> {
-        match self.settings.keys.token.audit() {
-            Some(place) => self.open(&place),
-            None => Ok(Arc::new(keys::load(&self.audit_file(), &self.passphrase(Whose::Ca)?)?)),
-        }
+        self.load(self.settings.keys.token.audit(), Whose::Ca, &self.audit_file())
     }
 
     /// Whether there is an audit key already.
@@ -129,10 +114,7 @@ impl<'a> Keyring<'a> {
     /// # Errors
     /// [`KeyError`]: the token cannot be asked.
     pub fn has_audit(&self) -> Result<bool, KeyError> {
-        match self.settings.keys.token.audit() {
-            Some(place) => Ok(self.token(&place)?.has(&key_name(&place)?)?),
-            None => Ok(self.audit_file().exists()),
-        }
+        self.is_there(self.settings.keys.token.audit(), &self.audit_file())
     }
 
     /// A new audit key.
@@ -210,6 +192,26 @@ impl<'a> Keyring<'a> {
             });
         }
         Ok(lines)
+    }
+
+    /// From its token, or else from its file.
+    fn load(
+        &self,
+        place: Option<OnToken<'_>>,
+        whose: Whose,
+        file: &Path,
+    ) -> Result<Arc<dyn Signer>, KeyError> {
+        match place {
+            Some(place) => self.open(&place),
+            None => Ok(Arc::new(keys::load(file, &self.passphrase(whose)?)?)),
+        }
+    }
+
+    fn is_there(&self, place: Option<OnToken<'_>>, file: &Path) -> Result<bool, KeyError> {
+        match place {
+            Some(place) => Ok(self.token(&place)?.has(&key_name(&place)?)?),
+            None => Ok(file.exists()),
+        }
     }
 
     fn make(

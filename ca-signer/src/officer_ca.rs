@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ca_core::application::Officer;
-use ca_core::csr::{CertificationRequest, SubjectPublicKey};
-use ca_core::issue::{Certificate, Issuer, IssuerError, Request};
-use ca_core::profile::{Profile, SubjectFields};
+use ca_core::csr::SubjectPublicKey;
+use ca_core::issue::{Certificate, Issuer, IssuerError, Urls};
+use ca_core::profile::Profile;
 use ca_core::signer::KeyAlgorithm;
 use ca_core::{SerialNumber, Timestamp};
 use config::Settings;
@@ -18,7 +18,7 @@ use store::officer_statements::{self, OfficerCertificate};
 use store::verification::Witnesses;
 use store::{Database, audit};
 
-use crate::ceremony::{CeremonyError, replace};
+use crate::ceremony::{CeremonyError, organization_of, replace, request, subject};
 use crate::keyring::{Keyring, NewKey, OFFICER_CA};
 use crate::keys::{self, KeyError};
 
@@ -100,10 +100,11 @@ impl NewOfficerCa {
         now: Timestamp,
     ) -> Result<Self, CeremonyError> {
         let key = keyring.make_issuer(OFFICER_CA, KeyAlgorithm::P256)?;
-        let tables = Tables::load(&settings.data)?;
-        let request = request(settings, NAME, None, organization, key.signer().public_key(), now)?;
-        let profile = profile(&tables, "officer_ca")?;
-        let (_, certificate) = Issuer::self_signed(profile, request, Arc::clone(key.signer()))?;
+        let (subject, urls) = (subject(NAME, None, organization), settings.issuance.urls(OFFICER_CA));
+        // The certificates of its first minute begin with that minute.
+        let request = request(subject, key.signer().public_key(), urls, now.whole_minutes())?;
+        let profile = profile(settings, "officer_ca")?;
+        let (_, certificate) = Issuer::self_signed(&profile, request, Arc::clone(key.signer()))?;
         Ok(Self { key, certificate })
     }
 
@@ -151,77 +152,64 @@ pub fn init(
     Ok(())
 }
 
-/// Signs an officer's next certificate and keeps it. Earlier ones stay as they are.
-///
-/// # Errors
-/// [`CeremonyError`].
-pub fn certify(
-    database: &Database,
-    settings: &Settings,
-    keyring: &Keyring<'_>,
-    officer: &Officer,
-    public_key: &SubjectPublicKey,
-    actor: &str,
-    now: Timestamp,
-) -> Result<OfficerCertificate, CeremonyError> {
-    let others = database.read(|c| officer_statements::logins_of_key(c, &public_key.sha256()))?;
-    if others.iter().any(|login| *login != officer.login) {
-        return Err(CeremonyError::WeakKey("it is another officer's".to_owned()));
+/// The officer CA with its key.
+pub struct OfficerCa {
+    issuer: Issuer,
+    profile: Profile,
+    organization: String,
+    urls: Urls,
+}
+
+impl OfficerCa {
+    /// Opens its key, where the settings say it is.
+    ///
+    /// # Errors
+    /// [`CeremonyError`].
+    pub fn open(settings: &Settings, keyring: &Keyring<'_>) -> Result<Self, CeremonyError> {
+        let issuer = Issuer::new(&anchor(settings)?, keyring.issuer(OFFICER_CA)?)?;
+        Ok(Self {
+            organization: organization_of(issuer.certificate()),
+            profile: profile(settings, "officer")?,
+            urls: settings.issuance.urls(OFFICER_CA),
+            issuer,
+        })
     }
-    let issuer = Issuer::new(&anchor(settings)?, keyring.issuer(OFFICER_CA)?)?;
-    let tables = Tables::load(&settings.data)?;
-    let organization = crate::ceremony::organization_of(issuer.certificate());
-    let role = Some(officer.role.as_str());
-    let request = request(settings, &officer.login, role, &organization, public_key.spki_der(), now)?;
-    let signed = issuer.issue(issuer.prepare(profile(&tables, "officer")?, request)?)?;
-    let certificate = OfficerCertificate {
-        serial: signed.serial,
-        officer: officer.clone(),
-        spki_sha256: public_key.sha256().to_vec(),
-        der: signed.der,
-        not_before: signed.not_before,
-        not_after: signed.not_after,
-        revoked_at: None,
-    };
-    database.write(|connection| officer_statements::certify(connection, &certificate, actor, now))?;
-    Ok(certificate)
-}
 
-/// The key of a certification request (PKCS #10, DER or PEM), proven.
-///
-/// # Errors
-/// [`CeremonyError::WeakKey`].
-pub fn requested_key(request: &[u8]) -> Result<SubjectPublicKey, CeremonyError> {
-    let request = CertificationRequest::parse(request)
-        .map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?;
-    Ok(request.public_key().clone())
-}
-
-fn profile<'a>(tables: &'a Tables, name: &'static str) -> Result<&'a Profile, CeremonyError> {
-    tables.profiles.get(name).ok_or(CeremonyError::NoProfile(name))
-}
-
-fn request(
-    settings: &Settings,
-    common_name: &str,
-    title: Option<&str>,
-    organization: &str,
-    public_key: &[u8],
-    now: Timestamp,
-) -> Result<Request, CeremonyError> {
-    Ok(Request {
-        subject: SubjectFields {
-            common_name: Some(common_name.to_owned()),
-            title: title.map(str::to_owned),
-            organization: Some(organization.to_owned()),
-            country: Some("UZ".to_owned()),
-            ..SubjectFields::default()
-        },
-        public_key: public_key.to_vec(),
-        serial: SerialNumber::random()?,
+    /// Signs an officer's next certificate and keeps it. Earlier ones stay as they are.
+    ///
+    /// # Errors
+    /// [`CeremonyError`].
+    pub fn certify(
+        &self,
+        database: &Database,
+        officer: &Officer,
+        public_key: &SubjectPublicKey,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<OfficerCertificate, CeremonyError> {
+        let others = database.read(|c| officer_statements::logins_of_key(c, &public_key.sha256()))?;
+        if others.iter().any(|login| *login != officer.login) {
+            return Err(CeremonyError::WeakKey("it is another officer's".to_owned()));
+        }
+        let subject = subject(&officer.login, Some(officer.role.as_str()), &self.organization);
         // Statements name the minute in which they were asked for, which may be that of the certificate.
-        now: now.whole_minutes(),
-        urls: settings.issuance.urls(OFFICER_CA),
-        months: None,
-    })
+        let request = request(subject, public_key.spki_der(), self.urls.clone(), now.whole_minutes())?;
+        let signed = self.issuer.issue(self.issuer.prepare(&self.profile, request)?)?;
+        let certificate = OfficerCertificate {
+            serial: signed.serial,
+            officer: officer.clone(),
+            spki_sha256: public_key.sha256().to_vec(),
+            der: signed.der,
+            not_before: signed.not_before,
+            not_after: signed.not_after,
+            revoked_at: None,
+        };
+        database.write(|connection| officer_statements::certify(connection, &certificate, actor, now))?;
+        Ok(certificate)
+    }
+}
+
+fn profile(settings: &Settings, name: &'static str) -> Result<Profile, CeremonyError> {
+    let profiles = Tables::load(&settings.data)?.profiles;
+    profiles.get(name).cloned().ok_or(CeremonyError::NoProfile(name))
 }

@@ -151,10 +151,10 @@ impl SigningService {
     /// # Errors
     /// The memory or the key failed; what was claimed is claimed again.
     pub fn work(&self, owner: &str) -> Result<usize, StoreError> {
-        // Also while nothing is to be signed: what is revoked now may be hidden later.
-        self.witness.learn(&self.database)?;
+        // Also while nothing is to be signed: what is revoked now may be hidden later. Nothing is issued on what was not learnt.
+        let learnt = self.witness.learn(&self.database);
         // Each its own: revocations are told even while nothing can be issued.
-        let (issued, listed) = (self.issue_batch(owner), self.sign_crls(owner));
+        let (issued, listed) = (learnt.and_then(|()| self.issue_batch(owner)), self.sign_crls(owner));
         let renewed = self.renew_responders(owner);
         Ok(issued? + listed? + renewed?)
     }

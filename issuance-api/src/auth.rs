@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
-use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca_core::Timestamp;
 use ca_core::application::{Actor, ApplicationId, Officer, Role};
+pub use ca_core::digest::sha256;
 use config::Settings;
 use futures_util::future::LocalBoxFuture;
 use store::applications::{self, StoredApplication};
@@ -45,13 +45,6 @@ impl Token {
     pub fn sha256(&self) -> [u8; 32] {
         sha256(self.0.as_bytes())
     }
-}
-
-/// SHA-256.
-pub fn sha256(data: &[u8]) -> [u8; 32] {
-    let mut out = [0_u8; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
-    out
 }
 
 /// An applicant, known by a confirmed phone.

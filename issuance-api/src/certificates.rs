@@ -6,12 +6,12 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::application::Role;
-use ca_core::officer_statement::OfficerStatement;
+use ca_core::officer_statement::{FIRST, OfficerStatement};
 use ca_core::revocation::{Change, Reason, Requester, Status, decide};
 use ca_core::{SerialNumber, Timestamp, bundle};
 use serde::{Deserialize, Serialize};
+use store::Connection;
 use store::certificates::{self, Search, StoredCertificate};
-use store::{Connection, officer_statements};
 
 use crate::applications::{Reader, status_at, to_sign};
 use crate::auth::{Acting, Anybody, SignedIn, Then};
@@ -293,30 +293,17 @@ async fn statement(
     let text = context
         .read(move |connection| {
             let stored = certificates::find(connection, &serial)?;
-            let acting = Acting::Officer(officer);
-            let requester = requester(connection, &acting, &stored)?;
+            let said = said(&stored, change, &officer.officer.login, now);
+            let requester = requester(connection, &Acting::Officer(officer), &stored)?;
             decide(stored.status, stored.certificate.not_after, change, requester, now)?;
-            let previous = officer_statements::last(connection, &object(&stored))?;
-            let login = acting.officer().map(|officer| officer.login.clone()).unwrap_or_default();
-            Ok(said(&stored, change, &login, now.whole_minutes(), previous).text())
+            statements::offer(connection, &said, now)
         })
         .await?;
     Ok(to_sign(text))
 }
 
-/// As the audit log names it.
-fn object(stored: &StoredCertificate) -> String {
-    format!("certificate:{}/{}", stored.certificate.issuer, stored.certificate.serial)
-}
-
 /// What an officer says when they change the status of a certificate.
-fn said(
-    stored: &StoredCertificate,
-    change: Change,
-    officer: &str,
-    at: Timestamp,
-    previous: [u8; 32],
-) -> OfficerStatement {
+fn said(stored: &StoredCertificate, change: Change, officer: &str, at: Timestamp) -> OfficerStatement {
     let (act, terms) = match change {
         Change::Revoke { reason, invalidity_date } => {
             let since = invalidity_date.map(|date| ("invalidity-date", date.to_string()));
@@ -325,8 +312,9 @@ fn said(
         Change::Suspend => ("suspend", Vec::new()),
         Change::Restore => ("restore", Vec::new()),
     };
+    let object = format!("certificate:{}/{}", stored.certificate.issuer, stored.certificate.serial);
     let (act, officer) = (act.to_owned(), officer.to_owned());
-    OfficerStatement { act, object: object(stored), terms, officer, at, previous }
+    OfficerStatement { act, object, terms, officer, at, previous: FIRST }
 }
 
 /// Suspend (certificateHold)
@@ -407,10 +395,8 @@ async fn apply(
             }
             let to = decide(stored.status, stored.certificate.not_after, change, requester, now)?;
             if let Some(officer) = acting.officer() {
-                let signature = given.signature.as_deref();
-                statements::accept(connection, officer, signature, &object(&stored), now, |at, previous| {
-                    said(&stored, change, &officer.login, at, previous)
-                })?;
+                let said = said(&stored, change, &officer.login, now);
+                statements::accept(connection, officer, given.signature.as_deref(), &said, now)?;
             }
             certificates::change_status(connection, &stored, to, &acting.actor().to_string(), now)?;
             Ok(CertificateView::of(&StoredCertificate { status: to, ..stored }, true, true, now))

@@ -10,7 +10,7 @@ use futures_util::TryFutureExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use store::documents::{self, Document};
-use store::{StoreError, data_keys};
+use store::{Connection, StoreError, data_keys};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -54,8 +54,8 @@ pub enum CustodyError {
 pub async fn open(context: &Context, document: &Document) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
     match open_as_named(context, document).await {
         Err(CustodyError::Objects(object_store::Error::NotFound { .. })) => {
-            let (database, of, kind) = (context.database.clone(), document.application, document.kind);
-            let again = blocking(move || database.read(|connection| documents::of(connection, of))).await?;
+            let (of, kind) = (document.application, document.kind);
+            let again = ask(context, move |connection| documents::of(connection, of)).await?;
             let moved = again.into_iter().find(|again| again.kind == kind).ok_or(StoreError::NotFound)?;
             open_as_named(context, &moved).await
         }
@@ -64,8 +64,8 @@ pub async fn open(context: &Context, document: &Document) -> Result<Zeroizing<Ve
 }
 
 async fn open_as_named(context: &Context, document: &Document) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
-    let (database, of) = (context.database.clone(), document.application);
-    let sealed_key = blocking(move || database.read(|connection| data_keys::of(connection, of))).await?;
+    let of = document.application;
+    let sealed_key = ask(context, move |connection| data_keys::of(connection, of)).await?;
     let sealed = read(context, &document.object_key).await?;
     let opened = match sealed_key {
         Some(found) => context.vault.unwrap(of, &found.key)?.open(document.kind, &sealed)?,
@@ -88,12 +88,25 @@ async fn delete(context: &Context, object_key: &str) -> Result<(), object_store:
     }
 }
 
-/// The database waits where waiting is allowed.
-async fn blocking<T: Send + 'static>(
-    f: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+/// Reads rows; the database waits where waiting is allowed.
+async fn ask<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    context: &Context,
+    f: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+) -> Result<T, CustodyError>
+where
+    CustodyError: From<E>,
+{
+    let database = context.database.clone();
+    Ok(tokio::task::spawn_blocking(move || database.read(f)).map_err(|_| CustodyError::Ending).await??)
+}
+
+/// Writes rows, all or none.
+async fn tell<T: Send + 'static>(
+    context: &Context,
+    f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, CustodyError> {
-    let done = tokio::task::spawn_blocking(f).map_err(|_| CustodyError::Ending).await?;
-    Ok(done?)
+    let database = context.database.clone();
+    Ok(tokio::task::spawn_blocking(move || database.write(f)).map_err(|_| CustodyError::Ending).await??)
 }
 
 impl From<Problem> for CustodyError {

@@ -7,7 +7,8 @@ use ca_core::Timestamp;
 use ca_core::administration::is_login;
 use ca_core::application::Role;
 use ca_core::bundle;
-use ca_signer::{ceremony, officer_ca};
+use ca_signer::ceremony;
+use ca_signer::officer_ca::{self, OfficerCa};
 use config::Settings;
 use issuance_api::passwords::{self, Passwords};
 use secrecy::ExposeSecret;
@@ -103,10 +104,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                     role.as_str()
                 )));
             }
-            let key = officer_ca::requested_key(&fs::read(csr)?)?;
-            let (ring, officer) = (keyring(&settings), &account.officer);
-            let certificate =
-                officer_ca::certify(&database, &settings, &ring, officer, &key, "operator", now)?;
+            let key = ceremony::requested_key(&fs::read(csr)?)?;
+            let authority = OfficerCa::open(&settings, &keyring(&settings))?;
+            let certificate = authority.certify(&database, &account.officer, &key, "operator", now)?;
             say(bundle::pem([certificate.der.as_slice()]).trim_end());
         }
         Command::RevokeCertificates { login, place } => {

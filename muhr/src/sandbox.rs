@@ -13,7 +13,8 @@ use ca_core::bundle;
 use ca_core::csr::SubjectPublicKey;
 use ca_core::fee::Channel;
 use ca_core::signer::{FileKey, KeyAlgorithm, Signer};
-use ca_signer::{Keyring, keys, officer_ca};
+use ca_signer::officer_ca::OfficerCa;
+use ca_signer::{Keyring, keys};
 use config::Settings;
 use config::settings::Sources;
 use der::pem::{self, LineEnding};
@@ -108,6 +109,8 @@ pub(crate) fn officer_keys(
     keyring: &Keyring<'_>,
 ) -> Result<(), Failure> {
     let now = settings.clock().now();
+    // Its key is opened once, and only if somebody needs it.
+    let mut authority: Option<OfficerCa> = None;
     for (login, _) in accounts() {
         let path = settings.data.directory.join(OFFICER_KEYS).join(format!("{login}.pem"));
         let account = match database.read(|c| officers::find(c, login)) {
@@ -125,8 +128,11 @@ pub(crate) fn officer_keys(
         }
         let key = FileKey::generate(KeyAlgorithm::P256)?;
         let public_key = SubjectPublicKey::from_spki_der(key.public_key())?;
-        let certificate =
-            officer_ca::certify(database, settings, keyring, &account.officer, &public_key, "operator", now)?;
+        let authority = match &mut authority {
+            Some(opened) => opened,
+            closed => closed.insert(OfficerCa::open(settings, keyring)?),
+        };
+        let certificate = authority.certify(database, &account.officer, &public_key, "operator", now)?;
         let private = key.to_pkcs8_der()?;
         let private = Zeroizing::new(
             pem::encode_string("PRIVATE KEY", LineEnding::LF, &private)

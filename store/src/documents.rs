@@ -1,7 +1,10 @@
 //! Where the sealed bytes of an applicant's documents are.
 
+use std::collections::HashMap;
+
 use ca_core::Timestamp;
 use ca_core::application::{ApplicationId, DocumentKind, State};
+use ca_core::approval::evidence_sha256;
 use diesel::prelude::*;
 
 use crate::audit;
@@ -102,25 +105,29 @@ pub fn put(
     Ok(earlier)
 }
 
-/// Kind and SHA-256 of each document of these applications.
+/// What the documents of each of these applications are: see [`evidence_sha256`]. An application without documents has one, too.
 ///
 /// # Errors
 /// The database's.
-pub fn digests_of(
+pub fn evidence_of(
     connection: &mut Connection,
     ids: &[ApplicationId],
-) -> Result<Vec<(ApplicationId, DocumentKind, Vec<u8>)>, StoreError> {
-    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+) -> Result<HashMap<ApplicationId, [u8; 32]>, StoreError> {
+    let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let rows: Vec<(String, String, Vec<u8>)> = documents::table
-        .filter(documents::application_id.eq_any(ids))
+        .filter(documents::application_id.eq_any(&names))
         .select((documents::application_id, documents::kind, documents::sha256))
         .load(connection)?;
-    rows.into_iter()
-        .map(|(id, kind, sha256)| {
-            let kind = kind.parse().map_err(|()| StoreError::corrupt("a kind of document"))?;
-            Ok((id.parse().map_err(StoreError::corrupt)?, kind, sha256))
-        })
-        .collect()
+    let mut digests: HashMap<String, Vec<(DocumentKind, Vec<u8>)>> = HashMap::new();
+    for (id, kind, sha256) in rows {
+        let kind = kind.parse().map_err(|()| StoreError::corrupt("a kind of document"))?;
+        digests.entry(id).or_default().push((kind, sha256));
+    }
+    let evidence = ids.iter().zip(&names).map(|(id, name)| {
+        let of_one = digests.get(name).into_iter().flatten();
+        (*id, evidence_sha256(of_one.map(|(kind, sha256)| (*kind, sha256.as_slice()))))
+    });
+    Ok(evidence.collect())
 }
 
 /// The documents of an application.

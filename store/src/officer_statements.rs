@@ -8,11 +8,11 @@ use ca_core::{SerialNumber, Timestamp};
 use diesel::prelude::*;
 use serde_json::json;
 
-use crate::audit;
 use crate::connection::on_both;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{application_events, officer_certificates, officer_statements};
+use crate::{audit, officers};
 
 /// A statement and the signature under it. Neither is believed because it is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,7 +197,7 @@ pub fn certify(
         "serial": row.serial, "role": row.role, "spki_sha256": hex::encode(&row.spki_sha256),
         "not_after": certificate.not_after.to_string(),
     });
-    of_officer(connection, &certificate.officer.login, "officer.certify", details, actor, now)
+    officers::record(connection, &certificate.officer.login, "officer.certify", details, actor, now)
 }
 
 /// An officer's certificates, the newest first.
@@ -232,7 +232,7 @@ pub fn revoke_certificates(
         .set(officer_certificates::revoked_at.eq(now.unix_millis()))
         .execute(connection)?;
     if revoked > 0 {
-        of_officer(
+        officers::record(
             connection,
             login,
             "officer.revoke-certificates",
@@ -266,22 +266,4 @@ pub fn revoked(connection: &mut Connection) -> Result<Vec<SerialNumber>, StoreEr
         .select(officer_certificates::serial)
         .load(connection)?;
     Ok(serials.iter().filter_map(|serial| serial.parse().ok()).collect())
-}
-
-fn of_officer(
-    connection: &mut Connection,
-    login: &str,
-    action: &str,
-    details: serde_json::Value,
-    actor: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let entry = audit::Entry {
-        at: now,
-        actor: actor.to_owned(),
-        action: action.to_owned(),
-        object: format!("officer:{login}"),
-        details,
-    };
-    audit::record(connection, &[entry])
 }

@@ -459,7 +459,8 @@ pub fn set_totp(
     record(connection, login, "officer.totp", details, &format!("officer:{login}"), now)
 }
 
-fn record(
+/// What was done about an officer, for the audit log.
+pub(crate) fn record(
     connection: &mut Connection,
     login: &str,
     action: &str,

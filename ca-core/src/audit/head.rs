@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use der::pem::LineEnding;
 use x509_parser::pem::Pem;
 
-use super::{Hash, sha256};
+use super::Hash;
 use crate::Timestamp;
 use crate::csr::{KeyKind, SubjectPublicKey};
+use crate::digest::sha256;
 
 const TITLE: &str = "muhr-audit-head/1\n";
 const SIGNATURE: &str = "signature: ";

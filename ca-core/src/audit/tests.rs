@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Timestamp;
+use crate::digest::sha256;
 use crate::signer::{FileKey, KeyAlgorithm, Signer};
 
 /// The leaves and roots that implementations of RFC 6962 are tested with (certificate-transparency, merkletree tests).

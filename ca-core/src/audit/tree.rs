@@ -2,7 +2,8 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::{Hash, sha256};
+use super::Hash;
+use crate::digest::sha256;
 
 /// SHA-256 over 0x00 and the data: a leaf can never be taken for an inner node.
 pub fn leaf_hash(data: &[u8]) -> Hash {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, EcdsaVerificationAlgorithm,
@@ -16,6 +16,7 @@ use spki::AlgorithmIdentifierRef;
 
 use super::strict_der::{self, BIT_STRING, INTEGER, SEQUENCE};
 use super::{Refusal, edwards, weak_key};
+use crate::digest::sha256;
 
 const MAX_EXPONENT_BITS: u64 = 32;
 
@@ -91,9 +92,7 @@ impl SubjectPublicKey {
 
     /// SHA-256 of [`SubjectPublicKey::spki_der`]: the name under which keys are remembered.
     pub fn sha256(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, &self.spki_der).as_ref());
-        hash
+        sha256(&self.spki_der)
     }
 
     /// RFC 5280 section 4.2.1.2, method 1: SHA-1 of the content of the BIT STRING without its unused-bits octet.

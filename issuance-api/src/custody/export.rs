@@ -13,7 +13,7 @@ use store::audit::{self, Filter};
 use store::documents::{self, Document};
 use store::{Connection, applications, person};
 
-use super::{CustodyError, blocking, open};
+use super::{CustodyError, ask, open, tell};
 use crate::applications::{Reader, whole};
 use crate::context::Context;
 use crate::problem::Problem;
@@ -43,18 +43,14 @@ pub async fn export(
     actor: &str,
     archive: impl Write,
 ) -> Result<Exported, CustodyError> {
-    let (database, number, vault) = (context.database.clone(), pinfl.clone(), Arc::clone(&context.vault));
+    let (number, vault) = (pinfl.clone(), Arc::clone(&context.vault));
     let reader = Reader { language: Language::En, now: context.now(), vault };
-    let gathered = tokio::task::spawn_blocking(move || {
-        database.read(|connection| gather(connection, number.as_str(), &reader))
-    });
-    let Gathered { person, applications, certificates, documents } =
-        gathered.await.map_err(|_| CustodyError::Ending)??;
+    let gathered = ask(context, move |connection| gather(connection, number.as_str(), &reader));
+    let Gathered { person, applications, certificates, documents } = gathered.await?;
     let exported = Exported { applications: applications.len(), certificates, documents: documents.len() };
     // First written down, then shown.
     let entries = entries(context, &applications, exported, reason, actor);
-    let database = context.database.clone();
-    blocking(move || database.write(|connection| audit::record(connection, &entries))).await?;
+    tell(context, move |connection| audit::record(connection, &entries)).await?;
     let mut tar = tar::Builder::new(archive);
     let text = serde_json::to_vec_pretty(&person).map_err(|error| Problem::internal(error.to_string()))?;
     append(context, &mut tar, "person.json", &text)?;

@@ -5,7 +5,7 @@ use config::settings;
 use store::retention::{self, Periods};
 use store::{StoreError, documents};
 
-use super::{CustodyError, blocking, delete};
+use super::{CustodyError, ask, delete, tell};
 use crate::context::Context;
 
 const BATCH: i64 = 200;
@@ -25,25 +25,18 @@ pub async fn erase(context: &Context) -> Result<u64, CustodyError> {
     let periods = periods(&context.settings.retention, now);
     let (mut erased, mut after) = (0, String::new());
     loop {
-        let (database, from) = (context.database.clone(), after.clone());
-        let page =
-            blocking(move || database.read(|connection| retention::due(connection, periods, &from, BATCH)));
+        let from = after.clone();
+        let page = ask(context, move |connection| retention::due(connection, periods, &from, BATCH));
         let (due, next) = page.await?;
         for id in due {
-            let database = context.database.clone();
-            let named = blocking(move || database.read(|connection| documents::of(connection, id))).await?;
-            for document in &named {
+            for document in &ask(context, move |connection| documents::of(connection, id)).await? {
                 delete(context, &document.object_key).await?;
             }
-            let database = context.database.clone();
-            let done = blocking(move || {
-                match database.write(|connection| retention::erase(connection, id, now)) {
-                    // Another process was first.
-                    Err(StoreError::Conflict(_)) => Ok(0),
-                    done => done.map(|_| 1),
-                }
-            });
-            erased += done.await?;
+            match tell(context, move |connection| retention::erase(connection, id, now)).await {
+                // Another process was first.
+                Err(CustodyError::Store(StoreError::Conflict(_))) => {}
+                done => erased += done.map(|_| 1)?,
+            }
         }
         match next {
             Some(next) => after = next,

@@ -8,9 +8,9 @@ use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 use serde_json::json;
 use store::documents::{self, Document};
-use store::{StoreError, audit, data_keys};
+use store::{audit, data_keys};
 
-use super::{CustodyError, blocking, delete, read};
+use super::{CustodyError, ask, delete, read, tell};
 use crate::applications::documents::new_object_key;
 use crate::context::Context;
 use crate::vault::DataKey;
@@ -38,8 +38,8 @@ pub async fn rotate(context: &Context) -> Result<Rotated, CustodyError> {
     adopt(context, &mut done).await?;
     reseal(context, &mut done).await?;
     rewrap(context, &mut done).await?;
-    let (database, entry) = (context.database.clone(), entry(context, done));
-    blocking(move || database.write(|connection| audit::record(connection, &[entry]))).await?;
+    let entry = entry(context, done);
+    tell(context, move |connection| audit::record(connection, &[entry])).await?;
     Ok(done)
 }
 
@@ -57,9 +57,8 @@ fn entry(context: &Context, done: Rotated) -> audit::Entry {
 async fn adopt(context: &Context, done: &mut Rotated) -> Result<(), CustodyError> {
     let mut after = String::new();
     loop {
-        let (database, from) = (context.database.clone(), after.clone());
-        let page = blocking(move || database.read(|connection| data_keys::without(connection, &from, BATCH)));
-        let page = page.await?;
+        let from = after.clone();
+        let page = ask(context, move |connection| data_keys::without(connection, &from, BATCH)).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.to_string();
         for id in page {
@@ -73,9 +72,8 @@ async fn adopt(context: &Context, done: &mut Rotated) -> Result<(), CustodyError
 async fn reseal(context: &Context, done: &mut Rotated) -> Result<(), CustodyError> {
     let mut after = String::new();
     loop {
-        let (database, from) = (context.database.clone(), after.clone());
-        let page = blocking(move || database.read(|connection| documents::after(connection, &from, BATCH)));
-        let page = page.await?;
+        let from = after.clone();
+        let page = ask(context, move |connection| documents::after(connection, &from, BATCH)).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after.clone_from(&last.object_key);
         for document in page {
@@ -95,34 +93,30 @@ async fn reseal_one(context: &Context, document: &Document) -> Result<bool, Cust
         Err(object_store::Error::NotFound { .. }) if !is_named(context, document).await? => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    let (database, of) = (context.database.clone(), document.application);
-    let found = blocking(move || database.read(|connection| data_keys::of(connection, of))).await?;
+    let of = document.application;
+    let found = ask(context, move |connection| data_keys::of(connection, of)).await?;
     let key = context.vault.unwrap(of, &found.ok_or(CustodyError::NoKey)?.key)?;
     let opened = key.open(document.kind, &sealed)?;
     let object_key = new_object_key();
     let anew = PutPayload::from(key.seal(document.kind, &opened)?);
     context.documents.put(&Path::from(object_key.as_str()), anew).await?;
-    let (database, moving, to) = (context.database.clone(), document.clone(), object_key.clone());
-    let moved =
-        blocking(move || database.write(|connection| documents::relocate(connection, &moving, &to))).await?;
+    let (moving, to) = (document.clone(), object_key.clone());
+    let moved = tell(context, move |connection| documents::relocate(connection, &moving, &to)).await?;
     delete(context, if moved { &document.object_key } else { &object_key }).await?;
     Ok(moved)
 }
 
 async fn is_named(context: &Context, document: &Document) -> Result<bool, CustodyError> {
-    let (database, of) = (context.database.clone(), document.application);
-    let rows = blocking(move || database.read(|connection| documents::of(connection, of))).await?;
+    let of = document.application;
+    let rows = ask(context, move |connection| documents::of(connection, of)).await?;
     Ok(rows.iter().any(|row| row.object_key == document.object_key))
 }
 
 async fn rewrap(context: &Context, done: &mut Rotated) -> Result<(), CustodyError> {
     let mut after = String::new();
     loop {
-        let (database, from, newest) =
-            (context.database.clone(), after.clone(), context.vault.newest().to_owned());
-        let page = blocking(move || {
-            database.read(|connection| data_keys::not_under(connection, &newest, &from, BATCH))
-        });
+        let (from, newest) = (after.clone(), context.vault.newest().to_owned());
+        let page = ask(context, move |connection| data_keys::not_under(connection, &newest, &from, BATCH));
         let page = page.await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = last.to_string();
@@ -140,15 +134,12 @@ async fn rewrap_all(
             anew.push((id, key, wrapped));
         }
     }
-    let database = context.database.clone();
-    blocking(move || {
-        database.write(|connection| {
-            let mut changed = 0;
-            for (id, earlier, wrapped) in &anew {
-                changed += u64::from(data_keys::rewrap(connection, *id, earlier, wrapped)?);
-            }
-            Ok::<_, StoreError>(changed)
-        })
+    tell(context, move |connection| {
+        let mut changed = 0;
+        for (id, earlier, wrapped) in &anew {
+            changed += u64::from(data_keys::rewrap(connection, *id, earlier, wrapped)?);
+        }
+        Ok(changed)
     })
     .await
 }

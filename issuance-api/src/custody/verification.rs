@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use store::{data_keys, documents};
 
-use super::{CustodyError, blocking, open, retention};
+use super::{CustodyError, ask, open, retention};
 use crate::context::Context;
 
 const BATCH: i64 = 200;
@@ -39,9 +39,8 @@ pub async fn verify(context: &Context) -> Result<Report, CustodyError> {
     report.objects = objects.len() as u64;
     let mut after = String::new();
     loop {
-        let (database, from) = (context.database.clone(), after.clone());
-        let page = blocking(move || database.read(|connection| documents::after(connection, &from, BATCH)));
-        let page = page.await?;
+        let from = after.clone();
+        let page = ask(context, move |connection| documents::after(connection, &from, BATCH)).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.object_key);
         for document in page {
@@ -63,8 +62,7 @@ pub async fn verify(context: &Context) -> Result<Report, CustodyError> {
         }
     }
     retained(context, &mut report).await?;
-    let database = context.database.clone();
-    report.masters = blocking(move || database.read(data_keys::masters)).await?;
+    report.masters = ask(context, data_keys::masters).await?;
     let unknown = report.masters.iter().filter(|(name, _)| !context.vault.names().any(|known| known == name));
     let unknown: Vec<String> = unknown
         .map(|(name, keys)| format!("master-key:{name}: it wraps {keys} keys and is not here"))
@@ -75,17 +73,13 @@ pub async fn verify(context: &Context) -> Result<Report, CustodyError> {
 
 /// What should be gone is gone: nothing is left of what was erased, and nothing is kept a day beyond its period.
 async fn retained(context: &Context, report: &mut Report) -> Result<(), CustodyError> {
-    let database = context.database.clone();
-    for id in blocking(move || database.read(store::retention::leftovers)).await? {
+    for id in ask(context, store::retention::leftovers).await? {
         report.findings.push(format!("application:{id}: it was erased, and something is still there"));
     }
     let periods = retention::periods(&context.settings.retention, context.now().minus(GRACE));
     let mut after = Some(String::new());
     while let Some(from) = after {
-        let database = context.database.clone();
-        let page = blocking(move || {
-            database.read(|connection| store::retention::due(connection, periods, &from, BATCH))
-        });
+        let page = ask(context, move |connection| store::retention::due(connection, periods, &from, BATCH));
         let (overdue, next) = page.await?;
         let overdue = overdue.into_iter();
         report.findings.extend(overdue.map(|id| format!("application:{id}: it should have been erased")));

@@ -3,16 +3,16 @@
 use actix_web::{HttpResponse, web};
 use ca_core::Timestamp;
 use ca_core::administration::{Act, ActState, is_login};
-use ca_core::application::{Officer, Role};
+use ca_core::application::Role;
 use ca_core::calendar::{parse_full_date, tashkent_date};
 use ca_core::fee::Entry;
 use ca_core::officer_statement::{FIRST, OfficerStatement};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use store::acts::{self, StoredAct};
-use store::{Connection, StoreError, officer_statements, officers, turns};
+use store::{Connection, StoreError, officers, turns};
 
-use super::statements::accept;
+use super::statements::{accept, offer};
 use crate::applications::to_sign;
 use crate::auth::{SignedIn, Then};
 use crate::context::Context;
@@ -242,21 +242,12 @@ pub(crate) async fn proposal_statement(
     officer: SignedIn,
     query: web::Query<NewAct>,
 ) -> Result<HttpResponse, Problem> {
-    officer.require(&[Role::Admin])?;
-    let new = query.into_inner();
-    let reason = text(new.reason.clone(), "/reason", 500)?;
-    let wanted = new.read()?;
+    let (wanted, reason) = query.into_inner().wanted_by(&officer)?;
     let (inner, now, login) = (context.as_ref().clone(), context.now(), officer.officer.login);
-    if wanted.login() == Some(&login) {
-        return Err(Problem::new(Kind::OwnAct));
-    }
     let text = context
         .read(move |connection| {
-            let act = wanted.found(connection)?;
-            let others = acts::fee_entries(connection)?;
-            fits(&inner, connection, &act, others, now)?;
-            let previous = officer_statements::last(connection, &act.object())?;
-            Ok(said("propose", &act, &reason, &login, now.whole_minutes(), previous)?.text())
+            let act = wanted.fitting(&inner, connection, now)?;
+            offer(connection, &said("propose", &act, &reason, &login, now)?, now)
         })
         .await?;
     Ok(to_sign(text))
@@ -269,7 +260,6 @@ fn said(
     reason: &str,
     login: &str,
     at: Timestamp,
-    previous: [u8; 32],
 ) -> Result<OfficerStatement, Problem> {
     Ok(OfficerStatement {
         act: verb.to_owned(),
@@ -281,25 +271,8 @@ fn said(
         ],
         officer: login.to_owned(),
         at,
-        previous,
+        previous: FIRST,
     })
-}
-
-/// The signature under what an administrator says about an act.
-fn sign(
-    connection: &mut Connection,
-    officer: &Officer,
-    signature: Option<&str>,
-    (verb, act, reason): (&str, &Act, &str),
-    now: Timestamp,
-) -> Result<(), Problem> {
-    let template = said(verb, act, reason, &officer.login, now, FIRST)?;
-    accept(connection, officer, signature, &act.object(), now, |at, previous| OfficerStatement {
-        at,
-        previous,
-        ..template.clone()
-    })?;
-    Ok(())
 }
 
 /// Propose an act
@@ -317,21 +290,16 @@ pub(crate) async fn propose(
     context: web::Data<Context>,
     Then(officer, Json(new)): Then<SignedIn, Json<NewAct>>,
 ) -> Result<HttpResponse, Problem> {
-    officer.require(&[Role::Admin])?;
-    let (reason, signature) = (text(new.reason.clone(), "/reason", 500)?, new.signature.clone());
-    let wanted = new.read()?;
+    let signature = new.signature.clone();
+    let (wanted, reason) = new.wanted_by(&officer)?;
     let (inner, now, officer) = (context.as_ref().clone(), context.now(), officer.officer);
-    if wanted.login() == Some(&officer.login) {
-        return Err(Problem::new(Kind::OwnAct));
-    }
     let stored = context
         .write(move |connection| {
             let login = officer.login.clone();
             at_the_table(connection, &login)?;
-            let act = wanted.found(connection)?;
-            let others = acts::fee_entries(connection)?;
-            fits(&inner, connection, &act, others, now)?;
-            sign(connection, &officer, signature.as_deref(), ("propose", &act, &reason), now)?;
+            let act = wanted.fitting(&inner, connection, now)?;
+            let said = said("propose", &act, &reason, &login, now)?;
+            accept(connection, &officer, signature.as_deref(), &said, now)?;
             let stored = acts::propose(connection, &act, &reason, &login, now)?;
             if act.is_urgent() {
                 carry_out(connection, &act, None, &format!("officer:{login}"), now)?;
@@ -370,9 +338,7 @@ pub(crate) async fn confirmation_statement(
             if stored.state != ActState::Proposed.as_str() {
                 return Err(Problem::new(Kind::ActNotOpen));
             }
-            let previous = officer_statements::last(connection, &stored.act.object())?;
-            let at = now.whole_minutes();
-            Ok(said("confirm", &stored.act, &stored.reason, &login, at, previous)?.text())
+            offer(connection, &said("confirm", &stored.act, &stored.reason, &login, now)?, now)
         })
         .await?;
     Ok(to_sign(text))
@@ -419,8 +385,8 @@ pub(crate) async fn confirm(
             let taken = acts::decide(connection, &id, ActState::InForce, &login, None, now)?;
             let mut taken = taken.ok_or_else(|| Problem::new(Kind::ActNotOpen))?;
             fits(&inner, connection, act, others, now).map_err(Problem::as_unfit)?;
-            let said = ("confirm", act, stored.reason.as_str());
-            sign(connection, &officer, form.signature.as_deref(), said, now)?;
+            let said = said("confirm", act, &stored.reason, &login, now)?;
+            accept(connection, &officer, form.signature.as_deref(), &said, now)?;
             let hash = password.as_ref().map(|password| password.hash.as_str());
             carry_out(connection, act, hash, &format!("officer:{login}"), now)?;
             if let Some(password) = &password {
@@ -592,6 +558,14 @@ impl Wanted {
         }
     }
 
+    /// The act, if it fits what is there now.
+    fn fitting(self, context: &Context, connection: &mut Connection, now: Timestamp) -> Result<Act, Problem> {
+        let act = self.found(connection)?;
+        let others = acts::fee_entries(connection)?;
+        fits(context, connection, &act, others, now)?;
+        Ok(act)
+    }
+
     /// The act, with what is to be taken out, so that whoever decides reads what it is.
     ///
     /// # Errors
@@ -612,6 +586,17 @@ impl Wanted {
 }
 
 impl NewAct {
+    /// What this administrator wants, and why. Nobody proposes anything about themselves.
+    fn wanted_by(self, officer: &SignedIn) -> Result<(Wanted, String), Problem> {
+        officer.require(&[Role::Admin])?;
+        let reason = text(self.reason.clone(), "/reason", 500)?;
+        let wanted = self.read()?;
+        if wanted.login() == Some(&officer.officer.login) {
+            return Err(Problem::new(Kind::OwnAct));
+        }
+        Ok((wanted, reason))
+    }
+
     /// What is wanted, if every field it needs is there and says something.
     fn read(self) -> Result<Wanted, Problem> {
         let mut objections = Vec::new();

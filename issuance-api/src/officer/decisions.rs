@@ -3,12 +3,13 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use ca_core::Timestamp;
 use ca_core::application::{ApplicationId, Officer, Reason, Transition};
+use ca_core::officer_statement::FIRST;
 use config::Language;
 use config::texts::text;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use store::Connection;
 use store::applications::{self as stored_applications, StoredApplication};
-use store::{Connection, officer_statements};
 
 use super::applications::{Queued, queued};
 use super::statements;
@@ -17,7 +18,7 @@ use crate::auth::{SignedIn, Then};
 use crate::context::Context;
 use crate::json::Json;
 use crate::list::List;
-use crate::problem::{Document, FieldError, Kind, Problem, only};
+use crate::problem::{Document, FieldError, Problem, only};
 use crate::request::language;
 
 /// Longest note, in characters: the applicant reads it on a phone.
@@ -104,14 +105,8 @@ pub(crate) async fn approval_statement(
         .read(move |connection| {
             let stored = stored_applications::find(connection, id)?;
             stored.application.approve(&officer.officer, now)?;
-            let approvable = statements::approvable(connection, &inner, &stored, now)?;
-            let login = &officer.officer.login;
-            let approvals = statements::approvals(connection, &inner, &[&stored.application])?;
-            if approvals.get(&id).is_some_and(|approvals| approvals.given.contains(login)) {
-                return Err(Problem::new(Kind::AlreadyApproved));
-            }
-            let previous = officer_statements::last(connection, &format!("application:{id}"))?;
-            Ok(approvable.approval(login, now.whole_minutes(), previous).text())
+            let (approvable, _) = statements::to_approve(connection, &inner, &stored, &officer.officer, now)?;
+            statements::offer(connection, &approvable.approval(&officer.officer.login, now, FIRST), now)
         })
         .await?;
     Ok(to_sign(text))
@@ -143,18 +138,11 @@ pub(crate) async fn approve(
             let stored = stored_applications::find(connection, id)?;
             let application = &stored.application;
             let transition = application.approve(officer, now)?;
-            let approvable = statements::approvable(connection, &inner, &stored, now)?;
-            let approvals = statements::approvals(connection, &inner, &[application])?;
-            let given = approvals.get(&id).map(|approvals| &approvals.given);
-            if given.is_some_and(|given| given.contains(&officer.login)) {
-                return Err(Problem::new(Kind::AlreadyApproved));
-            }
-            let (signature, object) = (form.signature.as_deref(), format!("application:{id}"));
-            statements::accept(connection, officer, signature, &object, now, |at, previous| {
-                approvable.approval(&officer.login, at, previous)
-            })?;
+            let (approvable, given) = statements::to_approve(connection, &inner, &stored, officer, now)?;
+            let said = approvable.approval(&officer.login, now, FIRST);
+            statements::accept(connection, officer, form.signature.as_deref(), &said, now)?;
             let needed = inner.approval.approvals(application.subject_type(), application.channel);
-            if given.map_or(0, BTreeSet::len) + 1 >= needed {
+            if given + 1 >= needed {
                 stored_applications::apply(connection, &transition)?;
             }
             let moved = stored_applications::find(connection, id)?;
@@ -191,10 +179,9 @@ pub(crate) async fn rejection_statement(
             let stored = stored_applications::find(connection, id)?;
             stored.application.reject(&officer.officer, reason, note.clone(), now)?;
             let rejectable = statements::rejectable(connection, &stored)?;
-            let previous = officer_statements::last(connection, &format!("application:{id}"))?;
-            let at = now.whole_minutes();
             let login = &officer.officer.login;
-            Ok(rejectable.rejection(reason, note.as_deref(), login, at, previous).text())
+            let said = rejectable.rejection(reason, note.as_deref(), login, now, FIRST);
+            statements::offer(connection, &said, now)
         })
         .await?;
     Ok(to_sign(text))
@@ -219,14 +206,11 @@ pub(crate) async fn reject(
 ) -> Result<HttpResponse, Problem> {
     let signature = form.signature.clone();
     let (reason, note) = form.check().map_err(Problem::fields)?;
-    let id = named(&id)?;
-    decide(&context, &request, officer, id, move |connection, stored, officer, now| {
+    decide(&context, &request, officer, named(&id)?, move |connection, stored, officer, now| {
         let transition = stored.application.reject(officer, reason, note.clone(), now)?;
         let rejectable = statements::rejectable(connection, stored)?;
-        let object = format!("application:{id}");
-        statements::accept(connection, officer, signature.as_deref(), &object, now, |at, previous| {
-            rejectable.rejection(reason, note.as_deref(), &officer.login, at, previous)
-        })?;
+        let said = rejectable.rejection(reason, note.as_deref(), &officer.login, now, FIRST);
+        statements::accept(connection, officer, signature.as_deref(), &said, now)?;
         Ok(transition)
     })
     .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ca_core::Timestamp;
 use ca_core::application::{Application, ApplicationId, Officer};
-use ca_core::approval::{Approvable, content_sha256, evidence_sha256, of_this_round};
+use ca_core::approval::{Approvable, content_sha256, of_this_round};
 use ca_core::officer_statement::{OfficerStatement, signature};
 use ca_core::signed_document::{SignatureRefusal, Signed};
 use ca_core::statement::StatementRefusal;
@@ -27,7 +27,7 @@ const MINUTES: u64 = 15;
 ///
 /// # Errors
 /// 409 `not-issuable` if the CA's lint would refuse it.
-pub(super) fn approvable(
+fn approvable(
     connection: &mut Connection,
     context: &Context,
     stored: &StoredApplication,
@@ -45,6 +45,26 @@ pub(super) fn approvable(
         evidence_sha256: evidence(connection, stored)?,
         under_review_since: since(connection, stored)?,
     })
+}
+
+/// As [`approvable`], for an officer who has not approved it yet; and how many others have.
+///
+/// # Errors
+/// 409 `already-approved` as well.
+pub(super) fn to_approve(
+    connection: &mut Connection,
+    context: &Context,
+    stored: &StoredApplication,
+    officer: &Officer,
+    now: Timestamp,
+) -> Result<(Approvable, usize), Problem> {
+    let approvable = approvable(connection, context, stored, now)?;
+    let mut approvals = approvals(connection, context, &[&stored.application])?;
+    let given = approvals.remove(&stored.application.id).map(|approvals| approvals.given).unwrap_or_default();
+    if given.contains(&officer.login) {
+        return Err(Problem::new(Kind::AlreadyApproved));
+    }
+    Ok((approvable, given.len()))
 }
 
 /// What an officer rejects of an application, whether or not a certificate could be made from it: the request for
@@ -65,8 +85,8 @@ pub(super) fn rejectable(
 }
 
 fn evidence(connection: &mut Connection, stored: &StoredApplication) -> Result<[u8; 32], Problem> {
-    let documents = documents::of(connection, stored.application.id)?;
-    Ok(evidence_sha256(documents.iter().map(|document| (document.kind, document.sha256.as_slice()))))
+    let id = stored.application.id;
+    Ok(documents::evidence_of(connection, &[id])?.get(&id).copied().unwrap_or_default())
 }
 
 /// Since when it waits for reviewers.
@@ -93,22 +113,30 @@ pub(super) fn approvals(
     for (application, object) in applications.iter().zip(&objects) {
         let Some(since) = since.get(&application.id) else { continue };
         let statements = stored.get(object).map_or(&[][..], Vec::as_slice).iter();
-        let read: Option<Vec<_>> =
-            statements.map(|stored| OfficerStatement::read(&stored.statement)).collect();
+        let texts = statements.map(|stored| stored.statement.as_slice());
         // Rows that somebody else has written hold up this application, not the queue; the signer says no.
-        let given = read.and_then(|read| {
-            let places = of_this_round(&read, *since).ok()?;
-            Some(places.into_iter().map(|place| read[place].officer.clone()).collect())
-        });
-        let given = given.unwrap_or_default();
+        let approvals_given = of_this_round(texts, *since).unwrap_or_default();
+        let given = approvals_given.into_iter().map(|(_, statement)| statement.officer).collect();
         let needed = context.approval.approvals(application.subject_type(), application.channel);
         approvals.insert(application.id, ApprovalsView { given, needed });
     }
     Ok(approvals)
 }
 
-/// Finds which statement was signed, looks whose key it was, and keeps both. `statement` makes the text for a minute and the
-/// statement before.
+/// The bytes to sign, to say this now: after what was said about the same object before.
+///
+/// # Errors
+/// The database's.
+pub(crate) fn offer(
+    connection: &mut Connection,
+    said: &OfficerStatement,
+    now: Timestamp,
+) -> Result<Vec<u8>, Problem> {
+    let previous = officer_statements::last(connection, &said.object)?;
+    Ok(said.following(previous, now.whole_minutes()).text())
+}
+
+/// Finds in which minute this was said, looks whose key signed it, and keeps statement and signature.
 ///
 /// # Errors
 /// 422 for a signature that is none, 409 `statement-outdated` for one under another text, 403 `officer-not-certified` for
@@ -117,14 +145,13 @@ pub(crate) fn accept(
     connection: &mut Connection,
     officer: &Officer,
     signature: Option<&str>,
-    object: &str,
+    said: &OfficerStatement,
     now: Timestamp,
-    statement: impl Fn(Timestamp, [u8; 32]) -> OfficerStatement,
-) -> Result<OfficerStatement, Problem> {
+) -> Result<(), Problem> {
     let text = signature.map(str::trim).filter(|text| !text.is_empty());
     let cms = decode("/signature", text.ok_or_else(|| Problem::field("/signature", "required"))?)?;
-    let previous = officer_statements::last(connection, object)?;
-    let (signed_statement, signed) = signed_text(&cms, now, |at| statement(at, previous))?;
+    let previous = officer_statements::last(connection, &said.object)?;
+    let (statement, signed) = signed_text(&cms, now, |at| said.following(previous, at))?;
     let of_officer = officer_statements::certificates_of(connection, &officer.login)?;
     let known = of_officer.iter().find(|known| known.der == signed.certificate);
     let counts = known.is_some_and(|known| {
@@ -132,13 +159,12 @@ pub(crate) fn accept(
             && known.officer == *officer
             && (known.not_before..=known.not_after).contains(&now)
             // The signer asks whether it was valid at the minute that the statement names.
-            && known.not_before <= signed_statement.at
+            && known.not_before <= statement.at
     });
     if !counts {
         return Err(Problem::new(Kind::OfficerNotCertified));
     }
-    officer_statements::record(connection, &signed_statement, &cms, now)?;
-    Ok(signed_statement)
+    Ok(officer_statements::record(connection, &statement, &cms, now)?)
 }
 
 fn signed_text(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ca_core::application::{Actor, Application, ApplicationId, DocumentKind, Officer, Role};
-use ca_core::approval::{Approvable, content_sha256, evidence_sha256};
+use ca_core::approval::{Approvable, content_sha256};
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::fee::{Channel, FeeTable};
 use ca_core::issue::{Issuer, Request};
@@ -13,7 +13,8 @@ use ca_core::payment::HOLD;
 use ca_core::signer::{AbsentKey, FileKey, KeyAlgorithm, Signer};
 use ca_core::subject::{Subject, SubjectForm, SubjectType};
 use ca_core::{SerialNumber, Timestamp};
-use ca_signer::{Keyring, SigningService, officer_ca};
+use ca_signer::officer_ca::{self, OfficerCa};
+use ca_signer::{Keyring, SigningService};
 use config::Settings;
 use config::tables::Tables;
 use key_tool::cms;
@@ -191,7 +192,7 @@ impl Reviewer {
         let key = FileKey::generate(KeyAlgorithm::P256)?;
         let public_key = SubjectPublicKey::from_spki_der(key.public_key())?;
         let certified =
-            officer_ca::certify(database, settings, keyring, &officer, &public_key, "operator", now)?;
+            OfficerCa::open(settings, keyring)?.certify(database, &officer, &public_key, "operator", now)?;
         Ok(Self { officer, key, certificate: certified.der })
     }
 
@@ -203,11 +204,11 @@ impl Reviewer {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let transition = application.approve(&self.officer, now)?;
-        let documents = documents::of(connection, application.id)?;
+        let evidence = documents::evidence_of(connection, &[application.id])?;
         let approvable = Approvable {
             application: application.id,
             content_sha256: content_sha256(tbs, application)?,
-            evidence_sha256: evidence_sha256(documents.iter().map(|d| (d.kind, d.sha256.as_slice()))),
+            evidence_sha256: evidence.get(&application.id).copied().unwrap_or_default(),
             under_review_since: now,
         };
         let statement = approvable.approval(&self.officer.login, now, FIRST);

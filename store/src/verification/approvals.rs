@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use ca_core::Timestamp;
 use ca_core::application::{Application, ApplicationId};
-use ca_core::approval::{Policy, content_sha256, judge, of_this_round};
+use ca_core::approval::{Approvable, Policy, content_sha256_of_certificate, judge, of_this_round};
 use ca_core::officer_statement::{OfficerStatement, verify};
 
-use super::{CertificateRow, Report, tbs_of};
+use super::{CertificateRow, Report};
 use crate::applications;
 use crate::database::Connection;
 use crate::error::StoreError;
@@ -64,42 +64,21 @@ fn approved(
     under_review_since: Timestamp,
     witnesses: &Witnesses,
 ) -> bool {
-    let read: Option<Vec<_>> =
-        stored.iter().map(|stored| OfficerStatement::read(&stored.statement)).collect();
-    let Some(read) = read else { return false };
-    let Ok(places) = of_this_round(&read, under_review_since) else { return false };
-    let verified: Result<Vec<_>, _> = places
-        .iter()
-        .map(|place| &stored[*place])
-        .map(|stored| verify(&stored.statement, &stored.signature, &witnesses.anchor))
-        .collect();
-    let (Ok(verified), Some(tbs)) = (verified, tbs_alone(&row.der)) else { return false };
-    let Ok(content_sha256) = content_sha256(tbs, application) else { return false };
+    let texts = stored.iter().map(|stored| stored.statement.as_slice());
+    let Ok(approvals) = of_this_round(texts, under_review_since) else { return false };
+    let verify = |(place, statement): (usize, OfficerStatement)| {
+        verify(statement, &stored[place].signature, &witnesses.anchor)
+    };
+    let verified: Result<Vec<_>, _> = approvals.into_iter().map(verify).collect();
+    let (Ok(verified), Ok(content_sha256)) = (verified, content_sha256_of_certificate(&row.der, application))
+    else {
+        return false;
+    };
     let evidence = verified.first().and_then(|signed| signed.statement.term("evidence-sha256"));
     let evidence = evidence.and_then(|text| hex::decode(text).ok()?.try_into().ok());
     evidence.is_some_and(|evidence_sha256| {
-        let approvable = ca_core::approval::Approvable {
-            application: application.id,
-            content_sha256,
-            evidence_sha256,
-            under_review_since,
-        };
+        let approvable =
+            Approvable { application: application.id, content_sha256, evidence_sha256, under_review_since };
         judge(&verified, application, &approvable, &witnesses.policy).is_ok()
     })
-}
-
-/// The TBSCertificate alone.
-fn tbs_alone(der: &[u8]) -> Option<&[u8]> {
-    let rest = tbs_of(der)?;
-    let (head, length) = match *rest.get(1)? {
-        short if short < 0x80 => (2, usize::from(short)),
-        long => {
-            let octets = usize::from(long & 0x7f);
-            let length = rest.get(2..2 + octets)?.iter().try_fold(0_usize, |length, octet| {
-                length.checked_mul(256)?.checked_add(usize::from(*octet))
-            })?;
-            (2 + octets, length)
-        }
-    };
-    rest.get(..head.checked_add(length)?)
 }

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ca_core::SerialNumber;
 use ca_core::algorithm::SignatureAlgorithm;
 use ca_core::application::{ApplicationId, State};
-use ca_core::approval::{Approvable, content_sha256, evidence_sha256};
+use ca_core::approval::{Approvable, content_sha256};
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::issue::{Issuer, Request};
 use ca_core::officer_statement::FIRST;
 use ca_core::revocation::{Reason, Status};
 use ca_core::signer::{AbsentKey, SignError, Signer};
 use ca_signer::ceremony::{self, CeremonyError, Names};
-use ca_signer::{Keyring, SigningService, officer_ca};
+use ca_signer::officer_ca::OfficerCa;
+use ca_signer::{Keyring, SigningService};
 use config::Settings;
 use config::tables::Tables;
 use openssl::ec::{EcGroup, EcKey};
@@ -63,9 +64,10 @@ impl Ca {
         let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
         let public_key =
             SubjectPublicKey::from_spki_der(&key.public_key_to_der().expect("DER")).expect("P-256");
-        let certified =
-            officer_ca::certify(&ground.store, &settings, &keyring, &reviewer(), &public_key, "test", now)
-                .expect("a certificate");
+        let certified = OfficerCa::open(&settings, &keyring)
+            .expect("it was made")
+            .certify(&ground.store, &reviewer(), &public_key, "test", now)
+            .expect("a certificate");
         let certificate = X509::from_der(&certified.der).and_then(|read| read.to_pem()).expect("PEM");
         let both = [key.private_key_to_pem_pkcs8().expect("PEM"), certificate].concat();
         let file = settings.keys.directory.join("reviewer.pem");
@@ -108,12 +110,11 @@ impl Ca {
         };
         let profile = tables.profiles.get("natural_person").expect("a profile");
         let prepared = issuer.prepare(profile, request).expect("it keeps the rules");
-        let digests = self.ground.read(|c| store::documents::digests_of(c, &[id]));
         let since = self.ground.read(|c| officer_statements::under_review_since(c, &[id]))[&id];
         let approvable = Approvable {
             application: id,
             content_sha256: content_sha256(prepared.tbs(), &application).expect("readable"),
-            evidence_sha256: evidence_sha256(digests.iter().map(|(_, kind, hash)| (*kind, hash.as_slice()))),
+            evidence_sha256: self.ground.read(|c| store::documents::evidence_of(c, &[id]))[&id],
             under_review_since: since,
         };
         let statement = approvable.approval("reviewer", now.whole_minutes(), FIRST);
