@@ -1,7 +1,13 @@
-//! The key ceremony: root, issuing CA, officer CA and OCSP signer; and the renewal of the last.
+//! The key ceremonies: root, issuing CA, officer CA and OCSP signer come into being; the issuing CA gets another certificate or a
+//! successor, with the root's key here or on a machine without a network; keys are destroyed.
 //!
 //! Keys are generated here and leave this process only as encrypted files, or by their tokens, which they never leave. What
 //! already exists is never overwritten.
+
+mod air_gap;
+mod destruction;
+mod succession;
+mod transcript;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,12 +27,18 @@ use store::certificates::NewCertificate;
 use store::issuance::Intent;
 use store::{Database, StoreError, audit, crls, issuance, issuers, responders};
 
+use const_oid::ObjectIdentifier;
 use der::Decode;
 
-use crate::keyring::{Keyring, NewKey, OFFICER_CA};
+use crate::keyring::{AUDIT, Keyring, NewKey, OCSP, OFFICER_CA};
 use crate::keys::KeyError;
 use crate::officer_ca::NewOfficerCa;
 use crate::revocation_list::{CrlSigner, SignCrlError};
+
+pub use air_gap::{Answer, Ask, certify, init_root, install, request_certificates};
+pub use destruction::destroy_key;
+pub use succession::{Succession, succeed};
+pub use transcript::Transcript;
 
 /// How long the root's CRL holds: it is signed by hand, and says something new only when an issuing CA ends.
 const ROOT_CRL_VALIDITY: std::time::Duration = std::time::Duration::from_secs(366 * 24 * 3600);
@@ -75,6 +87,23 @@ pub enum CeremonyError {
     /// There is no CA yet.
     #[error("there is no CA in this database yet: run `muhr ca init`")]
     NoCa,
+    /// One person alone holds no ceremony.
+    #[error("a ceremony takes two people at least: name everybody with --present \"NAME, ROLE\"")]
+    TooFew,
+    /// A file from the other machine is not what it should be.
+    #[error("{0}: {1}")]
+    Carried(String, String),
+    /// The key still has to revoke.
+    #[error(
+        "`{0}` has certificates that hold until {1}, and must be able to revoke them: destroy its key after that"
+    )]
+    StillNeeded(String, Timestamp),
+    /// The key of the CA that issues.
+    #[error("`{0}` has no successor: its key stays")]
+    NoSuccessor(String),
+    /// There is no such CA, or its key is gone.
+    #[error("there is no CA `{0}` with a key")]
+    NoSuchCa(String),
     /// A built-in profile is missing from the configuration.
     #[error("there is no profile `{0}`")]
     NoProfile(&'static str),
@@ -116,7 +145,7 @@ fn listed(paths: &[PathBuf]) -> String {
 
 /// A certificate made in a ceremony, with the profile it has.
 pub(crate) struct Made {
-    issuer: &'static str,
+    issuer: String,
     profile: &'static str,
     common_name: String,
     pub(crate) certificate: Certificate,
@@ -140,28 +169,28 @@ pub fn init(
     settings: &Settings,
     keyring: &Keyring<'_>,
     names: &Names,
+    transcript: &mut Transcript,
     now: Timestamp,
 ) -> Result<(), CeremonyError> {
-    if !database.read(issuers::all)?.is_empty() {
-        return Err(CeremonyError::CaExists);
-    }
-    let existing = keyring.files_in_the_way();
-    if !existing.is_empty() {
-        return Err(CeremonyError::FilesExist(existing));
-    }
+    let all = [issuers::ROOT, issuers::ISSUING, OFFICER_CA, OCSP, AUDIT];
+    nothing_is_there(database, keyring, &all)?;
     let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
     let mut root_new = keyring.make_issuer(issuers::ROOT, KeyAlgorithm::P384)?;
     let mut issuing_new = keyring.make_issuer(issuers::ISSUING, KeyAlgorithm::P256)?;
     let mut ocsp_new = keyring.make_responder()?;
     let mut officers = NewOfficerCa::make(settings, keyring, &names.organization, now)?;
     let mut audit_new = keyring.make_audit()?;
-    let generated = [
-        key_generated(issuers::ROOT, &root_new, now),
-        key_generated(issuers::ISSUING, &issuing_new, now),
-        key_generated("ocsp", &ocsp_new, now),
-        key_generated("audit", &audit_new, now),
-        key_generated(OFFICER_CA, officers.key(), now),
-    ];
+    let generated = generated(
+        transcript,
+        &[
+            (issuers::ROOT, &root_new),
+            (issuers::ISSUING, &issuing_new),
+            (OCSP, &ocsp_new),
+            (AUDIT, &audit_new),
+            (OFFICER_CA, officers.key()),
+        ],
+        now,
+    );
     let [root_key, issuing_key, ocsp_key] =
         [&root_new, &issuing_new, &ocsp_new].map(|new| Arc::clone(new.signer()));
 
@@ -180,6 +209,10 @@ pub fn init(
     let root_ocsp_made =
         ceremony.below(&root, issuers::ROOT, responders::PROFILE, &names.ocsp, ocsp_key.public_key())?;
 
+    for made in [&root_made, &issuing_made, &ocsp_made, &root_ocsp_made] {
+        transcript.certificate("certificate-signed", &made.certificate);
+    }
+    transcript.certificate("certificate-signed", officers.certificate());
     // The keys are there for good before anything says that they exist.
     publish_audit_key(settings, audit_new.signer().public_key())?;
     for new in [&mut root_new, &mut issuing_new, &mut ocsp_new, &mut audit_new] {
@@ -192,9 +225,8 @@ pub fn init(
     replace(&settings.ocsp.certificate_file, &ocsp_made.certificate.der)?;
 
     database.write(|connection| -> Result<(), CeremonyError> {
-        issuers::insert(connection, &issuer_row(issuers::ROOT, "root", None, &root_made), now)?;
-        let parent = Some(issuers::ROOT.to_owned());
-        issuers::insert(connection, &issuer_row(issuers::ISSUING, "issuing", parent, &issuing_made), now)?;
+        issuers::insert(connection, &issuer_row(issuers::ROOT, &root_made), now)?;
+        issuers::insert(connection, &issuer_row(issuers::ISSUING, &issuing_made), now)?;
         for made in [&root_made, &issuing_made, &root_ocsp_made, &ocsp_made] {
             store_made(connection, made, now)?;
         }
@@ -237,7 +269,7 @@ pub fn init_audit(
         return Err(CeremonyError::AuditKeyExists);
     }
     let mut new = keyring.make_audit()?;
-    let generated = key_generated("audit", &new, now);
+    let generated = key_generated(AUDIT, &new, now);
     publish_audit_key(settings, new.signer().public_key())?;
     new.keep()?;
     Ok(database.write(|connection| audit::record(connection, &[generated]))?)
@@ -252,6 +284,25 @@ fn publish_audit_key(settings: &Settings, public_key: &[u8]) -> Result<(), Cerem
     };
     pem.push_str(&AuditKeys::pem(public_key).map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?);
     replace(&path, pem.as_bytes())
+}
+
+/// There is no CA, and none of these keys has a file in its way.
+fn nothing_is_there(database: &Database, keyring: &Keyring<'_>, keys: &[&str]) -> Result<(), CeremonyError> {
+    if !database.read(issuers::all)?.is_empty() {
+        return Err(CeremonyError::CaExists);
+    }
+    let existing = keyring.files_in_the_way(keys);
+    if existing.is_empty() { Ok(()) } else { Err(CeremonyError::FilesExist(existing)) }
+}
+
+/// Keys have come into being: for the transcript and for the log.
+fn generated(transcript: &mut Transcript, keys: &[(&str, &NewKey)], now: Timestamp) -> Vec<audit::Entry> {
+    keys.iter()
+        .map(|(name, new)| {
+            transcript.key(name, new);
+            key_generated(name, new, now)
+        })
+        .collect()
 }
 
 /// A key has come into being; its name is that of its file.
@@ -281,7 +332,7 @@ pub enum ResponderKey<'a> {
 pub fn renew_ocsp(
     database: &Database,
     settings: &Settings,
-    issuer_id: &'static str,
+    issuer_id: &str,
     key: &ResponderKey<'_>,
     keyring: &Keyring<'_>,
     now: Timestamp,
@@ -291,7 +342,7 @@ pub fn renew_ocsp(
         ResponderKey::Own => {
             if !keyring.has_responder()? {
                 let mut new = keyring.make_responder()?;
-                let generated = key_generated("ocsp", &new, now);
+                let generated = key_generated(OCSP, &new, now);
                 new.keep()?;
                 database.write(|connection| audit::record(connection, &[generated]))?;
             }
@@ -302,7 +353,8 @@ pub fn renew_ocsp(
     let profiles = Tables::load(&settings.data)?.profiles;
     let made = certify_responder(&issuer, issuer_id, settings, profiles, &public_key, now)?;
     database.write(|connection| store_made(connection, &made, now))?;
-    if matches!(key, ResponderKey::Own) && issuer_id == issuers::ISSUING {
+    // The file is what a responder has before it has seen the database: of the CA that certifies now.
+    if matches!(key, ResponderKey::Own) && database.read(issuers::current)?.id == issuer_id {
         replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
     }
     Ok(made.certificate)
@@ -311,7 +363,7 @@ pub fn renew_ocsp(
 /// A certificate for a responder's key, not stored yet.
 pub(crate) fn certify_responder(
     issuer: &Issuer,
-    issuer_id: &'static str,
+    issuer_id: &str,
     settings: &Settings,
     profiles: Profiles,
     public_key: &[u8],
@@ -329,15 +381,15 @@ fn names_of(issuing: &[u8]) -> Names {
 
 /// The organization in the subject of a certificate.
 pub(crate) fn organization_of(certificate: &[u8]) -> String {
-    let organization = x509_cert::Certificate::from_der(certificate).ok().and_then(|certificate| {
-        let attributes = certificate.tbs_certificate.subject.0;
-        let organization = attributes
-            .iter()
-            .flat_map(|rdn| rdn.0.iter())
-            .find(|attribute| attribute.oid == const_oid::db::rfc4519::ORGANIZATION_NAME)?;
-        std::str::from_utf8(organization.value.value()).ok().map(str::to_owned)
-    });
+    let organization = attribute_of(certificate, const_oid::db::rfc4519::ORGANIZATION_NAME);
     organization.unwrap_or_else(|| Names::default().organization)
+}
+
+/// An attribute of the subject of a certificate.
+fn attribute_of(certificate: &[u8], oid: ObjectIdentifier) -> Option<String> {
+    let subject = x509_cert::Certificate::from_der(certificate).ok()?.tbs_certificate.subject.0;
+    let found = subject.iter().flat_map(|rdn| rdn.0.iter()).find(|attribute| attribute.oid == oid)?;
+    std::str::from_utf8(found.value.value()).ok().map(str::to_owned)
 }
 
 /// Signs the next CRLs of an issuer whose key is here, of each of its partitions. Returns their names (empty for the
@@ -383,13 +435,14 @@ impl Ceremony<'_> {
         let spki_sha256 = spki_sha256(&request.public_key)?;
         let (issuer, certificate) = Issuer::self_signed(profile, request, Arc::clone(key))?;
         let common_name = self.names.root.clone();
-        Ok((issuer, Made { issuer: issuers::ROOT, profile: "root", common_name, certificate, spki_sha256 }))
+        let issuer_id = issuers::ROOT.to_owned();
+        Ok((issuer, Made { issuer: issuer_id, profile: "root", common_name, certificate, spki_sha256 }))
     }
 
     fn below(
         &self,
         issuer: &Issuer,
-        issuer_id: &'static str,
+        issuer_id: &str,
         profile: &'static str,
         common_name: &str,
         public_key: &[u8],
@@ -398,7 +451,8 @@ impl Ceremony<'_> {
         let spki_sha256 = spki_sha256(public_key)?;
         let prepared = issuer.prepare(self.profile(profile)?, request)?;
         let certificate = issuer.issue(prepared)?;
-        Ok(Made { issuer: issuer_id, profile, common_name: common_name.to_owned(), certificate, spki_sha256 })
+        let issuer = issuer_id.to_owned();
+        Ok(Made { issuer, profile, common_name: common_name.to_owned(), certificate, spki_sha256 })
     }
 
     fn profile(&self, name: &'static str) -> Result<&Profile, CeremonyError> {
@@ -449,15 +503,19 @@ fn spki_sha256(public_key: &[u8]) -> Result<[u8; 32], CeremonyError> {
     Ok(key.sha256())
 }
 
-fn issuer_row(id: &str, kind: &str, parent: Option<String>, made: &Made) -> issuers::Issuer {
+/// The CA of a certificate that the root has signed, for the root itself or for another.
+fn issuer_row(id: &str, made: &Made) -> issuers::Issuer {
+    let is_root = id == issuers::ROOT;
     issuers::Issuer {
         id: id.to_owned(),
-        kind: kind.to_owned(),
-        parent,
+        kind: if is_root { "root" } else { "issuing" }.to_owned(),
+        parent: (!is_root).then(|| issuers::ROOT.to_owned()),
         certificate: made.certificate.der.clone(),
         subject: made.certificate.subject_text(),
         not_before: made.certificate.not_before,
         not_after: made.certificate.not_after,
+        retired_at: None,
+        key_destroyed_at: None,
     }
 }
 
@@ -468,7 +526,7 @@ pub(crate) fn store_made(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let intent = Intent {
-        issuer: made.issuer.to_owned(),
+        issuer: made.issuer.clone(),
         serial: made.certificate.serial,
         application: None,
         profile: made.profile.to_owned(),
@@ -476,7 +534,7 @@ pub(crate) fn store_made(
     };
     issuance::record_intents(connection, &[intent], now)?;
     let certificate = NewCertificate {
-        issuer: made.issuer.to_owned(),
+        issuer: made.issuer.clone(),
         serial: made.certificate.serial,
         application: None,
         profile: made.profile.to_owned(),

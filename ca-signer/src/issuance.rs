@@ -13,10 +13,11 @@ use store::applications::StoredApplication;
 use store::certificates::NewCertificate;
 use store::issuance::{Intent, Signed};
 use store::jobs::{self, Job, JobKind};
-use store::{Connection, StoreError, alarms, applications, certificates, issuance, issuers};
+use store::{Connection, StoreError, alarms, applications, certificates, issuance};
 
 use crate::SigningService;
 use crate::approvals::Claims;
+use crate::authority::Authority;
 
 /// Everything a batch needs to be decided, read at once.
 struct Batch<'a> {
@@ -30,6 +31,7 @@ struct Batch<'a> {
 struct Ready<'a> {
     job: i64,
     stored: &'a StoredApplication,
+    authority: &'a Authority,
     transition: Transition,
     spki_sha256: [u8; 32],
     request: Request,
@@ -142,7 +144,7 @@ impl SigningService {
     }
 
     /// Looks at every claimed application: state, certification request, history of its key.
-    fn judge<'a>(&self, batch: &'a Batch<'_>, now: Timestamp) -> Result<Vec<Verdict<'a>>, StoreError> {
+    fn judge<'a>(&'a self, batch: &'a Batch<'_>, now: Timestamp) -> Result<Vec<Verdict<'a>>, StoreError> {
         let mut verdicts = Vec::with_capacity(batch.jobs.len());
         let mut candidates = Vec::with_capacity(batch.jobs.len());
         for job in batch.jobs {
@@ -176,14 +178,18 @@ impl SigningService {
             let history = uses.entry(key).or_default();
             match check_history(history, holder)
                 .map_err(|error| error.to_string())
-                .and_then(|()| self.request(stored, csr.public_key().spki_der(), now))
-            {
-                Ok(request) => {
+                .and_then(|()| self.signs(stored, batch))
+                .and_then(|authority| {
+                    let request = self.request(stored, authority, csr.public_key().spki_der(), now)?;
+                    Ok((authority, request))
+                }) {
+                Ok((authority, request)) => {
                     // What this batch is about to certify counts for the rest of it.
                     history.push(KeyUse { holder: holder.to_owned(), revoked_for_compromise: false });
                     verdicts.push(Verdict::Ready(Box::new(Ready {
                         job,
                         stored,
+                        authority,
                         transition,
                         spki_sha256: key,
                         request,
@@ -197,8 +203,21 @@ impl SigningService {
         Ok(verdicts)
     }
 
+    /// The CA that certifies; of an intent that was not carried out, the one that had it.
+    fn signs(&self, stored: &StoredApplication, batch: &Batch<'_>) -> Result<&Authority, String> {
+        let intended = batch.intents.get(&stored.application.id).map(|intent| intent.issuer.as_str());
+        self.authority(intended)
+            .ok_or_else(|| format!("the key of `{}` is not here", intended.unwrap_or_default()))
+    }
+
     /// The certificate to be: its subject comes from the application, only its key from the certification request.
-    fn request(&self, stored: &StoredApplication, spki: &[u8], now: Timestamp) -> Result<Request, String> {
+    fn request(
+        &self,
+        stored: &StoredApplication,
+        authority: &Authority,
+        spki: &[u8],
+        now: Timestamp,
+    ) -> Result<Request, String> {
         let place = || {
             let region = self.regions.get(u16::try_from(stored.region).ok()?)?;
             let code = u32::try_from(stored.district).ok()?;
@@ -212,22 +231,22 @@ impl SigningService {
             public_key: spki.to_vec(),
             serial: SerialNumber::random().map_err(|error| error.to_string())?,
             now,
-            urls: self.urls.clone(),
+            urls: authority.urls.clone(),
             months: Some(self.settings.issuance.validity_months),
         })
     }
 
     /// Prepares a new certificate, or the one a signer that died has recorded.
-    fn prepare(&self, ready: &Ready<'_>, intent: Option<&Intent>) -> Result<Prepared<'_>, String> {
+    fn prepare<'a>(&self, ready: &Ready<'a>, intent: Option<&Intent>) -> Result<Prepared<'a>, String> {
         let subject_type = ready.stored.application.subject_type();
         let profile =
             self.profiles.get(&subject_type).ok_or("there is no profile for this kind of subject")?;
         match intent {
             Some(intent) => {
                 let request = Request { serial: intent.serial, ..ready.request.clone() };
-                self.issuer.resume(profile, request, &intent.tbs)
+                ready.authority.issuer.resume(profile, request, &intent.tbs)
             }
-            None => self.issuer.prepare(profile, ready.request.clone()),
+            None => ready.authority.issuer.prepare(profile, ready.request.clone()),
         }
         .map_err(|violation| violation.to_string())
     }
@@ -244,7 +263,7 @@ impl SigningService {
             .iter()
             .filter(|(ready, _)| is_new(ready))
             .map(|(ready, prepared)| Intent {
-                issuer: issuers::ISSUING.to_owned(),
+                issuer: ready.authority.id.clone(),
                 serial: prepared.serial(),
                 application: Some(ready.stored.application.id),
                 profile: ready.stored.application.subject_type().as_str().to_owned(),
@@ -274,7 +293,8 @@ impl SigningService {
             .map(|(ready, prepared)| {
                 let subject_text = prepared.subject_text();
                 let began = Instant::now();
-                let certificate = self
+                let certificate = ready
+                    .authority
                     .issuer
                     .issue(prepared)
                     .map_err(|error| StoreError::Unavailable(format!("the CA key: {error}")))?;
@@ -282,7 +302,7 @@ impl SigningService {
                 let subject = &ready.stored.application.subject;
                 Ok(Signed {
                     certificate: NewCertificate {
-                        issuer: issuers::ISSUING.to_owned(),
+                        issuer: ready.authority.id.clone(),
                         serial: certificate.serial,
                         application: Some(ready.stored.application.id),
                         profile: subject.subject_type().as_str().to_owned(),

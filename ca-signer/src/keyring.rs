@@ -17,6 +17,12 @@ use crate::keys::{self, KeyError};
 
 /// The officer CA's key, as [`Keyring`] names it.
 pub(crate) const OFFICER_CA: &str = "officer-ca";
+/// What the names of the first issuing CA's successors begin with.
+pub(crate) const SUCCESSOR: &str = "ca-";
+/// The responder's key.
+pub(crate) const OCSP: &str = "ocsp";
+/// The audit key.
+pub(crate) const AUDIT: &str = "audit";
 
 /// Asks a person for a secret.
 type Ask<'a> = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a;
@@ -85,6 +91,25 @@ impl<'a> Keyring<'a> {
         self.issuer_on_token(id).is_some() || self.issuer_file(id).exists()
     }
 
+    /// Whether there is a key of a CA already.
+    ///
+    /// # Errors
+    /// [`KeyError`]: the token cannot be asked.
+    pub fn has_issuer(&self, id: &str) -> Result<bool, KeyError> {
+        self.is_there(self.issuer_on_token(id), &self.issuer_file(id))
+    }
+
+    /// Destroys the key of a CA: on its token, or the octets of its file and then the file. Copies elsewhere are not its own.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn destroy_issuer(&self, id: &str) -> Result<(), KeyError> {
+        match self.issuer_on_token(id) {
+            Some(place) => Ok(TokenKey::open(self.token(&place)?, key_name(&place)?)?.destroy()?),
+            None => keys::destroy(&self.issuer_file(id)),
+        }
+    }
+
     /// This machine's OCSP responder's key.
     ///
     /// # Errors
@@ -135,13 +160,23 @@ impl<'a> Keyring<'a> {
         self.settings.keys.directory.join("audit.key")
     }
 
-    /// The files that new keys would have to overwrite.
-    pub fn files_in_the_way(&self) -> Vec<PathBuf> {
-        let issuers = [issuers::ROOT, issuers::ISSUING, OFFICER_CA].into_iter();
-        let files = issuers.filter(|id| self.issuer_on_token(id).is_none()).map(|id| self.issuer_file(id));
-        let responder = self.settings.ocsp.token.key().is_none().then(|| self.settings.ocsp.key_file.clone());
-        let audit = self.settings.keys.token.audit().is_none().then(|| self.audit_file());
-        files.chain(responder).chain(audit).filter(|path| path.exists()).collect()
+    /// The files that new keys of these names would have to overwrite.
+    pub fn files_in_the_way(&self, names: &[&str]) -> Vec<PathBuf> {
+        let places = names.iter().map(|name| self.place(name));
+        places
+            .filter(|(token, _)| token.is_none())
+            .map(|(_, file)| file)
+            .filter(|file| file.exists())
+            .collect()
+    }
+
+    /// The places of all keys that the settings can name: a token, or else a file.
+    fn place(&self, name: &str) -> (Option<OnToken<'_>>, PathBuf) {
+        match name {
+            OCSP => (self.settings.ocsp.token.key(), self.settings.ocsp.key_file.clone()),
+            AUDIT => (self.settings.keys.token.audit(), self.audit_file()),
+            id => (self.issuer_on_token(id), self.issuer_file(id)),
+        }
     }
 
     /// A new key for a CA.
@@ -239,7 +274,7 @@ impl<'a> Keyring<'a> {
             issuers::ISSUING => self.settings.keys.token.issuing(),
             issuers::ROOT => self.settings.keys.token.root(),
             OFFICER_CA => self.settings.keys.token.officers(),
-            _ => None,
+            _ => self.settings.keys.token.successor(id.strip_prefix(SUCCESSOR)?),
         }
     }
 
@@ -344,5 +379,5 @@ fn token_name(place: &OnToken<'_>) -> Result<TokenName, KeyError> {
 
 fn key_name(place: &OnToken<'_>) -> Result<KeyName, KeyError> {
     let id = place.key_id.map(hex::decode).transpose().map_err(|_| KeyError::Unnamed)?;
-    KeyName::new(place.key_label.map(str::to_owned), id).ok_or(KeyError::Unnamed)
+    KeyName::new(place.key_label.as_deref().map(str::to_owned), id).ok_or(KeyError::Unnamed)
 }

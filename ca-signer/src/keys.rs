@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ca_core::signer::{FileKey, KeyFileError};
 use tempfile::NamedTempFile;
 use token_key::TokenError;
@@ -86,6 +87,25 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<(), KeyError> {
         let _ = fs::remove_file(path);
     }
     written.map_err(file_error(path))
+}
+
+/// Overwrites a file with other octets, sees them on the disk, and removes it. What lies below the file system may keep the old
+/// ones: whoever must be sure destroys the medium.
+///
+/// # Errors
+/// [`KeyError::File`].
+pub fn destroy(path: &Path) -> Result<(), KeyError> {
+    let overwrite = || -> std::io::Result<()> {
+        let length = fs::metadata(path)?.len();
+        let mut octets = vec![0; usize::try_from(length).unwrap_or_default()];
+        SystemRandom::new().fill(&mut octets).map_err(std::io::Error::other)?;
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.write_all(&octets)?;
+        file.sync_all()?;
+        fs::remove_file(path)?;
+        sync_name(path)
+    };
+    overwrite().map_err(file_error(path))
 }
 
 /// Writes a file for its owner's eyes only in the place of an earlier one, in one step.

@@ -2,7 +2,9 @@
 
 mod approvals;
 pub mod audit_log;
+mod authority;
 pub mod ceremony;
+mod certification_request;
 mod issuance;
 mod keyring;
 pub mod keys;
@@ -13,6 +15,7 @@ mod revocation_list;
 mod service;
 
 pub use audit_log::{HeadSigner, SealError};
+pub use certification_request::certification_request;
 pub use keyring::{Keyring, NewKey};
 pub use revocation_list::{CrlSigner, SignCrlError};
 pub use service::{ServiceError, SigningService};

@@ -113,6 +113,11 @@ impl NewOfficerCa {
         &self.key
     }
 
+    /// The certificate.
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
     /// Writes both.
     pub(crate) fn keep(&mut self, settings: &Settings) -> Result<(), CeremonyError> {
         self.key.keep()?;

@@ -12,9 +12,9 @@ use ca_core::Timestamp;
 use ca_core::ocsp::Responder;
 use ca_core::revocation::Status;
 use ca_core::signer::{AbsentKey, Signer};
+use store::StoreError;
 use store::jobs::{self, Job, JobKind, NewJob};
 use store::responders::{self, Certified};
-use store::{StoreError, issuers};
 
 use crate::SigningService;
 use crate::ceremony::{CeremonyError, certify_responder, store_made};
@@ -48,16 +48,17 @@ impl SigningService {
         Ok(claimed.len())
     }
 
-    /// The newest certificates of our CA that have less than a third of their life left.
+    /// The newest certificates of our CAs that have less than a third of their life left.
     fn due_responders(&self, now: Timestamp) -> Result<Vec<Certified>, StoreError> {
         let mut newest = self.database.read(responders::newest)?;
-        newest.retain(|certified| certified.issuer == issuers::ISSUING && is_due(certified, now));
+        newest
+            .retain(|certified| self.authority(Some(&certified.issuer)).is_some() && is_due(certified, now));
         Ok(newest)
     }
 
     fn renew_responder(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
         let due = self.due_responders(now)?;
-        let renewed = match due.iter().find(|certified| hex::encode(&certified.spki_sha256) == job.key) {
+        let renewed = match due.iter().find(|certified| key(certified) == job.key) {
             // Another signer was faster.
             None => return self.database.write(|c| jobs::complete(c, &[job.id])),
             Some(certified) => self.certify_again(certified, now),
@@ -90,24 +91,31 @@ impl SigningService {
         certified: &Certified,
         now: Timestamp,
     ) -> Result<crate::ceremony::Made, CeremonyError> {
-        // The row is believed only as far as the CA's own signature on the certificate goes.
-        let key = AbsentKey::of_certificate(&certified.certificate)
-            .map_err(|error| CeremonyError::WeakKey(error.to_string()))?;
-        let public_key = key.public_key().to_vec();
-        Responder::new(Arc::new(key), &certified.certificate, self.issuer.certificate())
-            .map_err(|unfit| CeremonyError::WeakKey(unfit.to_string()))?;
+        let authority = self.authority(Some(&certified.issuer)).ok_or(CeremonyError::NoCa)?;
+        let public_key = certified_key(certified, authority.issuer.certificate())?;
         let profiles = self.responder_profiles.clone();
-        certify_responder(&self.issuer, issuers::ISSUING, &self.settings, profiles, &public_key, now)
+        certify_responder(&authority.issuer, &authority.id, &self.settings, profiles, &public_key, now)
     }
 }
 
+/// The public key (SubjectPublicKeyInfo) of a responder. The row is believed only as far as the CA's own signature on the
+/// certificate goes.
+pub(crate) fn certified_key(certified: &Certified, issuer: &[u8]) -> Result<Vec<u8>, CeremonyError> {
+    let key = AbsentKey::of_certificate(&certified.certificate)
+        .map_err(|error| CeremonyError::WeakKey(error.to_string()))?;
+    let public_key = key.public_key().to_vec();
+    Responder::new(Arc::new(key), &certified.certificate, issuer)
+        .map_err(|unfit| CeremonyError::WeakKey(unfit.to_string()))?;
+    Ok(public_key)
+}
+
 fn job(certified: &Certified, now: Timestamp) -> NewJob {
-    NewJob {
-        kind: JobKind::CertifyResponder,
-        key: hex::encode(&certified.spki_sha256),
-        payload: "{}".to_owned(),
-        run_at: now,
-    }
+    NewJob { kind: JobKind::CertifyResponder, key: key(certified), payload: "{}".to_owned(), run_at: now }
+}
+
+/// Which key, and in whose name.
+fn key(certified: &Certified) -> String {
+    format!("{}/{}", certified.issuer, hex::encode(&certified.spki_sha256))
 }
 
 /// In the last third of its life, and neither revoked nor ended: what has ended needs an operator's hand again.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ca_core::crl::CrlError;
-use ca_core::issue::{Issuer, IssuerError, Urls};
+use ca_core::issue::IssuerError;
 use ca_core::profile::Profile;
 use ca_core::signer::Signer;
 use ca_core::subject::{Regions, SubjectType};
@@ -19,10 +19,11 @@ use store::jobs::{self, Job, JobKind};
 use store::{Database, StoreError, crls, issuers};
 
 use crate::approvals::Witness;
+use crate::authority::Authority;
 use crate::keyring::Keyring;
 use crate::keys::KeyError;
 use crate::metrics::Metrics;
-use crate::revocation_list::{CrlSigner, SignCrlError};
+use crate::revocation_list::SignCrlError;
 
 /// A key that cannot sign now is a token that is away: the job is not at fault, waits so long, and never dies of it.
 pub(crate) const KEY_PAUSE: Duration = Duration::from_secs(5);
@@ -33,15 +34,14 @@ pub struct SigningService {
     pub(crate) clock: SystemClock,
     pub(crate) settings: Arc<Settings>,
     pub(crate) regions: Arc<Regions>,
-    pub(crate) issuer: Issuer,
-    pub(crate) urls: Urls,
+    /// The issuing CA that certifies, and after it those that only revoke any more.
+    authorities: Vec<Authority>,
     pub(crate) profiles: HashMap<SubjectType, Profile>,
     pub(crate) witness: Witness,
     pub(crate) responder_profiles: Profiles,
     /// Unix milliseconds at which the responders' certificates were looked at last.
     pub(crate) responders_seen: AtomicI64,
     pub(crate) metrics: Metrics,
-    crl_signer: CrlSigner,
 }
 
 /// Why the service cannot start.
@@ -71,7 +71,8 @@ pub enum ServiceError {
 }
 
 impl SigningService {
-    /// With the issuing CA's key from where the settings say it is.
+    /// With the keys of the issuing CAs from where the settings say they are: of the one that certifies, and of those that
+    /// still have to revoke. A successor that comes later is heard of at the next start.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -80,15 +81,20 @@ impl SigningService {
         settings: Arc<Settings>,
         keyring: &Keyring<'_>,
     ) -> Result<Self, ServiceError> {
-        let issuing = match database.read(|connection| issuers::find(connection, issuers::ISSUING)) {
+        let current = match database.read(issuers::current) {
             Err(StoreError::NotFound) => return Err(ServiceError::NoCa),
             other => other?,
         };
-        let key = keyring.issuer(issuers::ISSUING)?;
-        Self::with_key(database, settings, &issuing.certificate, key)
+        let mut rows = database.read(issuers::all)?;
+        rows.retain(|row| row.is_issuing() && row.has_key() && row.id != current.id);
+        let rows = std::iter::once(current).chain(rows);
+        let authorities =
+            rows.map(|row| Authority::new(&row.id, &row.certificate, keyring.issuer(&row.id)?, &settings));
+        let authorities = authorities.collect::<Result<_, _>>()?;
+        Self::of(authorities, database, settings)
     }
 
-    /// With a key from wherever it is.
+    /// For the first issuing CA, with a key from wherever it is.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -98,7 +104,16 @@ impl SigningService {
         certificate: &[u8],
         key: Arc<dyn Signer>,
     ) -> Result<Self, ServiceError> {
-        let crl_signer = CrlSigner::new(issuers::ISSUING, certificate, Arc::clone(&key), &settings)?;
+        let authority = Authority::new(issuers::ISSUING, certificate, key, &settings)?;
+        Self::of(vec![authority], database, settings)
+    }
+
+    /// The first of the authorities certifies.
+    fn of(
+        authorities: Vec<Authority>,
+        database: Database,
+        settings: Arc<Settings>,
+    ) -> Result<Self, ServiceError> {
         let tables = Tables::load(&settings.data)?;
         let of = |kind: SubjectType| {
             let profile = tables.profiles.get(kind.as_str()).cloned();
@@ -108,8 +123,7 @@ impl SigningService {
         Ok(Self {
             clock: settings.clock(),
             regions: Arc::new(tables.regions.clone()),
-            issuer: Issuer::new(certificate, key)?,
-            urls: settings.issuance.urls(issuers::ISSUING),
+            authorities,
             profiles: kinds.into_iter().map(of).collect::<Result<_, _>>()?,
             witness: Witness::open(&settings, tables.approval)?,
             responder_profiles: tables.profiles.clone(),
@@ -117,13 +131,17 @@ impl SigningService {
             database,
             settings,
             metrics: Metrics::default(),
-            crl_signer,
         })
     }
 
-    /// Whether its key could sign now, for `/health/ready`.
+    /// Whether its keys could sign now, for `/health/ready`.
     pub fn is_ready(&self) -> bool {
-        self.issuer.signer().is_reachable()
+        self.authorities.iter().all(|authority| authority.issuer.signer().is_reachable())
+    }
+
+    /// The issuing CA of this name, if its key is here; without a name the one that certifies.
+    pub(crate) fn authority(&self, id: Option<&str>) -> Option<&Authority> {
+        self.authorities.iter().find(|authority| id.is_none_or(|id| authority.id == id))
     }
 
     /// Adds its counts to those of the process.
@@ -172,10 +190,10 @@ impl SigningService {
     fn sign_crl(&self, job: &Job) -> Result<(), StoreError> {
         let now = self.clock.now();
         let (issuer, partition) = job.crl_partition();
-        if issuer != issuers::ISSUING {
+        let Some(authority) = self.authority(Some(issuer)) else {
             let why = format!("the key of `{issuer}` is not here: run `muhr crl now` where it is");
             return self.database.write(|c| jobs::retry(c, job, &why, now)).map(|_| ());
-        }
+        };
         // Revocations that come together are told together: one CRL of a partition in so many seconds.
         let newest = self.database.read(|c| crls::newest(c, issuer, partition))?;
         let pause = self.settings.crl.min_interval;
@@ -184,7 +202,7 @@ impl SigningService {
         }
         // The job leaves the queue with the CRL: a signer that dies here leaves it to the next.
         let began = Instant::now();
-        match self.crl_signer.sign(&self.database, partition, self.settings.crl.validity, now) {
+        match authority.crls.sign(&self.database, partition, self.settings.crl.validity, now) {
             Ok(_) => {
                 self.metrics.listed(began);
                 Ok(())

@@ -10,10 +10,11 @@ use ca_core::issue::{Request, render};
 use ca_core::profile::SubjectFields;
 use ca_core::revocation::{Change, Reason, Requester, Status, decide};
 use ca_signer::ceremony;
+use config::Settings;
 use config::tables::Tables;
 use store::certificates::NewCertificate;
 use store::issuance::Intent;
-use store::{StoreError, audit, certificates, issuance, issuers};
+use store::{Database, StoreError, audit, certificates, issuance, issuers};
 
 use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
@@ -101,7 +102,8 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
     let uses = database.read(|c| certificates::uses_of_key(c, &key.sha256()))?;
     check_history(&uses, &holder)?;
 
-    let issuer = ceremony::open_issuer(&database, &keyring(&settings), issuers::ISSUING)?;
+    let ca = database.read(issuers::current)?.id;
+    let issuer = ceremony::open_issuer(&database, &keyring(&settings), &ca)?;
     let prepared = issuer.prepare(
         chosen,
         Request {
@@ -109,12 +111,12 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
             public_key: key.spki_der().to_vec(),
             serial: SerialNumber::random()?,
             now,
-            urls: settings.issuance.urls(issuers::ISSUING),
+            urls: settings.issuance.urls(&ca),
             months: None,
         },
     )?;
     let intent = Intent {
-        issuer: issuers::ISSUING.to_owned(),
+        issuer: ca.clone(),
         serial: prepared.serial(),
         application: None,
         profile: profile.to_owned(),
@@ -123,7 +125,7 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
     database.write(|c| issuance::record_intents(c, &[intent], now))?;
     let signed = issuer.issue(prepared)?;
     let stored = NewCertificate {
-        issuer: issuers::ISSUING.to_owned(),
+        issuer: ca.clone(),
         serial: signed.serial,
         application: None,
         profile: profile.to_owned(),
@@ -143,7 +145,7 @@ fn issue(place: &Place, profile: &str, subject_json: &PathBuf, csr: &PathBuf) ->
             at: now,
             actor: "operator".to_owned(),
             action: "certificate.order".to_owned(),
-            object: format!("certificate:{}/{}", issuers::ISSUING, signed.serial),
+            object: format!("certificate:{ca}/{}", signed.serial),
             details: serde_json::json!({ "profile": profile }),
         };
         audit::record(c, &[entry])
@@ -197,6 +199,16 @@ fn mass_revoke(place: &Place, profile: &str, reason: Reason) -> Result<(), Failu
 
 fn revoke_listed(place: &Place, path: &Path, issuer: &str) -> Result<(), Failure> {
     let (settings, database) = place.open(&[])?;
+    take_over_revocations(&settings, &database, path, issuer)
+}
+
+/// Whatever a CRL of ours lists as revoked or held and the database does not know.
+pub(crate) fn take_over_revocations(
+    settings: &Settings,
+    database: &Database,
+    path: &Path,
+    issuer: &str,
+) -> Result<(), Failure> {
     let open = || fs::File::open(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())));
     let mut listed = Vec::new();
     let summary = crl::visit(open()?, |entry| listed.push(entry))?;

@@ -159,9 +159,9 @@ enum CrlCommand {
     Now {
         #[command(flatten)]
         place: Place,
-        /// The issuer's short name, `ca` or `root`.
-        #[arg(long, default_value = store::issuers::ISSUING)]
-        issuer: String,
+        /// The issuer's short name; the CA that issues if there is none.
+        #[arg(long)]
+        issuer: Option<String>,
     },
 }
 
@@ -195,7 +195,7 @@ impl Arguments {
             Command::Ocsp { place, command: None } => roles::ocsp(&place),
             Command::Ocsp { command: Some(OcspCommand::Key(place)), .. } => responder::key(&place),
             Command::Crl { command: Some(CrlCommand::Now { place, issuer }), .. } => {
-                ca::crl_now(&place, &issuer)
+                ca::crl_now(&place, issuer)
             }
             Command::Crl { place, command: None } => roles::crl(&place),
             Command::Ca(command) => ca::run(command),

@@ -155,7 +155,9 @@ pub(crate) fn open_ocsp(
     database: &Database,
     keyring: &Keyring<'_>,
 ) -> Result<Arc<ocsp_responder::Service>, Failure> {
-    let issuers = database.read(store::issuers::all)?;
+    let mut issuers = database.read(store::issuers::all)?;
+    // Nobody can certify a responder for them any more, and none of their certificates is valid.
+    issuers.retain(store::issuers::Issuer::has_key);
     let key = keyring.responder()?;
     let certificates = responder_certificates(settings, database, &issuers, key.as_ref())?;
     let clock = settings.clock();

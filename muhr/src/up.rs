@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use ca_core::Timestamp;
-use ca_signer::ceremony::{self, Names, ResponderKey};
+use ca_signer::ceremony::{self, Names, ResponderKey, Transcript};
 use ca_signer::{Keyring, SigningService, officer_ca};
 use config::Settings;
 use config::settings::Role;
@@ -85,8 +85,11 @@ fn operations_listener(settings: &Settings) -> Result<TcpListener, Failure> {
 /// A CA on the first start, and an OCSP signer that will not end soon.
 fn certify(database: &Database, settings: &Settings, keyring: &Keyring<'_>) -> Result<(), Failure> {
     let now = settings.clock().now();
-    match database.read(|connection| issuers::find(connection, issuers::ISSUING)) {
-        Err(StoreError::NotFound) => ceremony::init(database, settings, keyring, &Names::default(), now)?,
+    match database.read(issuers::current) {
+        Err(StoreError::NotFound) => {
+            let mut transcript = Transcript::unattended("ca.init", now);
+            ceremony::init(database, settings, keyring, &Names::default(), &mut transcript, now)?;
+        }
         Err(error) => return Err(error.into()),
         Ok(_) => renew_responder(database, settings, keyring, now)?,
     }
@@ -111,7 +114,8 @@ fn renew_responder(
     let key = keyring.responder()?;
     let spki_sha256 = digest::digest(&digest::SHA256, key.public_key());
     let newest = database.read(responders::newest)?;
-    for issuer in [issuers::ISSUING, issuers::ROOT] {
+    for issuer in database.read(issuers::all)?.into_iter().filter(issuers::Issuer::has_key) {
+        let issuer = issuer.id.as_str();
         let ends = newest
             .iter()
             .find(|known| known.issuer == issuer && known.spki_sha256 == spki_sha256.as_ref())

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::ops::Range;
 use std::time::Duration;
 
 use ca_core::Timestamp;
@@ -160,7 +161,7 @@ pub fn insert(
     if feed::latest_for_crl(connection, issuer, partition, issue.last_change)?.is_some() {
         jobs::enqueue(connection, &[job], now)?;
     }
-    advance(connection, issue)?;
+    advance(connection, issue, issue.number - 1..issue.number)?;
     for crl in signed.iter_mut() {
         insert_one(connection, issue, crl)?;
     }
@@ -179,10 +180,36 @@ pub fn insert(
     audit::record(connection, &[entry])
 }
 
-/// The number is the next one, or somebody else had it.
-fn advance(connection: &mut Connection, issue: &Issue) -> Result<(), StoreError> {
+/// Keeps a full CRL that another machine signed, the root's, and says so in the log.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if a newer one, or this, is here; [`StoreError::Unavailable`] if the octets cannot be read.
+pub fn adopt(
+    connection: &mut Connection,
+    issue: &Issue,
+    signed: &mut Signed<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let job = NewJob::sign_crl(&issue.issuer, &issue.partition, now);
+    jobs::complete_named(connection, JobKind::SignCrl, &job.key)?;
+    advance(connection, issue, 0..issue.number)?;
+    insert_one(connection, issue, signed)?;
+    forget(connection, issue, now)?;
+    let entry = audit::Entry {
+        at: now,
+        actor: "operator".to_owned(),
+        action: "crl.adopt".to_owned(),
+        object: format!("crl:{}/{}", issue.issuer, issue.number),
+        details: serde_json::json!({ "entries": signed.entries }),
+    };
+    audit::record(connection, &[entry])
+}
+
+/// The number follows one of these, or somebody else had it.
+fn advance(connection: &mut Connection, issue: &Issue, after: Range<i64>) -> Result<(), StoreError> {
     let partitions = crl_partitions::table.find((&issue.issuer, &issue.partition));
-    let moved = diesel::update(partitions.filter(crl_partitions::number.eq(issue.number - 1)))
+    let before = crl_partitions::number.ge(after.start).and(crl_partitions::number.lt(after.end));
+    let moved = diesel::update(partitions.filter(before))
         .set((
             crl_partitions::number.eq(issue.number),
             crl_partitions::this_update.eq(issue.this_update.unix_millis()),

@@ -20,6 +20,8 @@ diesel::table! {
         not_before -> BigInt,
         not_after -> BigInt,
         created_at -> BigInt,
+        retired_at -> Nullable<BigInt>,
+        key_destroyed_at -> Nullable<BigInt>,
     }
 }
 

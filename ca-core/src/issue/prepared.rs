@@ -1,6 +1,10 @@
 //! What stands between a decision and a signature, and what comes after it.
 
-use super::{Issuer, render};
+use x509_parser::asn1_rs::FromDer;
+use x509_parser::certificate::X509Certificate;
+
+use super::lint::timestamp;
+use super::{Issuer, NotACertificate, render};
 use crate::crl::Partition;
 use crate::{SerialNumber, Timestamp};
 
@@ -68,5 +72,23 @@ impl Certificate {
     /// Its subject on one line, in the order of the certificate.
     pub fn subject_text(&self) -> String {
         render::subject(&self.tbs).unwrap_or_else(|error| error.to_string())
+    }
+
+    /// One that was signed elsewhere, as far as it says so itself; nothing is verified.
+    ///
+    /// # Errors
+    /// [`NotACertificate`]: not one DER certificate with a serial number of ours.
+    pub fn read(der: &[u8]) -> Result<Self, NotACertificate> {
+        let Ok(([], read)) = X509Certificate::from_der(der) else { return Err(NotACertificate) };
+        let serial = SerialNumber::try_from(read.raw_serial()).map_err(|_| NotACertificate)?;
+        let validity = read.validity();
+        Ok(Self {
+            der: der.to_vec(),
+            tbs: read.tbs_certificate.as_ref().to_vec(),
+            serial,
+            not_before: timestamp(&validity.not_before),
+            not_after: timestamp(&validity.not_after),
+            crl_partition: None,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Keys on PKCS #11 tokens.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
@@ -78,7 +79,7 @@ pub struct OcspToken {
 }
 
 /// A key on a token: all that is needed to find it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnToken<'a> {
     /// The library.
     pub module: &'a PathBuf,
@@ -91,7 +92,7 @@ pub struct OnToken<'a> {
     /// Sessions at a time.
     pub sessions: usize,
     /// The key's label.
-    pub key_label: Option<&'a str>,
+    pub key_label: Option<Cow<'a, str>>,
     /// The key's id, in hexadecimal.
     pub key_id: Option<&'a str>,
 }
@@ -100,6 +101,13 @@ impl CaToken {
     /// The issuing CA's key, if it is on the token.
     pub fn issuing(&self) -> Option<OnToken<'_>> {
         self.key(self.ca_label.as_deref(), self.ca_id.as_deref())
+    }
+
+    /// The key of a successor of the issuing CA, if that CA's is on the token: its label and the number (`ca-2`).
+    pub fn successor(&self, number: &str) -> Option<OnToken<'_>> {
+        let first = self.issuing()?;
+        let label = format!("{}-{number}", first.key_label.as_deref().unwrap_or("ca"));
+        Some(OnToken { key_label: Some(Cow::Owned(label)), key_id: None, ..first })
     }
 
     /// The root's key, if it is on the token.
@@ -125,7 +133,7 @@ impl CaToken {
             token_serial: self.serial.as_deref(),
             pin_file: self.pin_file.as_ref(),
             sessions: self.sessions,
-            key_label,
+            key_label: key_label.map(Cow::Borrowed),
             key_id,
         })
     }
@@ -171,7 +179,7 @@ impl OcspToken {
             token_serial: self.serial.as_deref(),
             pin_file: self.pin_file.as_ref(),
             sessions: self.sessions,
-            key_label: self.key_label.as_deref(),
+            key_label: self.key_label.as_deref().map(Cow::Borrowed),
             key_id: self.key_id.as_deref(),
         })
     }

@@ -279,6 +279,8 @@ fn issuer(clock: &SystemClock) -> (Issuer, FileKey) {
         subject: "CN=Sinov CA".to_owned(),
         not_before: clock.now(),
         not_after: clock.now().plus(30 * DAY),
+        retired_at: None,
+        key_destroyed_at: None,
     };
     (issuer, key)
 }

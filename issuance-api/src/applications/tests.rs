@@ -99,6 +99,8 @@ fn approve_and_issue(harness: &Harness, view: &Value, key: &PKey<Private>) -> Ve
         subject: id.to_owned(),
         not_before: now,
         not_after: Timestamp::MAX,
+        retired_at: None,
+        key_destroyed_at: None,
     };
     harness.write(|connection| {
         let officer = Officer { login: "reviewer".to_owned(), role: Role::Reviewer };

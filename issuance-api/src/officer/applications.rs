@@ -264,8 +264,8 @@ fn reviewed(
     let history = applications::history(connection, id)?;
     let Preview { text, findings } = match store::certificates::of_application(connection, id)? {
         Some(signed) => Preview::of_certificate(&signed.certificate.der)?,
-        None => match issuers::find(connection, issuers::ISSUING) {
-            Ok(issuer) => preview::of_application(context, &issuer.certificate, &stored, reader.now)?,
+        None => match issuers::current(connection) {
+            Ok(issuer) => preview::of_application(context, &issuer, &stored, reader.now)?,
             Err(StoreError::NotFound) => {
                 Preview { text: None, findings: vec!["there is no CA yet".to_owned()] }
             }

@@ -36,14 +36,14 @@ impl Preview {
 /// The CA's certificate or the stored request cannot be read.
 pub(super) fn of_application(
     context: &Context,
-    issuer: &[u8],
+    authority: &issuers::Issuer,
     stored: &StoredApplication,
     now: Timestamp,
 ) -> Result<Preview, Problem> {
     if stored.csr.is_none() {
         return Ok(Preview::default());
     }
-    match to_be_signed(context, issuer, stored, now)? {
+    match to_be_signed(context, authority, stored, now)? {
         Ok(tbs) => {
             let text = render(&tbs).map_err(Problem::internal)?;
             // The serial is drawn when it is signed; showing another one would only mislead.
@@ -60,7 +60,7 @@ pub(super) fn of_application(
 /// The CA's certificate or the stored request cannot be read.
 pub(super) fn to_be_signed(
     context: &Context,
-    issuer: &[u8],
+    authority: &issuers::Issuer,
     stored: &StoredApplication,
     now: Timestamp,
 ) -> Result<Result<Vec<u8>, Vec<String>>, Problem> {
@@ -78,14 +78,14 @@ pub(super) fn to_be_signed(
     let Some(profile) = context.profiles.get(subject.subject_type().as_str()) else {
         return refused("there is no profile for this kind of subject");
     };
-    let key = AbsentKey::of_certificate(issuer).map_err(Problem::internal)?;
-    let issuer = Issuer::new(issuer, Arc::new(key)).map_err(Problem::internal)?;
+    let key = AbsentKey::of_certificate(&authority.certificate).map_err(Problem::internal)?;
+    let issuer = Issuer::new(&authority.certificate, Arc::new(key)).map_err(Problem::internal)?;
     let request = Request {
         subject: subject.certificate_fields(region, district, stored.email.as_deref()),
         public_key: public_key_of(csr).map_err(Problem::internal)?.spki_der().to_vec(),
         serial: SerialNumber::random().map_err(Problem::internal)?,
         now,
-        urls: context.settings.issuance.urls(issuers::ISSUING),
+        urls: context.settings.issuance.urls(&authority.id),
         months: Some(context.settings.issuance.validity_months),
     };
     let prepared = issuer.prepare(profile, request);

@@ -33,8 +33,8 @@ fn approvable(
     stored: &StoredApplication,
     now: Timestamp,
 ) -> Result<Approvable, Problem> {
-    let issuer = issuers::find(connection, issuers::ISSUING)?;
-    let tbs = preview::to_be_signed(context, &issuer.certificate, stored, now)?.map_err(|findings| {
+    let issuer = issuers::current(connection)?;
+    let tbs = preview::to_be_signed(context, &issuer, stored, now)?.map_err(|findings| {
         findings.iter().fold(Problem::new(Kind::NotIssuable), |problem, finding| {
             problem.because("", "finding".to_owned(), finding)
         })

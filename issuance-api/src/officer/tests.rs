@@ -144,6 +144,8 @@ impl Authority {
             not_before: certificate.not_before,
             not_after: certificate.not_after,
             certificate: certificate.der,
+            retired_at: None,
+            key_destroyed_at: None,
         };
         harness.write(|connection| issuers::insert(connection, &row, now));
         Self { issuer }

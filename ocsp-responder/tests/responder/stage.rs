@@ -92,6 +92,8 @@ impl Stage {
                 subject: name.to_owned(),
                 not_before: clock.now().minus(DAY),
                 not_after: clock.now().plus(30 * DAY),
+                retired_at: None,
+                key_destroyed_at: None,
             };
             database.write(|c| issuers::insert(c, &issuer, clock.now())).unwrap();
             certificates.push(responder_certificate(ca, key.public_key(), &clock, 20));

@@ -227,6 +227,8 @@ fn issuer(id: &str, kind: &str, parent: Option<&str>) -> Issuer {
         subject: id.to_owned(),
         not_before: now(),
         not_after: Timestamp::MAX,
+        retired_at: None,
+        key_destroyed_at: None,
     }
 }
 

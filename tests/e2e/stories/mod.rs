@@ -6,6 +6,7 @@ mod backup;
 mod bad_codes;
 mod bad_fields;
 mod bad_files;
+mod ceremonies;
 mod commands;
 mod crl;
 mod database_outage;

@@ -1,0 +1,256 @@
+//! Keys come and go: a successor for the issuing CA, a root on a machine without a network, the end of a key.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::applicant::{Application, SubjectType};
+use crate::command::{Said, run};
+use crate::key::text;
+use crate::officer::Officer;
+use crate::relying_party::{CRL_KNOWS, OCSP_KNOWS, RelyingParty};
+use crate::stack::{Database, Role, Stack, eventually, fresh_folder};
+
+on_both_databases!(
+    a_successor_issues_and_the_one_before_goes_on_to_revoke,
+    the_root_is_on_a_machine_without_a_network,
+    a_key_is_destroyed_when_its_last_certificate_has_ended,
+);
+
+const DAY: i64 = 86_400;
+
+/// Who is at a ceremony.
+const PEOPLE: [&str; 4] = ["--present", "Aziza Karimova, operator", "--present", "Bekzod Rahimov, auditor"];
+
+fn hold(stack: &Stack, arguments: &[&str]) -> Said {
+    stack.muhr(&[arguments, &PEOPLE].concat())
+}
+
+/// The transcript that a ceremony says it wrote, after OpenSSL has verified it and the log has been found to tell of it.
+fn transcript(stack: &Stack, said: &Said) -> String {
+    let line = said.out.lines().find_map(|line| line.strip_prefix("transcript: ")).expect("its place");
+    let place = PathBuf::from(line.split(", signed").next().expect("the path"));
+    let (signature, key) = (text(&place.with_extension("sig")), text(&stack.folder.join("keys/audit.pem")));
+    let arguments = ["dgst", "-sha256", "-verify", &key, "-signature", &signature, &text(&place)];
+    assert!(run("openssl", arguments).well().out.contains("Verified OK"));
+    let hash = run("openssl", ["dgst", "-sha256", "-r", &text(&place)]).well().out;
+    let hash = hash.split_whitespace().next().expect("a hash");
+    let told = format!(
+        "SELECT count(*) FROM audit_entries WHERE action = 'ceremony.transcript' AND details LIKE '%{hash}%'"
+    );
+    assert_eq!(stack.rows(&told), ["1"]);
+    let content = fs::read_to_string(&place).expect("written");
+    assert!(
+        content.contains("present: Aziza Karimova, operator\npresent: Bekzod Rahimov, auditor\n"),
+        "{content}"
+    );
+    content
+}
+
+/// The issuer's common name in a certificate, by OpenSSL.
+fn issuer(relying_party: &RelyingParty) -> String {
+    let leaf = relying_party.file("leaf.pem");
+    let said = run("openssl", ["x509", "-in", &leaf, "-noout", "-issuer", "-nameopt", "multiline"]).well();
+    let line = said.out.lines().find_map(|line| line.trim().strip_prefix("commonName")).expect("a name");
+    line.trim_start_matches([' ', '=']).to_owned()
+}
+
+fn a_successor_issues_and_the_one_before_goes_on_to_revoke(database: Database) {
+    let stack = database.start_roles();
+    let before = Application::issued(&stack, SubjectType::NaturalPerson);
+    let first = RelyingParty::receiving(&stack, &before.certificate());
+    // Approved under the first CA, signed by its successor: the approval is of the holder, not of the CA.
+    stack.terminate(Role::Signer);
+    let between = Application::under_review(&stack, SubjectType::NaturalPerson);
+    Officer::reviewer(&stack).approve(&between.id).is(200);
+
+    let said = hold(&stack, &["ca", "rekey"]).well();
+    let told = transcript(&stack, &said);
+    assert!(told.contains("\nkey-generated: ca-2, P-256, in a file, spki-sha256 "), "{told}");
+    assert!(told.contains("CN=Muhr Issuing CA 2"), "{told}");
+    assert!(said.out.contains("issues no more since"), "{}", said.out);
+    for role in [Role::Ocsp, Role::Signer] {
+        if role == Role::Ocsp {
+            stack.terminate(role);
+        }
+        stack.run(role);
+    }
+    between.wait_until("issued");
+    let second = RelyingParty::receiving(&stack, &between.certificate());
+    assert_eq!(
+        [issuer(&first), issuer(&second)],
+        ["Muhr Issuing CA".to_owned(), "Muhr Issuing CA 2".to_owned()]
+    );
+    second.openssl_verify().well();
+
+    let officer = Officer::revocation(&stack);
+    for (application, relying_party) in [(&before, &first), (&between, &second)] {
+        assert_eq!(relying_party.status(), "good");
+        officer.revoke(&application.serial(), "superseded").is(200);
+        eventually("OCSP says revoked", OCSP_KNOWS, || (relying_party.status() == "revoked").then_some(()));
+        let reason = eventually("its CRL lists it", CRL_KNOWS, || relying_party.crl_reason());
+        assert_eq!(reason, "Superseded");
+    }
+    assert_ne!(first.crl, second.crl);
+
+    // The same key and name for another term: whoever fetches the issuer anew gets that one.
+    let said = hold(&stack, &["ca", "renew"]).well();
+    assert!(transcript(&stack, &said).contains("\nkey-kept: ca-2, P-256, "), "{}", said.out);
+    let rows =
+        stack.rows("SELECT count(*) FROM certificates WHERE profile = 'issuing_ca' AND issuer_id = 'root'");
+    assert_eq!(rows, ["3"]);
+    let after = Application::issued(&stack, SubjectType::SoleProprietor);
+    let third = RelyingParty::receiving(&stack, &after.certificate());
+    third.openssl_verify_with_crl().well();
+    stack.muhr(&["audit", "verify"]).well();
+}
+
+/// An installation of which nothing runs yet.
+fn prepared(database: Database, settings: &[(&str, &str)]) -> Stack {
+    let folder = fresh_folder();
+    let address = match database {
+        Database::Sqlite => None,
+        Database::Postgres => Some(crate::postgres::Server::shared().fresh_database()),
+    };
+    let stack = Stack::prepare(folder, address, settings);
+    fs::create_dir_all(stack.folder.join("keys")).expect("our folder");
+    fs::write(stack.folder.join("keys/passphrase"), "only a test\n").expect("our folder");
+    stack.muhr(&["migrate"]).well();
+    stack
+}
+
+fn openssl_sha256(certificate: &Path) -> String {
+    let arguments =
+        ["x509", "-inform", "DER", "-in", &text(certificate), "-noout", "-fingerprint", "-sha256"];
+    let said = run("openssl", arguments).well().out;
+    said.trim().split('=').nth(1).expect("a fingerprint").to_owned()
+}
+
+fn the_root_is_on_a_machine_without_a_network(database: Database) {
+    let stick = fresh_folder();
+    let at = |name: &str| text(&stick.join(name));
+    let online = prepared(database, &[]);
+    // The addresses in what the root certifies are those of the other machine.
+    let repository = format!("{}/repository", online.base);
+    let ocsp = format!("{}/ocsp", online.base);
+    let mut offline = prepared(
+        Database::Sqlite,
+        &[("ISSUANCE__REPOSITORY_URL", &repository), ("ISSUANCE__OCSP_URL", &ocsp)],
+    );
+    let init_root = ["ca", "init-root", "--organization", "Muhr", "--out", &at("root")];
+    offline.set("ENVIRONMENT", "production");
+    offline.muhr(&init_root).refused_with("a ceremony takes two people at least");
+    let said = hold(&offline, &init_root).well();
+    let fingerprint = openssl_sha256(&stick.join("root/root.cer"));
+    let told = transcript(&offline, &said);
+    assert!(told.contains(&fingerprint.replace(':', "").to_lowercase()), "{told}");
+
+    hold(&online, &["ca", "request", "--out", &at("asked")]).well();
+    let said = hold(
+        &offline,
+        &[
+            "ca",
+            "certify",
+            "--from",
+            &at("asked"),
+            "--issuing-name",
+            "Muhr Issuing CA",
+            "--out",
+            &at("answered"),
+        ],
+    );
+    transcript(&offline, &said.well());
+    let install = ["ca", "install", "--from", &at("answered")];
+    let said = hold(&online, &install).refused_with("nobody has vouched for this root");
+    assert!(said.all().contains(&fingerprint.replace(':', "").to_lowercase()), "{}", said.all());
+    let wrong = "00".repeat(32);
+    hold(&online, &[&install[..], &["--root-sha256", &wrong]].concat()).refused_with("is not the one");
+    let trusted = [&install[..], &["--root-sha256", &fingerprint]].concat();
+    let said = hold(&online, &trusted).well();
+    assert!(transcript(&online, &said).contains("\nroot-trusted: CN=Muhr Root CA"), "{}", said.out);
+    assert!(hold(&online, &install).well().out.contains("everything of it was here already"));
+    assert!(!online.folder.join("keys/root.key").exists());
+
+    online.run(Role::All);
+    let application = Application::issued(&online, SubjectType::NaturalPerson);
+    let first = RelyingParty::receiving(&online, &application.certificate());
+    first.openssl_verify().well();
+    assert_eq!(openssl_sha256(&PathBuf::from(first.file("root.der"))), fingerprint);
+
+    // The successor comes the same way, and the root ends the first CA.
+    hold(&online, &["ca", "request", "--out", &at("asked again")]).well();
+    let [asked, answered] = [at("asked again"), at("answered again")];
+    let again = |name: &str, out: &str| {
+        hold(&offline, &["ca", "certify", "--from", &asked, "--issuing-name", name, "--out", out]).well()
+    };
+    let same_name = at("same name");
+    again("Muhr Issuing CA", &same_name);
+    hold(&online, &["ca", "install", "--from", &same_name]).refused_with("another key has another");
+    again("Muhr Issuing CA (second)", &answered);
+    hold(&online, &["ca", "install", "--from", &answered]).well();
+    online.terminate(Role::All);
+    online.run(Role::All);
+    let application = Application::issued(&online, SubjectType::NaturalPerson);
+    let second = RelyingParty::receiving(&online, &application.certificate());
+    assert_eq!(issuer(&second), "Muhr Issuing CA (second)");
+    second.openssl_verify().well();
+
+    let arguments = ["x509", "-in", &first.file("issuing.pem"), "-noout", "-serial"];
+    let serial = run("openssl", arguments).well().out;
+    let serial = serial.trim().trim_start_matches("serial=").to_lowercase();
+    offline.muhr(&["certificate", "revoke", &serial, "--reason", "cACompromise"]).well();
+    fs::create_dir(stick.join("nothing asked")).expect("our folder");
+    let [from, out] = [at("nothing asked"), at("revoked")];
+    hold(&offline, &["ca", "certify", "--from", &from, "--issuing-name", "nobody", "--out", &out]).well();
+    hold(&online, &["ca", "install", "--from", &out]).well();
+    let status = "SELECT status FROM certificates WHERE profile = 'issuing_ca' ORDER BY id";
+    assert_eq!(online.rows(status), ["revoked", "good"]);
+    let crl = at("root.pem");
+    eventually("the root's CRL lists it", CRL_KNOWS, || {
+        let body = online.anybody().get("/repository/root.crl").is(200).body;
+        fs::write(stick.join("published.crl"), body).expect("our folder");
+        run("openssl", ["crl", "-inform", "DER", "-in", &at("published.crl"), "-out", &crl]).well();
+        let listed = run("openssl", ["crl", "-in", &crl, "-noout", "-text"]).well().out;
+        listed.contains("CA Compromise").then_some(())
+    });
+    let files = [first.file("root.pem"), first.file("issuing.pem"), second.file("issuing.pem")];
+    let check = |issuing: &str| {
+        run(
+            "openssl",
+            ["verify", "-x509_strict", "-crl_check", "-CRLfile", &crl, "-CAfile", &files[0], issuing],
+        )
+    };
+    assert!(check(&files[1]).all().contains("certificate revoked"));
+    check(&files[2]).well();
+    offline.muhr(&["audit", "seal"]).well();
+    offline.muhr(&["audit", "verify"]).well();
+    online.muhr(&["audit", "verify"]).well();
+}
+
+fn a_key_is_destroyed_when_its_last_certificate_has_ended(database: Database) {
+    let mut stack = database.start();
+    let application = Application::issued(&stack, SubjectType::NaturalPerson);
+    let first = RelyingParty::receiving(&stack, &application.certificate());
+    let destroy = ["ca", "destroy-key", "ca"];
+    hold(&stack, &destroy).refused_with("`ca` has no successor");
+    hold(&stack, &["ca", "rekey", "--issuing-name", "Muhr Issuing CA of 2027"]).well();
+    hold(&stack, &destroy).refused_with("certificates that hold until");
+    stack.travel(400 * DAY);
+    let said = hold(&stack, &destroy).well();
+    assert!(transcript(&stack, &said).contains("\nkey-destroyed: ca, P-256, "), "{}", said.out);
+    assert!(!stack.folder.join("keys/ca.key").exists());
+    hold(&stack, &destroy).refused_with("there is no CA `ca` with a key");
+    let last = eventually("the last CRL is published", Duration::from_secs(20), || {
+        let said = run("openssl", ["crl", "-in", &first.fetch_crl(), "-noout", "-nextupdate"]).well().out;
+        said.contains("9999").then_some(said)
+    });
+    assert!(last.contains("Dec 31 23:59:59 9999 GMT"), "{last}");
+    // Everything starts without it, and its successor issues.
+    stack.terminate(Role::All);
+    stack.run(Role::All);
+    assert!(stack.muhr(&["ca", "list"]).well().out.contains("key destroyed"));
+    stack.muhr(&["crl", "now"]).well();
+    let said = stack.muhr(&["crl", "now", "--issuer", "ca"]);
+    assert!(!said.success, "{}", said.all());
+    stack.muhr(&["audit", "verify"]).well();
+}
