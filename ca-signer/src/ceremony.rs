@@ -5,6 +5,7 @@
 //! already exists is never overwritten.
 
 mod air_gap;
+mod custody;
 mod destruction;
 mod succession;
 mod transcript;
@@ -36,6 +37,7 @@ use crate::officer_ca::NewOfficerCa;
 use crate::revocation_list::{CrlSigner, SignCrlError};
 
 pub use air_gap::{Answer, Ask, certify, init_root, install, request_certificates};
+pub use custody::split_passphrase;
 pub use destruction::destroy_key;
 pub use succession::{Succession, succeed};
 pub use transcript::Transcript;
@@ -90,6 +92,9 @@ pub enum CeremonyError {
     /// One person alone holds no ceremony.
     #[error("a ceremony takes two people at least: name everybody with --present \"NAME, ROLE\"")]
     TooFew,
+    /// Nobody, or one person alone, or more than there are.
+    #[error("two shares at least are needed, and no more than are made")]
+    Shares,
     /// A file from the other machine is not what it should be.
     #[error("{0}: {1}")]
     Carried(String, String),

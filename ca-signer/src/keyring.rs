@@ -14,6 +14,7 @@ use token_key::{KeyName, Token, TokenKey, TokenName};
 use zeroize::Zeroizing;
 
 use crate::keys::{self, KeyError};
+use crate::shares::Shares;
 
 /// The officer CA's key, as [`Keyring`] names it.
 pub(crate) const OFFICER_CA: &str = "officer-ca";
@@ -23,6 +24,9 @@ pub(crate) const SUCCESSOR: &str = "ca-";
 pub(crate) const OCSP: &str = "ocsp";
 /// The audit key.
 pub(crate) const AUDIT: &str = "audit";
+
+/// How often in a row a share may be mistyped.
+const MISTAKES: u32 = 5;
 
 /// Asks a person for a secret.
 type Ask<'a> = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a;
@@ -325,13 +329,73 @@ impl<'a> Keyring<'a> {
             }
             // Where no file has another, all files have one.
             None => {
-                let typed = (self.ask)("Passphrase of the CA keys: ").map_err(KeyError::Ask)?;
-                let typed = Arc::new(Zeroizing::new(typed.as_bytes().to_vec()));
-                known[Whose::Ca as usize] = Some(Arc::clone(&typed));
-                known[Whose::Responder as usize].get_or_insert_with(|| Arc::clone(&typed));
-                Ok(typed)
+                let told = if self.settings.keys.in_shares { self.gather()? } else { self.typed()? };
+                let told = Arc::new(told);
+                known[Whose::Ca as usize] = Some(Arc::clone(&told));
+                known[Whose::Responder as usize].get_or_insert_with(|| Arc::clone(&told));
+                Ok(told)
             }
         }
+    }
+
+    fn typed(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let typed = (self.ask)("Passphrase of the CA keys: ").map_err(KeyError::Ask)?;
+        Ok(Zeroizing::new(typed.as_bytes().to_vec()))
+    }
+
+    /// From the shares in files and on the terminal, as many as it takes. Who mistypes one is asked for it again.
+    fn gather(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let mut shares = Shares::default();
+        for file in &self.settings.keys.share_files {
+            let line = keys::passphrase(file)?;
+            let text = String::from_utf8_lossy(&line);
+            shares.add(&text).map_err(|fault| KeyError::Share(file.display().to_string(), fault))?;
+        }
+        let mut mistakes = 0;
+        loop {
+            if let Some(passphrase) = shares.passphrase() {
+                return Ok(passphrase);
+            }
+            let typed = (self.ask)(&shares.question()).map_err(KeyError::Ask)?;
+            match shares.add(&typed) {
+                Ok(()) => mistakes = 0,
+                Err(fault) if mistakes == MISTAKES => return Err(KeyError::Share("typed".to_owned(), fault)),
+                Err(_) => mistakes += 1,
+            }
+        }
+    }
+
+    /// Puts every key file that has the CA's passphrase under another one: all files beside the old ones first, then each in
+    /// the old one's place. Returns their places.
+    ///
+    /// # Errors
+    /// [`KeyError`]; after one, files `*.new` may be there, under the new passphrase, of keys that are not in place yet.
+    pub(crate) fn change_passphrase(
+        &self,
+        names: &[String],
+        new: Zeroizing<Vec<u8>>,
+    ) -> Result<Vec<PathBuf>, KeyError> {
+        let old = self.passphrase(Whose::Ca)?;
+        let is_one = self.settings.ocsp.passphrase_file == self.settings.keys.passphrase_file;
+        let mut changed = Vec::new();
+        for name in names.iter().map(String::as_str).filter(|name| *name != OCSP || is_one) {
+            let (token, file) = self.place(name);
+            if token.is_none() && file.exists() {
+                let beside = file.with_extension("key.new");
+                keys::store(&beside, &keys::load(&file, &old)?, &new)?;
+                changed.push((file, beside));
+            }
+        }
+        for (file, beside) in &changed {
+            keys::move_over(beside, file)?;
+        }
+        let new = Arc::new(new);
+        let mut known = self.passphrases.lock().unwrap_or_else(PoisonError::into_inner);
+        known[Whose::Ca as usize] = Some(Arc::clone(&new));
+        if is_one {
+            known[Whose::Responder as usize] = Some(new);
+        }
+        Ok(changed.into_iter().map(|(file, _)| file).collect())
     }
 }
 

@@ -11,6 +11,8 @@ use tempfile::NamedTempFile;
 use token_key::TokenError;
 use zeroize::Zeroizing;
 
+use crate::shares::ShareError;
+
 /// Why a key file or its passphrase cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -36,6 +38,9 @@ pub enum KeyError {
     /// The PIN file is not UTF-8, which PINs are (PKCS #11 v3.0 section 5.6.8).
     #[error("{0}: a PIN is text")]
     PinIsNoText(PathBuf),
+    /// What somebody brought opens nothing.
+    #[error("share {0}: {1}")]
+    Share(String, ShareError),
     /// Nobody could be asked.
     #[error("a secret that is in no file is asked for on the terminal: {0}")]
     Ask(std::io::Error),
@@ -122,6 +127,14 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), KeyError> {
         sync_name(path)
     });
     written.map_err(file_error(path))
+}
+
+/// Puts a whole file into the place of another, in one step.
+///
+/// # Errors
+/// [`KeyError::File`].
+pub(crate) fn move_over(from: &Path, to: &Path) -> Result<(), KeyError> {
+    fs::rename(from, to).and_then(|()| sync_name(to)).map_err(file_error(to))
 }
 
 /// A file is there after a loss of power only if its directory has been written too.

@@ -13,9 +13,11 @@ pub mod officer_ca;
 mod responder_certificate;
 mod revocation_list;
 mod service;
+mod shares;
 
 pub use audit_log::{HeadSigner, SealError};
 pub use certification_request::certification_request;
 pub use keyring::{Keyring, NewKey};
 pub use revocation_list::{CrlSigner, SignCrlError};
 pub use service::{ServiceError, SigningService};
+pub use shares::{ShareError, Shares};

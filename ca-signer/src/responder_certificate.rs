@@ -133,7 +133,7 @@ mod tests {
         let days =
             |days: u64| Timestamp::from_unix_seconds(1_790_000_000).plus(Duration::from_secs(days * 86_400));
         let certified = |status| Certified {
-            issuer: issuers::ISSUING.to_owned(),
+            issuer: store::issuers::ISSUING.to_owned(),
             spki_sha256: vec![7; 32],
             certificate: Vec::new(),
             not_before: days(0),

@@ -201,6 +201,9 @@ impl Settings {
         self.issuance.repository_url =
             under_public(&self.issuance.repository_url, "repository", &self.public_url);
         self.issuance.cps_url = under_public(&self.issuance.cps_url, "cps", &self.public_url);
+        if self.keys.in_shares {
+            self.keys.passphrase_file = None;
+        }
         if self.ocsp.passphrase_file.is_none() {
             self.ocsp.passphrase_file = self.keys.passphrase_file.clone();
         }
@@ -209,6 +212,7 @@ impl Settings {
         let webhooks = self.payments.webhook.values_mut().map(|webhook| &mut webhook.secret_file);
         let partners = self.partners.values_mut().flat_map(|partner| partner.keys.values_mut());
         let masters = self.documents.master_key_files.iter_mut();
+        let shares = self.keys.share_files.iter_mut();
         let given = [
             &mut self.documents.directory,
             &mut self.documents.key_file,
@@ -239,7 +243,7 @@ impl Settings {
             &mut self.payments.paynet.password_file,
             &mut self.payments.reconciliation.directory,
         ];
-        let named = webhooks.chain(partners).chain(masters);
+        let named = webhooks.chain(partners).chain(masters).chain(shares);
         for path in given.into_iter().chain(named).chain(optional.into_iter().flatten()) {
             place_under(&root, path);
         }

@@ -8,6 +8,7 @@ use ca_signer::Keyring;
 use ca_signer::ceremony::{self, Answer, Ask, Names, ResponderKey, Succession, Transcript};
 use config::Settings;
 use store::{Database, issuers};
+use zeroize::Zeroizing;
 
 use crate::certificate::take_over_revocations;
 use crate::commands::{Place, keyring};
@@ -115,6 +116,23 @@ pub(crate) enum Command {
     DestroyKey {
         /// Its short name, as `muhr ca list` has it.
         issuer: String,
+        #[command(flatten)]
+        people: People,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Put the CA's key files under a new passphrase that nobody knows, and write its shares, one file for each person who keeps one.
+    /// From then on the settings say `keys.in_shares = true`.
+    Split {
+        /// How many shares are needed to open the keys.
+        #[arg(long)]
+        needed: u8,
+        /// How many are made.
+        #[arg(long)]
+        shares: u8,
+        /// The folder for share-1.txt and so on: move each onto its keeper's medium.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
         #[command(flatten)]
         people: People,
         #[command(flatten)]
@@ -267,6 +285,27 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             say(format!(
                 "the key of `{issuer}` is destroyed here; destroy its copies, and start signer and responders again"
             ));
+            Ok(())
+        }
+        Command::Split { needed, shares, out, people, place } => {
+            let stage = Stage::open(&place)?;
+            let files = stage.hold("ca.split", &people, |keyring, transcript| {
+                let hand_out = |shares: &[Zeroizing<String>]| -> Result<(), Failure> {
+                    for (place, share) in shares.iter().enumerate() {
+                        let file = out.join(format!("share-{}.txt", place + 1));
+                        let line = Zeroizing::new(format!("{}\n", share.as_str()));
+                        ca_signer::keys::write_new(&file, line.as_bytes())?;
+                        say(file.display().to_string());
+                    }
+                    Ok(())
+                };
+                let (database, now) = (&stage.database, stage.now());
+                ceremony::split_passphrase(database, keyring, (needed, shares), hand_out, transcript, now)
+            })?;
+            for file in files {
+                say(format!("{} is under the new passphrase", file.display()));
+            }
+            say("set keys.in_shares = true, and destroy the old passphrase and every copy of the keys under it".to_owned());
             Ok(())
         }
         Command::List(place) => list(&place),

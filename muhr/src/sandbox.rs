@@ -36,8 +36,15 @@ const PARTNER_PUBLIC_KEY: &str = "partner-my-gov-uz.pem";
 const PAYMENT_SECRET: &str = "payments-sandbox.secret";
 
 /// The secrets of a data directory that has none yet, and the settings that name them. What exists stays.
-pub(crate) fn secrets(data: &Path, public_url: &str, sources: Sources) -> Result<Sources, Failure> {
-    write_once(&data.join("keys/passphrase"), || random(24))?;
+pub(crate) fn secrets(
+    data: &Path,
+    public_url: &str,
+    in_shares: bool,
+    sources: Sources,
+) -> Result<Sources, Failure> {
+    if !in_shares {
+        write_once(&data.join("keys/passphrase"), || random(24))?;
+    }
     write_once(&data.join(PAYMENT_SECRET), || random(32))?;
     partner_key(data)?;
     let mut sources = sources

@@ -31,7 +31,8 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
     sources = sources.with("http.listen", address.to_string());
     if first.is_sandbox() {
         let public_url = Settings::load(&sources, &[])?.public_url;
-        sources = sandbox::secrets(&first.data.directory, public_url.as_str(), sources)?;
+        let in_shares = first.keys.in_shares;
+        sources = sandbox::secrets(&first.data.directory, public_url.as_str(), in_shares, sources)?;
     }
     for file in
         [Some(&first.documents.key_file), first.documents.master_key_files.first()].into_iter().flatten()

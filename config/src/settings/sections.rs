@@ -148,6 +148,10 @@ pub struct Keys {
     /// Their passphrase; `None` asks on the terminal.
     #[serde(deserialize_with = "optional_path")]
     pub passphrase_file: Option<PathBuf>,
+    /// Whether the passphrase is in shares, of which several custodians bring one each.
+    pub in_shares: bool,
+    /// Shares that are in files, on the media of those who bring them; the others are asked for on the terminal.
+    pub share_files: Vec<PathBuf>,
     /// Keys that are on a token instead.
     pub token: CaToken,
 }
