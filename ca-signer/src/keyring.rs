@@ -1,6 +1,7 @@
 //! Where our keys are: each in a file under a passphrase, or on a token under a PIN, as the settings say. Secrets are read
 //! from their files, or asked for when the first key needs them.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,9 +41,14 @@ pub struct Keyring<'a> {
     ask: Box<Ask<'a>>,
     /// What was read or typed once: the passphrases of the CA's files and of the responder's.
     passphrases: Mutex<[Option<Passphrase>; 2]>,
+    /// Opening a file is slow on purpose: once is enough.
+    opened: Opened,
     /// A PIN is asked for once, however many keys are on its token.
     tokens: Mutex<Vec<(PathBuf, TokenName, Arc<Token>)>>,
 }
+
+/// The keys of files, by their places.
+type Opened = Arc<Mutex<HashMap<PathBuf, Arc<FileKey>>>>;
 
 /// Whose key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +64,7 @@ pub struct NewKey {
 }
 
 enum Made {
-    ForFile { key: Arc<FileKey>, path: PathBuf, passphrase: Passphrase },
+    ForFile { key: Arc<FileKey>, path: PathBuf, passphrase: Passphrase, opened: Opened },
     OnToken(Arc<TokenKey>),
     Kept,
 }
@@ -69,8 +75,8 @@ impl<'a> Keyring<'a> {
         settings: &'a Settings,
         ask: impl Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a,
     ) -> Self {
-        let (passphrases, tokens) = Default::default();
-        Self { settings, ask: Box::new(ask), passphrases, tokens }
+        let (passphrases, opened, tokens) = Default::default();
+        Self { settings, ask: Box::new(ask), passphrases, opened, tokens }
     }
 
     /// Of which every file has this passphrase, and every token has its PIN in a file.
@@ -110,7 +116,11 @@ impl<'a> Keyring<'a> {
     pub fn destroy_issuer(&self, id: &str) -> Result<(), KeyError> {
         match self.issuer_on_token(id) {
             Some(place) => Ok(TokenKey::open(self.token(&place)?, key_name(&place)?)?.destroy()?),
-            None => keys::destroy(&self.issuer_file(id)),
+            None => {
+                let file = self.issuer_file(id);
+                self.opened.lock().unwrap_or_else(PoisonError::into_inner).remove(&file);
+                keys::destroy(&file)
+            }
         }
     }
 
@@ -242,7 +252,15 @@ impl<'a> Keyring<'a> {
     ) -> Result<Arc<dyn Signer>, KeyError> {
         match place {
             Some(place) => self.open(&place),
-            None => Ok(Arc::new(keys::load(file, &self.passphrase(whose)?)?)),
+            None => {
+                let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(key) = opened.get(file) {
+                    return Ok(Arc::clone(key) as _);
+                }
+                let key = Arc::new(keys::load(file, &self.passphrase(whose)?)?);
+                opened.insert(file.to_owned(), Arc::clone(&key));
+                Ok(key)
+            }
         }
     }
 
@@ -270,7 +288,10 @@ impl<'a> Keyring<'a> {
         let made =
             FileKey::generate(algorithm).map_err(|reason| KeyError::Key { path: path.clone(), reason })?;
         let key = Arc::new(made);
-        Ok(NewKey { signer: Arc::clone(&key) as _, made: Made::ForFile { key, path, passphrase } })
+        Ok(NewKey {
+            signer: Arc::clone(&key) as _,
+            made: Made::ForFile { key, path, passphrase, opened: Arc::clone(&self.opened) },
+        })
     }
 
     fn issuer_on_token(&self, id: &str) -> Option<OnToken<'_>> {
@@ -415,8 +436,10 @@ impl NewKey {
     /// # Errors
     /// [`KeyError`]: the file cannot be written.
     pub fn keep(&mut self) -> Result<(), KeyError> {
-        if let Made::ForFile { key, path, passphrase } = &self.made {
+        if let Made::ForFile { key, path, passphrase, opened } = &self.made {
             keys::store(path, key, passphrase)?;
+            let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened.insert(path.clone(), Arc::clone(key));
         }
         self.made = Made::Kept;
         Ok(())

@@ -223,6 +223,9 @@ impl Settings {
         ];
         let optional = [
             &mut self.operations.textfile,
+            &mut self.http.tls.certificate_file,
+            &mut self.http.tls.key_file,
+            &mut self.http.tls.client_ca_file,
             &mut self.keys.passphrase_file,
             &mut self.keys.token.pin_file,
             &mut self.ocsp.passphrase_file,

@@ -43,6 +43,8 @@ pub struct Partner {
     pub channel: Channel,
     /// Applications a day in Tashkent; 0 is any number.
     pub daily_quota: u32,
+    /// SHA-256 of the certificates one of which its clients show in TLS; none: a signature is enough.
+    certificates: Vec<[u8; 32]>,
     /// Requests a minute, in memory: a restart forgives.
     requests: DefaultDirectRateLimiter,
 }
@@ -74,6 +76,7 @@ impl Partners {
                 name: name.clone(),
                 channel: partner.channel,
                 daily_quota: partner.daily_quota,
+                certificates: partner.certificates_sha256.iter().filter_map(|hash| hash_of(hash)).collect(),
                 requests: RateLimiter::direct(Quota::per_minute(per_minute)),
             });
             for (key_id, path) in &partner.keys {
@@ -88,6 +91,11 @@ impl Partners {
         }
         Ok(Self(known))
     }
+}
+
+/// The settings have been checked.
+fn hash_of(hexadecimal: &str) -> Option<[u8; 32]> {
+    hex::decode(hexadecimal).ok()?.try_into().ok()
 }
 
 /// The octets of an Ed25519 key in a PEM file with a SubjectPublicKeyInfo (RFC 7468 section 13).
@@ -107,6 +115,10 @@ fn public_key(path: &Path) -> Result<[u8; 32], String> {
         _ => Err(expected.to_owned()),
     }
 }
+
+/// The SHA-256 of the certificate that a client has shown in TLS, DER. Whoever serves puts it with the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientCertificate(pub [u8; 32]);
 
 /// The partner that signed a request.
 #[derive(Debug, Clone)]
@@ -159,6 +171,10 @@ async fn identify(request: &mut ServiceRequest) -> Result<SignedBy, Problem> {
     let signature = Signature::read(&head, |key_id| known.contains_key(key_id)).map_err(refused)?;
     let (partner, key) = known.get(&signature.key_id).ok_or_else(|| refused(Refusal::UnknownKey))?;
     signature.verify(&head, key, now).map_err(refused)?;
+    let shown = request.conn_data::<ClientCertificate>().map(|ClientCertificate(hash)| *hash);
+    if !partner.certificates.is_empty() && !shown.is_some_and(|hash| partner.certificates.contains(&hash)) {
+        return Err(refused(Refusal::Certificate));
+    }
     let length = declared_length(request.request());
     let content = collect(request.take_payload(), length, context.settings.http.max_json_bytes).await?;
     signature.verify_content(&head, &content).map_err(refused)?;

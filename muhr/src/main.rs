@@ -35,6 +35,8 @@ mod sandbox;
 #[cfg(feature = "server")]
 mod sms;
 #[cfg(feature = "server")]
+mod tls;
+#[cfg(feature = "server")]
 mod up;
 
 use std::process::ExitCode;

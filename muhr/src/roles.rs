@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::{Condition, DefaultHeaders};
 use actix_web::{App, HttpServer, web};
 use aws_lc_rs::digest;
 use ca_core::signer::Signer;
@@ -25,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::{Place, keyring, runtime};
 use crate::failure::Failure;
+use crate::tls::{self, Shown};
 
 /// Everything a process runs. A role that it does not run is absent.
 #[derive(Default)]
@@ -64,6 +66,8 @@ pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
     let keyring = keyring(&settings);
     let signer = SigningService::open(database.clone(), Arc::clone(&settings), &keyring)?;
     let heads = open_heads(&settings, &database, &keyring)?;
+    // Passphrases, and keys that nothing here signs with from now on.
+    drop(keyring);
     tell_of_process(&settings, &database, "start", "signer");
     // No listening port, not even for its own health: its heartbeat is its log, the queue it empties, and a file of its counts.
     let mut registry = Registry::default();
@@ -231,7 +235,9 @@ pub(crate) fn serve_on(
         .transpose()?;
     let publisher = roles.crl.as_ref().map(|publisher| Worker::start(Arc::clone(publisher))).transpose()?;
     actix_web::rt::System::new().block_on(async {
-        let (server, handle) = public_server(settings, &roles, public)?;
+        let shown = settings.http.tls.listen.map(|_| Shown::open(&settings.http.tls)).transpose()?;
+        let following = shown.clone().map(|shown| actix_web::rt::spawn(shown.follow()));
+        let (server, handle) = public_server(settings, &roles, public, shown)?;
         let (operations_server, operations_handle) =
             operations_server(settings, database, &roles, operations)?;
         let (stopping, _) = tokio::sync::watch::channel(false);
@@ -257,6 +263,7 @@ pub(crate) fn serve_on(
         stopping.send_replace(true);
         server.await??;
         operations_server.await??;
+        following.inspect(|following| following.abort());
         for work in background.into_iter().flatten() {
             work.await?;
         }
@@ -269,17 +276,23 @@ pub(crate) fn serve_on(
     Ok(())
 }
 
+/// Two years, in seconds (RFC 6797): who has come by TLS once comes by nothing else.
+const STRICT_TRANSPORT: (&str, &str) = ("Strict-Transport-Security", "max-age=63072000");
+
 fn public_server(
     settings: &Settings,
     roles: &Arc<Roles>,
     listener: TcpListener,
+    shown: Option<Arc<Shown>>,
 ) -> Result<(actix_web::dev::Server, ServerHandle), Failure> {
     let http = &settings.http;
+    let is_tls = shown.is_some();
     let patience = http.request_timeout;
     let roles = Arc::clone(roles);
     let server = HttpServer::new(move || {
         let roles = Arc::clone(&roles);
-        App::new().configure(move |cfg| {
+        let strict = DefaultHeaders::new().add(STRICT_TRANSPORT);
+        App::new().wrap(Condition::new(is_tls, strict)).configure(move |cfg| {
             if let Some(service) = &roles.ocsp {
                 ocsp_responder::configure(cfg, Arc::clone(service), patience);
             }
@@ -300,8 +313,17 @@ fn public_server(
     .client_request_timeout(http.request_timeout)
     .client_disconnect_timeout(http.disconnect_timeout)
     .shutdown_timeout(http.shutdown.as_secs())
+    .on_connect(tls::note_client)
     .disable_signals()
-    .listen(listener)?
+    .listen(listener)?;
+    let server = match (http.tls.listen, shown) {
+        (Some(address), Some(shown)) => {
+            let listener = TcpListener::bind(address)
+                .map_err(|error| Failure::new(format!("http.tls.listen, {address}: {error}")))?;
+            server.listen_rustls_0_23(listener, tls::server_config(&http.tls, shown)?)?
+        }
+        _ => server,
+    }
     .run();
     let handle = server.handle();
     Ok((server, handle))

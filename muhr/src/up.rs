@@ -61,6 +61,8 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
         signer: Some(Arc::new(signer)),
         heads: roles::open_heads(&settings, &database, &keyring)?,
     };
+    // Passphrases, and keys that nothing here signs with from now on.
+    drop(keyring);
     let operations_address = operations.local_addr()?;
     roles::serve_on(&settings, &database, roles, public, operations, || {
         if let Err(failure) = welcome(&settings, operations_address) {

@@ -2,6 +2,7 @@
 signature-absent = The request is not signed: Signature-Input and Signature are expected (RFC 9421).
 signature-malformed = The fields of the signature cannot be read, or cover something that is not understood here.
 signature-key-unknown = The key in keyid is not known.
+signature-certificate = The connection has no certificate that was agreed with this partner.
 signature-algorithm = The algorithm must be ed25519.
 signature-not-covered = The signature must cover @method and @target-uri, and with a body content-type and content-digest.
 signature-not-now = The time in created must be the present, give or take 300 seconds.

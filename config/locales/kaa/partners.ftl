@@ -2,6 +2,7 @@
 signature-absent = Soraw imzalanbaǵan: Signature-Input hám Signature maydanları kerek (RFC 9421).
 signature-malformed = Imza maydanların oqıp bolmadı yamasa olar bul jerde túsinilmeytuǵın nárseni qamraydı.
 signature-key-unknown = keyid degi gilt belgili emes.
+signature-certificate = Baylanısta usı sherik penen kelisilgen sertifikat joq.
 signature-algorithm = Algoritm ed25519 bolıwı kerek.
 signature-not-covered = Imza @method hám @target-uri di, soraw denesi bolsa content-type hám content-digest ti de qamrawı kerek.
 signature-not-now = created degi waqıt házirgi waqıt bolıwı kerek, ayırması 300 sekundtan aspasın.

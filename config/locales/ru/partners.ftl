@@ -2,6 +2,7 @@
 signature-absent = Запрос не подписан: нужны поля Signature-Input и Signature (RFC 9421).
 signature-malformed = Поля подписи не читаются или охватывают то, что здесь не поддерживается.
 signature-key-unknown = Ключ из keyid неизвестен.
+signature-certificate = У соединения нет сертификата, согласованного с этим партнёром.
 signature-algorithm = Алгоритм должен быть ed25519.
 signature-not-covered = Подпись должна охватывать @method и @target-uri, а при наличии тела — content-type и content-digest.
 signature-not-now = Время в created должно быть текущим, с отклонением не более 300 секунд.

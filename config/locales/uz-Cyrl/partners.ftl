@@ -2,6 +2,7 @@
 signature-absent = Сўров имзоланмаган: Signature-Input ва Signature майдонлари керак (RFC 9421).
 signature-malformed = Имзо майдонларини ўқиб бўлмади ёки улар бу ерда тушунилмайдиган нарсани қамрайди.
 signature-key-unknown = keyid даги калит маълум эмас.
+signature-certificate = Уланишда ушбу ҳамкор билан келишилган сертификат йўқ.
 signature-algorithm = Алгоритм ed25519 бўлиши керак.
 signature-not-covered = Имзо @method ва @target-uri ни, сўров танаси бўлса content-type ва content-digest ни ҳам қамраши керак.
 signature-not-now = created даги вақт ҳозирги вақт бўлиши керак, фарқи 300 сониядан ошмасин.

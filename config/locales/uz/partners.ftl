@@ -2,6 +2,7 @@
 signature-absent = Soʻrov imzolanmagan: Signature-Input va Signature maydonlari kerak (RFC 9421).
 signature-malformed = Imzo maydonlarini oʻqib boʻlmadi yoki ular bu yerda tushunilmaydigan narsani qamraydi.
 signature-key-unknown = keyid dagi kalit maʼlum emas.
+signature-certificate = Ulanishda ushbu hamkor bilan kelishilgan sertifikat yoʻq.
 signature-algorithm = Algoritm ed25519 boʻlishi kerak.
 signature-not-covered = Imzo @method va @target-uri ni, soʻrov tanasi boʻlsa content-type va content-digest ni ham qamrashi kerak.
 signature-not-now = created dagi vaqt hozirgi vaqt boʻlishi kerak, farqi 300 soniyadan oshmasin.

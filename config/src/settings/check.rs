@@ -59,6 +59,16 @@ impl Settings {
         problems.within(http.idempotency.as_secs() / 3600, 1, 24 * 30, "http.idempotency_hours");
         let same = self.operations.listen == http.listen && http.listen.port() != 0;
         problems.unless(!same, "operations.listen", "it must be another port than http.listen");
+        let tls = &http.tls;
+        if let Some(listen) = tls.listen {
+            let same = [http.listen, self.operations.listen].contains(&listen) && listen.port() != 0;
+            problems.unless(!same, "http.tls.listen", "it must be a port of its own");
+            for (file, key) in
+                [(&tls.certificate_file, "http.tls.certificate_file"), (&tls.key_file, "http.tls.key_file")]
+            {
+                problems.unless(file.is_some(), key, "TLS needs this file");
+            }
+        }
         problems.within(self.database.pool_size, 1, 1000, "database.pool_size");
         problems.within(
             self.database.pool_timeout.as_millis(),
@@ -225,6 +235,17 @@ impl Settings {
                 problems.unless(!file.as_os_str().is_empty(), &key, "a file is expected");
                 problems.unless(key_ids.insert(id), &key, "two partners must not share a key id");
             }
+            let key = format!("{key}.certificates_sha256");
+            let shown = &partner.certificates_sha256;
+            let read =
+                shown.iter().all(|hash| hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit()));
+            problems.unless(read, &key, "each is a SHA-256 in 64 hexadecimal digits");
+            let asked = self.http.tls.listen.is_some() && self.http.tls.client_ca_file.is_some();
+            problems.unless(
+                shown.is_empty() || asked,
+                &key,
+                "nobody is asked for a certificate: http.tls.listen and http.tls.client_ca_file are needed",
+            );
         }
     }
 

@@ -19,6 +19,7 @@ const NAMED: [(&str, &[(&str, Field)]); 2] = [
         &[
             ("channel", Field::Text),
             ("keys", Field::Texts),
+            ("certificates_sha256", Field::List),
             ("daily_quota", Field::Number(0)),
             ("per_minute", Field::Number(300)),
         ],

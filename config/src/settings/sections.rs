@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::token::{CaToken, OcspToken};
 use super::values::{
-    DatabaseUrl, HttpUrl, days, hours, milliseconds, minutes, optional_path, seconds, years,
+    DatabaseUrl, HttpUrl, days, hours, milliseconds, minutes, optional_address, optional_path, seconds, years,
 };
 
 /// What this installation is for.
@@ -75,6 +75,26 @@ pub struct Http {
     /// How long the answer to an `Idempotency-Key` is remembered.
     #[serde(rename = "idempotency_hours", deserialize_with = "hours")]
     pub idempotency: Duration,
+    /// TLS in this process.
+    pub tls: Tls,
+}
+
+/// `[http.tls]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Address and port; `None`: no TLS here.
+    #[serde(deserialize_with = "optional_address")]
+    pub listen: Option<SocketAddr>,
+    /// The certificate and those above it, PEM.
+    #[serde(deserialize_with = "optional_path")]
+    pub certificate_file: Option<PathBuf>,
+    /// Its key, PKCS #8, PEM.
+    #[serde(deserialize_with = "optional_path")]
+    pub key_file: Option<PathBuf>,
+    /// Who issues certificates to partners' clients, PEM.
+    #[serde(deserialize_with = "optional_path")]
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// `[operations]`
@@ -387,6 +407,10 @@ pub struct Partner {
     pub channel: Channel,
     /// The keys it signs requests with: a PEM file with the Ed25519 public key by key id. Two while one is replaced.
     pub keys: BTreeMap<String, PathBuf>,
+    /// Besides: its clients show one of these certificates in TLS, each by the SHA-256 of its DER form in hexadecimal. None: a
+    /// signature is enough.
+    #[serde(default)]
+    pub certificates_sha256: Vec<String>,
     /// Applications a day in Tashkent; 0 is any number.
     pub daily_quota: u32,
     /// Requests a minute.

@@ -107,6 +107,17 @@ pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     Ok((!text.is_empty()).then(|| text.into()))
 }
 
+/// An address and a port, or empty for `None`.
+pub(super) fn optional_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| de::Error::custom("an address and a port are expected, or nothing"))
+}
+
 pub(super) fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u32::deserialize(deserializer).map(|millis| Duration::from_millis(millis.into()))
 }

@@ -33,6 +33,9 @@ pub(super) enum Refusal {
     /// `keyid` is nobody's.
     #[error("the key is not known")]
     UnknownKey,
+    /// The connection has none of the certificates that were agreed.
+    #[error("the connection has no certificate that was agreed with this partner")]
+    Certificate,
     /// `alg` names something else.
     #[error("the algorithm must be ed25519")]
     Algorithm,
@@ -62,6 +65,7 @@ impl Refusal {
             Self::Absent => "absent",
             Self::Malformed => "malformed",
             Self::UnknownKey => "key-unknown",
+            Self::Certificate => "certificate",
             Self::Algorithm => "algorithm",
             Self::NotCovered => "not-covered",
             Self::NotNow => "not-now",
@@ -461,8 +465,12 @@ mod tests {
 
     #[test]
     fn every_refusal_is_explained_in_every_language() {
-        use Refusal::{Absent, Algorithm, Digest, Malformed, NotCovered, NotNow, UnknownKey, Used, Wrong};
-        for refusal in [Absent, Malformed, UnknownKey, Algorithm, NotCovered, NotNow, Digest, Wrong, Used] {
+        use Refusal::{
+            Absent, Algorithm, Certificate, Digest, Malformed, NotCovered, NotNow, UnknownKey, Used, Wrong,
+        };
+        for refusal in
+            [Absent, Malformed, UnknownKey, Certificate, Algorithm, NotCovered, NotNow, Digest, Wrong, Used]
+        {
             let key = format!("signature-{}", refusal.name());
             for language in config::Language::ALL {
                 assert!(config::texts::find(language, &key, &[]).is_some(), "{language} {key}");

@@ -50,6 +50,7 @@ mod signer_kills;
 mod slow_clients;
 mod status;
 mod text_messages;
+mod tls;
 mod token_keys;
 mod watching;
 mod whose;
