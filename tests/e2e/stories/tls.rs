@@ -88,6 +88,9 @@ fn certificates_are_exchanged_without_a_restart_and_partners_show_theirs(databas
         ("HTTP__TLS__CERTIFICATE_FILE", &files[0]),
         ("HTTP__TLS__KEY_FILE", &files[1]),
         ("HTTP__TLS__CLIENT_CA_FILE", &ca),
+        // The partner as `muhr up` makes it, and its certificate.
+        ("PARTNERS__MY-GOV-UZ__CHANNEL", "my.gov.uz"),
+        ("PARTNERS__MY-GOV-UZ__KEYS__MY-GOV-UZ", "partner-my-gov-uz.pem"),
         ("PARTNERS__MY-GOV-UZ__CERTIFICATES_SHA256", &authority.sha256("partner.pem")),
     ]);
 
