@@ -58,7 +58,12 @@ fn rotate(place: &Place) -> Result<(), Failure> {
         done.rewrapped,
         context.vault.newest()
     ));
-    Ok(())
+    match done.unopened {
+        0 => Ok(()),
+        unopened => Err(Failure::new(format!(
+            "{unopened} documents do not open and stay as they are: the log names their applications"
+        ))),
+    }
 }
 
 fn verify(place: &Place) -> Result<(), Failure> {

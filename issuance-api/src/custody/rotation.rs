@@ -27,30 +27,35 @@ pub struct Rotated {
     pub resealed: u64,
     /// Keys that were wrapped anew.
     pub rewrapped: u64,
+    /// Documents that do not open, each named in the log; they stay as they are.
+    pub unopened: u64,
 }
 
-/// Does what is left to do.
+/// Does what is left to do. A document that does not open keeps nothing else from being done.
 ///
 /// # Errors
-/// The first thing that does not open; what was done before it stays done.
+/// The first key that does not open, or database or store; what was done before it stays done.
 pub async fn rotate(context: &Context) -> Result<Rotated, CustodyError> {
     let mut done = Rotated::default();
     adopt(context, &mut done).await?;
-    reseal(context, &mut done).await?;
+    // Before the documents, so that one that is damaged does not tie everybody's keys to the old master key.
     rewrap(context, &mut done).await?;
+    reseal(context, &mut done).await?;
     let entry = entry(context, done);
     tell(context, move |connection| audit::record(connection, &[entry])).await?;
     Ok(done)
 }
 
 fn entry(context: &Context, done: Rotated) -> audit::Entry {
-    let Rotated { adopted, resealed, rewrapped } = done;
+    let Rotated { adopted, resealed, rewrapped, unopened } = done;
     audit::Entry {
         at: context.now(),
         actor: "operator".to_owned(),
         action: "evidence.rotate".to_owned(),
         object: format!("master-key:{}", context.vault.newest()),
-        details: json!({ "adopted": adopted, "resealed": resealed, "rewrapped": rewrapped }),
+        details: json!({
+            "adopted": adopted, "resealed": resealed, "rewrapped": rewrapped, "unopened": unopened,
+        }),
     }
 }
 
@@ -77,8 +82,21 @@ async fn reseal(context: &Context, done: &mut Rotated) -> Result<(), CustodyErro
         let Some(last) = page.last() else { return Ok(()) };
         after.clone_from(&last.object_key);
         for document in page {
-            if reseal_one(context, &document).await? {
-                done.resealed += 1;
+            match reseal_one(context, &document).await {
+                Ok(true) => done.resealed += 1,
+                Ok(false) => {}
+                // Its own fault; without database or store there is none to be found.
+                Err(
+                    error @ (CustodyError::Vault(_)
+                    | CustodyError::Sealed(_)
+                    | CustodyError::NoKey
+                    | CustodyError::Objects(object_store::Error::NotFound { .. })),
+                ) => {
+                    let (application, kind) = (document.application, document.kind.as_str());
+                    tracing::error!(%application, kind, %error, "a document does not open, and stays as it is");
+                    done.unopened += 1;
+                }
+                Err(error) => return Err(error),
             }
         }
     }

@@ -173,7 +173,8 @@ fn instances_that_are_restarted_in_turn_fail_no_request() {
         let failures = balanced.failures.lock().expect("no panic");
         assert!(failures.is_empty(), "{} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
         let answered = balanced.answered.each_ref().map(|count| count.load(Ordering::Relaxed));
-        assert!(answered.iter().all(|count| *count > 50), "{answered:?}");
+        // Each has had its part, however busy the machine is.
+        assert!(answered.iter().all(|count| *count > 10), "{answered:?}");
     }
     for application in &waiting {
         application.wait_until("issued");
