@@ -36,15 +36,25 @@ pub struct Verified {
     pub content: Vec<u8>,
 }
 
-/// The root and issuing CA that a server publishes, for whoever trusts its address.
+/// More issuing CAs than a root of twenty years certifies.
+const MOST_AUTHORITIES: usize = 64;
+
+/// The root and the issuing CAs that a server publishes, for whoever trusts its address.
 ///
 /// # Errors
 /// They are not there.
 pub fn authorities(server: &str) -> Result<(Vec<u8>, Vec<Vec<u8>>), Trouble> {
     let base = server.trim_end_matches('/');
     let root = server::fetch(&format!("{base}/repository/root.cer"))?;
-    let issuing = server::fetch(&format!("{base}/repository/ca.cer"))?;
-    Ok((root, vec![issuing]))
+    let mut issuing = vec![server::fetch(&format!("{base}/repository/ca.cer"))?];
+    // Its successors follow without a gap.
+    for number in 2..=MOST_AUTHORITIES {
+        match server::fetch(&format!("{base}/repository/ca-{number}.cer")) {
+            Ok(successor) => issuing.push(successor),
+            Err(_) => break,
+        }
+    }
+    Ok((root, issuing))
 }
 
 /// A certificate in DER or PEM.
