@@ -83,6 +83,13 @@ pub enum CeremonyError {
         listed(.0)
     )]
     FilesExist(Vec<PathBuf>),
+    /// There is a key file that no certificate is for.
+    #[error(
+        "a ceremony never overwrites a key. There is {} and no certificate for it: if an earlier ceremony was cut off, move it \
+         away and begin again",
+        listed(.0)
+    )]
+    KeyExists(Vec<PathBuf>),
     /// There is an audit key.
     #[error("there is an audit key already; a ceremony never overwrites one")]
     AuditKeyExists,

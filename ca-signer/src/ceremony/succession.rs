@@ -62,7 +62,7 @@ pub fn succeed(
             let common_name = common_name.clone().map_or_else(default, Ok)?;
             let existing = keyring.files_in_the_way(&[&id]);
             if !existing.is_empty() {
-                return Err(CeremonyError::FilesExist(existing));
+                return Err(CeremonyError::KeyExists(existing));
             }
             let mut new = keyring.make_issuer(&id, KeyAlgorithm::P256)?;
             let entries = generated(transcript, &[(&id, &new)], now);

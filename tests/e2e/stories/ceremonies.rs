@@ -65,6 +65,12 @@ fn a_successor_issues_and_the_one_before_goes_on_to_revoke(database: Database) {
     let between = Application::under_review(&stack, SubjectType::NaturalPerson);
     Officer::reviewer(&stack).approve(&between.id).is(200);
 
+    // What a ceremony that was cut off would leave.
+    let stray = stack.folder.join("keys/ca-2.key");
+    fs::write(&stray, "half a key").expect("our folder");
+    hold(&stack, &["ca", "rekey"]).refused_with("no certificate for it");
+    assert_eq!(fs::read_to_string(&stray).expect("untouched"), "half a key");
+    fs::remove_file(&stray).expect("our folder");
     let said = hold(&stack, &["ca", "rekey"]).well();
     let told = transcript(&stack, &said);
     assert!(told.contains("\nkey-generated: ca-2, P-256, spki-sha256 "), "{told}");
