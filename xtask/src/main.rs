@@ -61,12 +61,6 @@ fn up(workspace: &Workspace, arguments: &[String]) -> Result<(), String> {
     Err(format!("xtask up: {} does not start: {error}", program.display()))
 }
 
-/// Stories wait for other processes a good part of their time: half as many again as there are cores keep these busy.
-fn test_threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    cores + cores.div_ceil(2)
-}
-
 /// What `.ci/run` runs: formatting, lints, the build, every test; the first failure ends it.
 fn test(workspace: &Workspace) -> Result<(), String> {
     let mut run = steps::Run::start();
@@ -87,9 +81,6 @@ fn test(workspace: &Workspace) -> Result<(), String> {
     ] {
         run.step(name, || {
             let mut cargo = workspace.cargo(arguments);
-            if name == "test" {
-                cargo.env("RUST_TEST_THREADS", test_threads().to_string());
-            }
             steps::succeed(cargo.env(oracles::VARIABLE, &oracles))
         })?;
     }
