@@ -368,6 +368,10 @@ impl<'a> Keyring<'a> {
     fn gather(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let mut shares = Shares::default();
         for file in &self.settings.keys.share_files {
+            // Its keeper is not here; enough others may be.
+            if shares.passphrase().is_some() || !file.exists() {
+                continue;
+            }
             let line = keys::passphrase(file)?;
             let text = String::from_utf8_lossy(&line);
             shares.add(&text).map_err(|fault| KeyError::Share(file.display().to_string(), fault))?;

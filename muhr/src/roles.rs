@@ -185,15 +185,14 @@ fn responder_certificates(
         .filter(|certified| issuers.iter().any(|issuer| issuer.id == certified.issuer))
         .map(|certified| certified.certificate)
         .collect();
-    match std::fs::read(&settings.ocsp.certificate_file) {
-        Ok(certificate) => certificates.push(certificate),
-        Err(error) if certificates.is_empty() => {
-            let path = settings.ocsp.certificate_file.display();
-            return Err(Failure::new(format!(
+    // The file is from when the key was new, maybe by a CA whose key is gone.
+    if certificates.is_empty() {
+        let path = settings.ocsp.certificate_file.display();
+        certificates.push(std::fs::read(&settings.ocsp.certificate_file).map_err(|error| {
+            Failure::new(format!(
                 "no CA has certified this responder's key, and {path}: {error}; `muhr ca renew-ocsp` certifies it"
-            )));
-        }
-        Err(_) => {}
+            ))
+        })?);
     }
     Ok(certificates)
 }

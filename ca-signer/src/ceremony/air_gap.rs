@@ -20,7 +20,7 @@ use super::{
     spki_sha256, store_made,
 };
 use crate::certification_request::certification_request;
-use crate::keyring::{AUDIT, Keyring, OCSP, OFFICER_CA};
+use crate::keyring::{AUDIT, Keyring, OCSP, OFFICER_CA, SUCCESSOR};
 use crate::officer_ca::NewOfficerCa;
 
 /// The responder's certificate by the root, in an [`Answer`].
@@ -98,9 +98,12 @@ pub fn certify(
     for ask in asks {
         let (profile, name, common_name) = match ask.name.as_str() {
             OCSP => (responders::PROFILE, ROOTS_OCSP, names.ocsp.as_str()),
-            name => ("issuing_ca", name, issuing_name),
+            name if is_issuing_name(name) => ("issuing_ca", name, issuing_name),
+            other => return Err(carried(&format!("{other}.csr"), "this is no name of an issuing CA")),
         };
         let key = requested_key(&ask.request)?;
+        let spki_sha256 = hex::encode(ca_core::digest::sha256(key.spki_der()));
+        transcript.line("certificate-asked-for", format_args!("{name}, spki-sha256 {spki_sha256}"));
         let made = ceremony.below(&root, issuers::ROOT, profile, common_name, key.spki_der())?;
         transcript.certificate("certificate-signed", &made.certificate);
         signed.push((name.to_owned(), made));
@@ -110,6 +113,12 @@ pub fn certify(
     })?;
     let certificates = signed.into_iter().map(|(name, made)| (name, made.certificate.der)).collect();
     answer(database, settings, keyring, certificates, transcript, now)
+}
+
+/// `ca`, `ca-2` and so on.
+fn is_issuing_name(name: &str) -> bool {
+    let number = name.strip_prefix(SUCCESSOR).map(str::parse::<u32>);
+    name == issuers::ISSUING || matches!(number, Some(Ok(2..)))
 }
 
 /// With the root's certificate and a new CRL of it.
@@ -160,6 +169,10 @@ pub fn request_certificates(
     let mut wanted = vec![id.as_str()];
     if is_first {
         wanted.push(OCSP);
+    }
+    // A renewal is of a key that is there: another one under its name would answer for certificates it never signed.
+    if is_renewal && !keyring.has_issuer(&id)? {
+        return Err(CeremonyError::NoSuchCa(id));
     }
     if !keyring.has_issuer(&id)? {
         let mut issuing = keyring.make_issuer(&id, KeyAlgorithm::P256)?;
@@ -357,6 +370,9 @@ fn fits(
     let subject = made.certificate.subject_text();
     let same_name = |issuer: &&issuers::Issuer| issuer.subject == subject;
     match (known.iter().find(|issuer| issuer.id == id), known.iter().find(same_name)) {
+        (Some(present), _) if Issuer::new(&present.certificate, keyring.issuer(id)?).is_err() => {
+            Err(carried(&file, "a renewal keeps the key"))
+        }
         (Some(present), _) if present.subject != subject => {
             let name = common_name_of(&present.certificate);
             Err(carried(&file, format!("a renewal keeps the name: the root is to certify `{name}`")))

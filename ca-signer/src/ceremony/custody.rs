@@ -6,6 +6,7 @@ use ca_core::Timestamp;
 use store::{Database, audit, issuers};
 use zeroize::Zeroizing;
 
+use super::succession::next_id;
 use super::{CeremonyError, Transcript};
 use crate::keyring::{AUDIT, Keyring, OCSP, OFFICER_CA};
 use crate::shares::Shares;
@@ -31,6 +32,8 @@ pub fn split_passphrase<E: From<CeremonyError>>(
     let mut names: Vec<String> = [issuers::ROOT, OFFICER_CA, AUDIT, OCSP].map(str::to_owned).to_vec();
     let issuing = database.read(issuers::all).map_err(CeremonyError::from)?.into_iter();
     names.extend(issuing.filter(issuers::Issuer::is_issuing).map(|issuer| issuer.id));
+    // One that waits for its certificate.
+    names.push(next_id(database).map_err(E::from)?);
     let files = keyring.change_passphrase(&names, passphrase).map_err(CeremonyError::from)?;
     let names: Vec<String> =
         files.iter().filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned())).collect();
