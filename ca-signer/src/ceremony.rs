@@ -386,9 +386,9 @@ pub(crate) fn certify_responder(
     ceremony.below(issuer, issuer_id, responders::PROFILE, &names.ocsp, public_key)
 }
 
-/// The organization the issuing CA was named with, which its OCSP signer is named with too.
-fn names_of(issuing: &[u8]) -> Names {
-    Names { organization: organization_of(issuing), ..Names::default() }
+/// The organization a CA was named with, which whatever it certifies for us is named with too.
+fn names_of(authority: &[u8]) -> Names {
+    Names { organization: organization_of(authority), ..Names::default() }
 }
 
 /// The organization in the subject of a certificate.

@@ -199,13 +199,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Init { organization, root_name, issuing_name, people, place } => {
             let stage = Stage::open(&place)?;
-            let default = Names::default();
-            let names = Names {
-                organization: organization.unwrap_or(default.organization),
-                root: root_name.unwrap_or(default.root),
-                issuing: issuing_name.unwrap_or(default.issuing),
-                ocsp: default.ocsp,
-            };
+            let names = names(organization, root_name, issuing_name);
             stage.hold("ca.init", &people, |keyring, transcript| {
                 let (database, settings) = (&stage.database, &stage.settings);
                 Ok(ceremony::init(database, settings, keyring, &names, transcript, stage.now())?)
@@ -218,12 +212,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         }
         Command::InitRoot { organization, root_name, out, people, place } => {
             let stage = Stage::open(&place)?;
-            let default = Names::default();
-            let names = Names {
-                organization: organization.unwrap_or(default.organization),
-                root: root_name.unwrap_or(default.root),
-                ..Names::default()
-            };
+            let names = names(organization, root_name, None);
             stage.hold("ca.init-root", &people, |keyring, transcript| {
                 let (database, settings) = (&stage.database, &stage.settings);
                 let answer =
@@ -310,6 +299,17 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         }
         Command::List(place) => list(&place),
         Command::RenewOcsp { issuer, csr, place } => renew_ocsp(&place, issuer, csr.as_deref()),
+    }
+}
+
+/// What was given, and the defaults for the rest.
+fn names(organization: Option<String>, root: Option<String>, issuing: Option<String>) -> Names {
+    let default = Names::default();
+    Names {
+        organization: organization.unwrap_or(default.organization),
+        root: root.unwrap_or(default.root),
+        issuing: issuing.unwrap_or(default.issuing),
+        ocsp: default.ocsp,
     }
 }
 

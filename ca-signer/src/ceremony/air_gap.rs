@@ -16,7 +16,7 @@ use store::{Connection, Database, StoreError, audit, certificates, feed, issuers
 use super::succession::{common_name_of, next_id, present};
 use super::{
     Ceremony, CeremonyError, CrlSigner, Made, Names, ROOT_CRL_VALIDITY, Transcript, attribute_of, generated,
-    issuer_row, nothing_is_there, open_issuer, organization_of, publish_audit_key, replace, requested_key,
+    issuer_row, names_of, nothing_is_there, open_issuer, publish_audit_key, replace, requested_key,
     spki_sha256, store_made,
 };
 use crate::certification_request::certification_request;
@@ -60,13 +60,13 @@ pub fn init_root(
 ) -> Result<Answer, CeremonyError> {
     nothing_is_there(database, keyring, &[issuers::ROOT, AUDIT])?;
     let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
-    let mut root = keyring.make_issuer(issuers::ROOT, KeyAlgorithm::P384)?;
+    let mut key = keyring.make_issuer(issuers::ROOT, KeyAlgorithm::P384)?;
     let mut audit_key = keyring.make_audit()?;
-    let entries = generated(transcript, &[(issuers::ROOT, &root), (AUDIT, &audit_key)], now);
-    let (_, made) = ceremony.root(root.signer())?;
+    let entries = generated(transcript, &[(issuers::ROOT, &key), (AUDIT, &audit_key)], now);
+    let (root, made) = ceremony.root(key.signer())?;
     transcript.certificate("certificate-signed", &made.certificate);
     publish_audit_key(settings, audit_key.signer().public_key())?;
-    root.keep()?;
+    key.keep()?;
     audit_key.keep()?;
     replace(&settings.keys.directory.join("root.cer"), &made.certificate.der)?;
     database.write(|connection| -> Result<(), CeremonyError> {
@@ -74,7 +74,7 @@ pub fn init_root(
         store_made(connection, &made, now)?;
         Ok(audit::record(connection, &entries)?)
     })?;
-    answer(database, settings, keyring, Vec::new(), transcript, now)
+    answer(database, settings, &root, Vec::new(), transcript, now)
 }
 
 /// Has the root certify what another machine asks for. The names are given here: a request only proves its key.
@@ -91,7 +91,7 @@ pub fn certify(
     now: Timestamp,
 ) -> Result<Answer, CeremonyError> {
     let root = open_issuer(database, keyring, issuers::ROOT)?;
-    let names = Names { organization: organization_of(root.certificate()), ..Names::default() };
+    let names = names_of(root.certificate());
     let profiles = Tables::load(&settings.data)?.profiles;
     let ceremony = Ceremony { settings, profiles, names: &names, now };
     let mut signed = Vec::with_capacity(asks.len());
@@ -112,7 +112,7 @@ pub fn certify(
         signed.iter().try_for_each(|(_, made)| store_made(connection, made, now))
     })?;
     let certificates = signed.into_iter().map(|(name, made)| (name, made.certificate.der)).collect();
-    answer(database, settings, keyring, certificates, transcript, now)
+    answer(database, settings, &root, certificates, transcript, now)
 }
 
 /// `ca`, `ca-2` and so on.
@@ -125,12 +125,11 @@ fn is_issuing_name(name: &str) -> bool {
 fn answer(
     database: &Database,
     settings: &Settings,
-    keyring: &Keyring<'_>,
+    root: &Issuer,
     certificates: Vec<(String, Vec<u8>)>,
     transcript: &mut Transcript,
     now: Timestamp,
 ) -> Result<Answer, CeremonyError> {
-    let root = open_issuer(database, keyring, issuers::ROOT)?;
     let signer = CrlSigner::new(issuers::ROOT, root.certificate(), root.signer().clone(), settings)?;
     let number = signer.sign(database, "", ROOT_CRL_VALIDITY, now)?;
     transcript.line("crl-signed", format_args!("{} {number}", issuers::ROOT));
@@ -271,7 +270,7 @@ pub fn install(
         taken.push(issuers::ROOT.to_owned());
     }
     for (id, made) in issuing {
-        let names = Names { organization: organization_of(&made.certificate.der), ..Names::default() };
+        let names = names_of(&made.certificate.der);
         let profiles = Tables::load(&settings.data)?.profiles;
         let ceremony = Ceremony { settings, profiles, names: &names, now };
         ceremony.establish(database, keyring, &id, &made, transcript)?;

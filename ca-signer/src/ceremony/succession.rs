@@ -10,7 +10,7 @@ use store::{Database, StoreError, audit, issuers, responders};
 
 use super::{
     Ceremony, CeremonyError, CrlSigner, Made, Names, Transcript, attribute_of, certify_responder, generated,
-    issuer_row, open_issuer, organization_of, replace, store_made,
+    issuer_row, names_of, open_issuer, replace, store_made,
 };
 use crate::keyring::{Keyring, SUCCESSOR};
 use crate::responder_certificate::certified_key;
@@ -43,7 +43,7 @@ pub fn succeed(
 ) -> Result<Certificate, CeremonyError> {
     let present = present(database)?;
     let root = open_issuer(database, keyring, issuers::ROOT)?;
-    let names = Names { organization: organization_of(&present.certificate), ..Names::default() };
+    let names = names_of(&present.certificate);
     let profiles = Tables::load(&settings.data)?.profiles;
     let ceremony = Ceremony { settings, profiles, names: &names, now };
     transcript.known_key("key-used", issuers::ROOT, root.signer().as_ref());
