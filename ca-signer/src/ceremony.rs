@@ -36,14 +36,15 @@ use crate::keys::KeyError;
 use crate::officer_ca::NewOfficerCa;
 use crate::revocation_list::{CrlSigner, SignCrlError};
 
-pub use air_gap::{Answer, Ask, certify, init_root, install, request_certificates};
-pub use custody::split_passphrase;
-pub use destruction::destroy_key;
-pub use succession::{Succession, succeed};
-pub use transcript::Transcript;
+pub use air_gap::{Answer, Ask, Installed, Wanted};
+pub use succession::Succession;
+use transcript::Transcript;
 
 /// How long the root's CRL holds: it is signed by hand, and says something new only when an issuing CA ends.
 const ROOT_CRL_VALIDITY: std::time::Duration = std::time::Duration::from_secs(366 * 24 * 3600);
+
+/// The profile of every issuing CA's certificate.
+const ISSUING_PROFILE: &str = "issuing_ca";
 
 /// The names the certificates of the CA carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Default for Names {
     }
 }
 
-/// Why a ceremony did not take place. Nothing was changed.
+/// Why a ceremony did not take place, or broke off.
 #[derive(Debug, thiserror::Error)]
 pub enum CeremonyError {
     /// There is a CA in the database.
@@ -77,19 +78,12 @@ pub enum CeremonyError {
     CaExists,
     /// There are key files.
     #[error(
-        "a ceremony never overwrites a key. The database has no CA, but there are {}. If an earlier ceremony was cut \
-         off, nothing was signed with them that anybody has seen: move them away and begin again. If the database was \
-         lost, restore it instead",
+        "a ceremony never overwrites a key. The database has no CA, but there are {}. If `muhr ca request` made them, \
+         `muhr ca install` goes on. If an earlier ceremony was cut off, nothing was signed with them that anybody has seen: \
+         move them away and begin again. If the database was lost, restore it instead",
         listed(.0)
     )]
     FilesExist(Vec<PathBuf>),
-    /// There is a key file that no certificate is for.
-    #[error(
-        "a ceremony never overwrites a key. There is {} and no certificate for it: if an earlier ceremony was cut off, move it \
-         away and begin again",
-        listed(.0)
-    )]
-    KeyExists(Vec<PathBuf>),
     /// There is an audit key.
     #[error("there is an audit key already; a ceremony never overwrites one")]
     AuditKeyExists,
@@ -102,6 +96,9 @@ pub enum CeremonyError {
     /// Nobody, or one person alone, or more than there are.
     #[error("two shares at least are needed, and no more than are made")]
     Shares,
+    /// The root certifies no name twice.
+    #[error("{0}")]
+    Name(String),
     /// A file from the other machine is not what it should be.
     #[error("{0}: {1}")]
     Carried(String, String),
@@ -110,6 +107,11 @@ pub enum CeremonyError {
         "`{0}` has certificates that hold until {1}, and must be able to revoke them: destroy its key after that"
     )]
     StillNeeded(String, Timestamp),
+    /// A certificate that it means to sign is not signed yet.
+    #[error(
+        "`{0}` has begun to issue a certificate that it has not signed: let its signer run until that is done"
+    )]
+    StillIntended(String),
     /// The key of the CA that issues.
     #[error("`{0}` has no successor: its key stays")]
     NoSuccessor(String),
@@ -164,107 +166,200 @@ pub(crate) struct Made {
     spki_sha256: [u8; 32],
 }
 
-struct Ceremony<'a> {
+/// A ceremony that is being held: where, with whose keys, and what is written down of it.
+pub struct Ceremony<'a> {
+    database: &'a Database,
+    settings: &'a Settings,
+    keyring: &'a Keyring<'a>,
+    transcript: Transcript,
+    now: Timestamp,
+}
+
+impl<'a> Ceremony<'a> {
+    /// With the name of its audit entry, before these people: "NAME, ROLE" each. The audit key is opened first, if there is one:
+    /// what cannot be told is not done.
+    ///
+    /// # Errors
+    /// [`CeremonyError::TooFew`] of a CA that is no sandbox; the audit key cannot be had.
+    pub fn attended(
+        name: &'static str,
+        present: &[String],
+        database: &'a Database,
+        settings: &'a Settings,
+        keyring: &'a Keyring<'a>,
+    ) -> Result<Self, CeremonyError> {
+        let mut ceremony = Self::unattended(name, database, settings, keyring);
+        ceremony.transcript.people(present, settings)?;
+        if keyring.has_audit()? {
+            keyring.audit()?;
+        }
+        Ok(ceremony)
+    }
+
+    /// That a program holds for itself, as a sandbox does. Its transcript need not be kept.
+    pub fn unattended(
+        name: &'static str,
+        database: &'a Database,
+        settings: &'a Settings,
+        keyring: &'a Keyring<'a>,
+    ) -> Self {
+        let now = settings.clock().now();
+        Self { database, settings, keyring, transcript: Transcript::begin(name, now), now }
+    }
+
+    /// Notes a file that was written, with this content.
+    pub fn wrote(&mut self, path: &Path, content: &[u8]) {
+        self.transcript.wrote(path, content);
+    }
+
+    /// Notes a file that was read, with this content.
+    pub fn has_read(&mut self, path: &Path, content: &[u8]) {
+        self.transcript.has_read(path, content);
+    }
+
+    /// Signs the transcript and keeps it; of one that failed, with the reason, if anything had been done. Returns its place.
+    ///
+    /// # Errors
+    /// [`CeremonyError`]: no place to write to, or the audit key failed. What the ceremony did stays done.
+    pub fn end(mut self, failure: Option<&str>) -> Result<Option<PathBuf>, CeremonyError> {
+        if let Some(reason) = failure {
+            if !self.transcript.tells_of_acts() {
+                return Ok(None);
+            }
+            self.transcript.failed(reason);
+        }
+        self.transcript.finish(self.database, self.settings, self.keyring).map(Some)
+    }
+
+    fn certifier<'b>(&self, names: &'b Names) -> Result<Certifier<'b>, CeremonyError>
+    where
+        'a: 'b,
+    {
+        let profiles = Tables::load(&self.settings.data)?.profiles;
+        Ok(Certifier { settings: self.settings, profiles, names, now: self.now })
+    }
+
+    /// There is no CA, and none of these keys has a file in its way.
+    fn nothing_is_there(&self, keys: &[&str]) -> Result<(), CeremonyError> {
+        if !self.database.read(issuers::all)?.is_empty() {
+            return Err(CeremonyError::CaExists);
+        }
+        let existing = self.keyring.files_in_the_way(keys);
+        if existing.is_empty() { Ok(()) } else { Err(CeremonyError::FilesExist(existing)) }
+    }
+
+    /// Every CA's certificate in its file, as the database has it.
+    fn place_certificates(&mut self) -> Result<(), CeremonyError> {
+        for issuer in self.database.read(issuers::all)? {
+            let path = self.settings.keys.directory.join(format!("{}.cer", issuer.id));
+            if fs::read(&path).is_ok_and(|present| present == issuer.certificate) {
+                continue;
+            }
+            replace(&path, &issuer.certificate)?;
+            self.transcript.wrote(&path, &issuer.certificate);
+        }
+        Ok(())
+    }
+
+    /// Keys have come into being: for the transcript, and for the log.
+    fn generated(&mut self, keys: &[(&str, &NewKey)]) -> Vec<audit::Entry> {
+        let told = keys.iter().map(|(name, new)| {
+            self.transcript.key(name, new);
+            key_generated(name, new, self.now)
+        });
+        told.collect()
+    }
+
+    /// Something of the operator's doing, for the log.
+    fn entry(&self, action: &str, object: String, details: serde_json::Value) -> audit::Entry {
+        entry(self.now, action, object, details)
+    }
+}
+
+/// Makes certificates by the profiles, in the names of an authority.
+struct Certifier<'a> {
     settings: &'a Settings,
     profiles: Profiles,
     names: &'a Names,
     now: Timestamp,
 }
 
-/// Makes root (P-384), issuing CA (P-256), OCSP signer (P-256) and officer CA (P-256), their certificates and first CRLs, and the
-/// audit key (P-256).
-///
-/// # Errors
-/// [`CeremonyError`].
-pub fn init(
-    database: &Database,
-    settings: &Settings,
-    keyring: &Keyring<'_>,
-    names: &Names,
-    transcript: &mut Transcript,
-    now: Timestamp,
-) -> Result<(), CeremonyError> {
-    let all = [issuers::ROOT, issuers::ISSUING, OFFICER_CA, OCSP, AUDIT];
-    nothing_is_there(database, keyring, &all)?;
-    let ceremony = Ceremony { settings, profiles: Tables::load(&settings.data)?.profiles, names, now };
-    let mut root_new = keyring.make_issuer(issuers::ROOT, KeyAlgorithm::P384)?;
-    let mut issuing_new = keyring.make_issuer(issuers::ISSUING, KeyAlgorithm::P256)?;
-    let mut ocsp_new = keyring.make_responder()?;
-    let mut officers = NewOfficerCa::make(settings, keyring, &names.organization, now)?;
-    let mut audit_new = keyring.make_audit()?;
-    let generated = generated(
-        transcript,
-        &[
+impl Ceremony<'_> {
+    /// Makes root (P-384), issuing CA (P-256), OCSP signer (P-256) and officer CA (P-256), their certificates and first CRLs, and
+    /// the audit key (P-256).
+    ///
+    /// # Errors
+    /// [`CeremonyError`].
+    pub fn init(&mut self, names: &Names) -> Result<(), CeremonyError> {
+        let Self { database, settings, keyring, now, .. } = *self;
+        self.nothing_is_there(&[issuers::ROOT, issuers::ISSUING, OFFICER_CA, OCSP, AUDIT])?;
+        let certifier = self.certifier(names)?;
+        let mut root_new = keyring.make_issuer(issuers::ROOT, KeyAlgorithm::P384)?;
+        let mut issuing_new = keyring.make_issuer(issuers::ISSUING, KeyAlgorithm::P256)?;
+        let mut ocsp_new = keyring.make_responder()?;
+        let mut officers = NewOfficerCa::make(settings, keyring, &names.organization, now)?;
+        let mut audit_new = keyring.make_audit()?;
+        let generated = self.generated(&[
             (issuers::ROOT, &root_new),
             (issuers::ISSUING, &issuing_new),
             (OCSP, &ocsp_new),
             (AUDIT, &audit_new),
             (OFFICER_CA, officers.key()),
-        ],
-        now,
-    );
-    let [root_key, issuing_key, ocsp_key] =
-        [&root_new, &issuing_new, &ocsp_new].map(|new| Arc::clone(new.signer()));
+        ]);
+        let [root_key, issuing_key, ocsp_key] =
+            [&root_new, &issuing_new, &ocsp_new].map(|new| Arc::clone(new.signer()));
 
-    let (root, root_made) = ceremony.root(&root_key)?;
-    let issuing_made =
-        ceremony.below(&root, issuers::ROOT, "issuing_ca", &names.issuing, issuing_key.public_key())?;
-    let issuing = Issuer::new(&issuing_made.certificate.der, Arc::clone(&issuing_key))?;
-    // One key, certified by both: one responder answers about all certificates.
-    let ocsp_made = ceremony.below(
-        &issuing,
-        issuers::ISSUING,
-        responders::PROFILE,
-        &names.ocsp,
-        ocsp_key.public_key(),
-    )?;
-    let root_ocsp_made =
-        ceremony.below(&root, issuers::ROOT, responders::PROFILE, &names.ocsp, ocsp_key.public_key())?;
+        let (root, root_made) = certifier.root(&root_key)?;
+        let issuing_made = certifier.below(
+            &root,
+            issuers::ROOT,
+            ISSUING_PROFILE,
+            &names.issuing,
+            issuing_key.public_key(),
+        )?;
+        let issuing = Issuer::new(&issuing_made.certificate.der, Arc::clone(&issuing_key))?;
+        // One key, certified by both: one responder answers about all certificates.
+        let public_key = ocsp_key.public_key();
+        let ocsp_made = certifier.responder(&issuing, issuers::ISSUING, public_key, None)?;
+        let root_ocsp_made = certifier.responder(&root, issuers::ROOT, public_key, None)?;
 
-    for made in [&root_made, &issuing_made, &ocsp_made, &root_ocsp_made] {
-        transcript.certificate("certificate-signed", &made.certificate);
-    }
-    transcript.certificate("certificate-signed", officers.certificate());
-    // The keys are there for good before anything says that they exist.
-    publish_audit_key(settings, audit_new.signer().public_key())?;
-    for new in [&mut root_new, &mut issuing_new, &mut ocsp_new, &mut audit_new] {
-        new.keep()?;
-    }
-    officers.keep(settings)?;
-    let directory = &settings.keys.directory;
-    replace(&directory.join("root.cer"), &root_made.certificate.der)?;
-    replace(&directory.join("ca.cer"), &issuing_made.certificate.der)?;
-    replace(&settings.ocsp.certificate_file, &ocsp_made.certificate.der)?;
-
-    database.write(|connection| -> Result<(), CeremonyError> {
-        issuers::insert(connection, &issuer_row(issuers::ROOT, &root_made), now)?;
-        issuers::insert(connection, &issuer_row(issuers::ISSUING, &issuing_made), now)?;
-        for made in [&root_made, &issuing_made, &root_ocsp_made, &ocsp_made] {
-            store_made(connection, made, now)?;
+        for made in [&root_made, &issuing_made, &ocsp_made, &root_ocsp_made] {
+            self.transcript.certificate("certificate-signed", &made.certificate);
         }
-        let entry = audit::Entry {
-            at: now,
-            actor: "operator".to_owned(),
-            action: "ca.init".to_owned(),
-            object: format!("issuer:{}", issuers::ISSUING),
-            details: serde_json::json!({ "root": names.root, "issuing": names.issuing }),
-        };
-        audit::record(connection, &generated)?;
-        Ok(audit::record(connection, &[entry])?)
-    })?;
-    CrlSigner::new(issuers::ROOT, root.certificate(), root_key, settings)?.sign(
-        database,
-        "",
-        ROOT_CRL_VALIDITY,
-        now,
-    )?;
-    CrlSigner::new(issuers::ISSUING, issuing.certificate(), issuing_key, settings)?.sign(
-        database,
-        "",
-        settings.crl.validity,
-        now,
-    )?;
-    Ok(())
+        self.transcript.certificate("certificate-signed", officers.certificate());
+        // The keys are there for good before anything says that they exist.
+        publish_audit_key(settings, audit_new.signer().public_key())?;
+        for new in [&mut root_new, &mut issuing_new, &mut ocsp_new, &mut audit_new] {
+            new.keep()?;
+        }
+        officers.keep(settings)?;
+        replace(&settings.ocsp.certificate_file, &ocsp_made.certificate.der)?;
+
+        database.write(|connection| -> Result<(), CeremonyError> {
+            issuers::insert(connection, &issuer_row(issuers::ROOT, &root_made), now)?;
+            issuers::insert(connection, &issuer_row(issuers::ISSUING, &issuing_made), now)?;
+            for made in [&root_made, &issuing_made, &root_ocsp_made, &ocsp_made] {
+                store_made(connection, made, now)?;
+            }
+            let details = serde_json::json!({ "root": names.root, "issuing": names.issuing });
+            let entry = self.entry("ca.init", format!("issuer:{}", issuers::ISSUING), details);
+            audit::record(connection, &generated)?;
+            Ok(audit::record(connection, &[entry])?)
+        })?;
+        CrlSigner::new(issuers::ROOT, root.certificate(), root_key, settings)?.sign(
+            database,
+            "",
+            ROOT_CRL_VALIDITY,
+            now,
+        )?;
+        CrlSigner::new(issuers::ISSUING, issuing.certificate(), issuing_key, settings)?.sign(
+            database,
+            "",
+            settings.crl.validity,
+            now,
+        )?;
+        Ok(())
+    }
 }
 
 /// Makes the audit key of an installation that has none.
@@ -298,35 +393,15 @@ fn publish_audit_key(settings: &Settings, public_key: &[u8]) -> Result<(), Cerem
     replace(&path, pem.as_bytes())
 }
 
-/// There is no CA, and none of these keys has a file in its way.
-fn nothing_is_there(database: &Database, keyring: &Keyring<'_>, keys: &[&str]) -> Result<(), CeremonyError> {
-    if !database.read(issuers::all)?.is_empty() {
-        return Err(CeremonyError::CaExists);
-    }
-    let existing = keyring.files_in_the_way(keys);
-    if existing.is_empty() { Ok(()) } else { Err(CeremonyError::FilesExist(existing)) }
-}
-
-/// Keys have come into being: for the transcript and for the log.
-fn generated(transcript: &mut Transcript, keys: &[(&str, &NewKey)], now: Timestamp) -> Vec<audit::Entry> {
-    keys.iter()
-        .map(|(name, new)| {
-            transcript.key(name, new);
-            key_generated(name, new, now)
-        })
-        .collect()
-}
-
 /// A key has come into being; its name is that of its file.
 fn key_generated(name: &str, new: &NewKey, now: Timestamp) -> audit::Entry {
     let spki_sha256 = hex::encode(digest(&SHA256, new.signer().public_key()));
-    audit::Entry {
-        at: now,
-        actor: "operator".to_owned(),
-        action: "key.generate".to_owned(),
-        object: format!("key:{name}"),
-        details: serde_json::json!({ "spki_sha256": spki_sha256, "on_token": new.is_on_token() }),
-    }
+    let details = serde_json::json!({ "spki_sha256": spki_sha256, "on_token": new.is_on_token() });
+    entry(now, "key.generate", format!("key:{name}"), details)
+}
+
+fn entry(now: Timestamp, action: &str, object: String, details: serde_json::Value) -> audit::Entry {
+    audit::Entry { at: now, actor: "operator".to_owned(), action: action.to_owned(), object, details }
 }
 
 /// Whose key a responder's certificate is for.
@@ -382,8 +457,8 @@ pub(crate) fn certify_responder(
     now: Timestamp,
 ) -> Result<Made, CeremonyError> {
     let names = &names_of(issuer.certificate());
-    let ceremony = Ceremony { settings, profiles, names, now };
-    ceremony.below(issuer, issuer_id, responders::PROFILE, &names.ocsp, public_key)
+    let certifier = Certifier { settings, profiles, names, now };
+    certifier.responder(issuer, issuer_id, public_key, None)
 }
 
 /// The organization a CA was named with, which whatever it certifies for us is named with too.
@@ -440,7 +515,7 @@ pub fn open_issuer(database: &Database, keyring: &Keyring<'_>, id: &str) -> Resu
     Ok(Issuer::new(&row.certificate, keyring.issuer(id)?)?)
 }
 
-impl Ceremony<'_> {
+impl Certifier<'_> {
     fn root(&self, key: &Arc<dyn Signer>) -> Result<(Issuer, Made), CeremonyError> {
         let profile = self.profile("root")?;
         let request = self.request(issuers::ROOT, &self.names.root, key.public_key())?;
@@ -460,7 +535,31 @@ impl Ceremony<'_> {
         public_key: &[u8],
     ) -> Result<Made, CeremonyError> {
         let request = self.request(issuer_id, common_name, public_key)?;
-        let spki_sha256 = spki_sha256(public_key)?;
+        self.issue(issuer, issuer_id, profile, common_name, request)
+    }
+
+    /// For so many calendar months, or the profile's.
+    fn responder(
+        &self,
+        issuer: &Issuer,
+        issuer_id: &str,
+        public_key: &[u8],
+        months: Option<u32>,
+    ) -> Result<Made, CeremonyError> {
+        let name = self.names.ocsp.as_str();
+        let request = Request { months, ..self.request(issuer_id, name, public_key)? };
+        self.issue(issuer, issuer_id, responders::PROFILE, name, request)
+    }
+
+    fn issue(
+        &self,
+        issuer: &Issuer,
+        issuer_id: &str,
+        profile: &'static str,
+        common_name: &str,
+        request: Request,
+    ) -> Result<Made, CeremonyError> {
+        let spki_sha256 = spki_sha256(&request.public_key)?;
         let prepared = issuer.prepare(self.profile(profile)?, request)?;
         let certificate = issuer.issue(prepared)?;
         let issuer = issuer_id.to_owned();

@@ -18,6 +18,7 @@ use store::{Connection, StoreError, alarms, applications, certificates, issuance
 use crate::SigningService;
 use crate::approvals::Claims;
 use crate::authority::Authority;
+use crate::service::KEY_PAUSE;
 
 /// Everything a batch needs to be decided, read at once.
 struct Batch<'a> {
@@ -53,6 +54,8 @@ enum Verdict<'a> {
     Refused(Refused),
     /// Nothing is left to do: somebody settled it, or the application moved on.
     Settled(i64),
+    /// Another signer has the key of the CA that meant to sign it.
+    Elsewhere(&'a Job, &'a str),
 }
 
 impl SigningService {
@@ -123,6 +126,10 @@ impl SigningService {
             match verdict {
                 Verdict::Refused(refusal) => refused.push(refusal),
                 Verdict::Settled(job) => settled.push(job),
+                Verdict::Elsewhere(job, issuer) => {
+                    let why = format!("the key of `{issuer}` is not here: start its signer");
+                    self.database.write(|c| jobs::wait(c, job, &why, now.plus(KEY_PAUSE)))?;
+                }
                 Verdict::Ready(_) => {}
             }
         }
@@ -157,7 +164,7 @@ impl SigningService {
             };
             // The request is believed no more than its sender: it is parsed and proven again here.
             match stored.csr.as_deref().map(CertificationRequest::parse) {
-                Some(Ok(csr)) => candidates.push((job.id, stored, transition, csr)),
+                Some(Ok(csr)) => candidates.push((job, stored, transition, csr)),
                 Some(Err(error)) => {
                     verdicts.push(refusal(job.id, &stored.application, error.to_string(), now));
                 }
@@ -175,19 +182,22 @@ impl SigningService {
         for (job, stored, transition, csr) in candidates {
             let key = csr.public_key().sha256();
             let holder = stored.application.subject.person().pinfl.as_str();
+            // The CA that certifies; of an intent that was not carried out, the one that had it.
+            let intended = batch.intents.get(&stored.application.id).map(|intent| intent.issuer.as_str());
+            let Some(authority) = self.authority(intended) else {
+                verdicts.push(Verdict::Elsewhere(job, intended.unwrap_or_default()));
+                continue;
+            };
             let history = uses.entry(key).or_default();
             match check_history(history, holder)
                 .map_err(|error| error.to_string())
-                .and_then(|()| self.signs(stored, batch))
-                .and_then(|authority| {
-                    let request = self.request(stored, authority, csr.public_key().spki_der(), now)?;
-                    Ok((authority, request))
-                }) {
-                Ok((authority, request)) => {
+                .and_then(|()| self.request(stored, authority, csr.public_key().spki_der(), now))
+            {
+                Ok(request) => {
                     // What this batch is about to certify counts for the rest of it.
                     history.push(KeyUse { holder: holder.to_owned(), revoked_for_compromise: false });
                     verdicts.push(Verdict::Ready(Box::new(Ready {
-                        job,
+                        job: job.id,
                         stored,
                         authority,
                         transition,
@@ -196,18 +206,11 @@ impl SigningService {
                     })));
                 }
                 Err(finding) => {
-                    verdicts.push(refusal(job, &stored.application, finding, now));
+                    verdicts.push(refusal(job.id, &stored.application, finding, now));
                 }
             }
         }
         Ok(verdicts)
-    }
-
-    /// The CA that certifies; of an intent that was not carried out, the one that had it.
-    fn signs(&self, stored: &StoredApplication, batch: &Batch<'_>) -> Result<&Authority, String> {
-        let intended = batch.intents.get(&stored.application.id).map(|intent| intent.issuer.as_str());
-        self.authority(intended)
-            .ok_or_else(|| format!("the key of `{}` is not here", intended.unwrap_or_default()))
     }
 
     /// The certificate to be: its subject comes from the application, only its key from the certification request.

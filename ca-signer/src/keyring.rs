@@ -2,6 +2,7 @@
 //! from their files, or asked for when the first key needs them.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -394,24 +395,31 @@ impl<'a> Keyring<'a> {
     /// the old one's place. Returns their places.
     ///
     /// # Errors
-    /// [`KeyError`]; after one, files `*.new` may be there, under the new passphrase, of keys that are not in place yet.
+    /// [`KeyError`]. One while files are written beside the old ones changes nothing; after a later one, some `*.new` are left, of
+    /// keys that are not in place yet.
     pub(crate) fn change_passphrase(
         &self,
         names: &[String],
         new: Zeroizing<Vec<u8>>,
     ) -> Result<Vec<PathBuf>, KeyError> {
-        let old = self.passphrase(Whose::Ca)?;
         let is_one = self.settings.ocsp.passphrase_file == self.settings.keys.passphrase_file;
-        let mut changed = Vec::new();
-        for name in names.iter().map(String::as_str).filter(|name| *name != OCSP || is_one) {
-            let (token, file) = self.place(name);
-            if token.is_none() && file.exists() {
-                let beside = file.with_extension("key.new");
-                keys::store(&beside, &keys::load(&file, &old)?, &new)?;
-                changed.push((file, beside));
+        let places = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| *name != OCSP || is_one)
+            .map(|name| self.place(name));
+        let files: Vec<PathBuf> =
+            places.filter(|(token, file)| token.is_none() && file.exists()).map(|(_, file)| file).collect();
+        let mut beside = Vec::with_capacity(files.len());
+        if let Err(error) = self.write_beside(&files, &new, &mut beside) {
+            for path in beside {
+                if let Err(error) = fs::remove_file(&path) {
+                    tracing::error!(%error, file = %path.display(), "this key under a passphrase that nobody has is left: remove it");
+                }
             }
+            return Err(error);
         }
-        for (file, beside) in &changed {
+        for (file, beside) in files.iter().zip(&beside) {
             keys::move_over(beside, file)?;
         }
         let new = Arc::new(new);
@@ -420,7 +428,18 @@ impl<'a> Keyring<'a> {
         if is_one {
             known[Whose::Responder as usize] = Some(new);
         }
-        Ok(changed.into_iter().map(|(file, _)| file).collect())
+        Ok(files)
+    }
+
+    /// Each key under the new passphrase, in a file that did not exist.
+    fn write_beside(&self, files: &[PathBuf], new: &[u8], beside: &mut Vec<PathBuf>) -> Result<(), KeyError> {
+        let old = self.passphrase(Whose::Ca)?;
+        for file in files {
+            let path = file.with_extension("key.new");
+            keys::store(&path, &keys::load(file, &old)?, new)?;
+            beside.push(path);
+        }
+        Ok(())
     }
 }
 

@@ -92,19 +92,19 @@ impl SigningService {
         now: Timestamp,
     ) -> Result<crate::ceremony::Made, CeremonyError> {
         let authority = self.authority(Some(&certified.issuer)).ok_or(CeremonyError::NoCa)?;
-        let public_key = certified_key(certified, authority.issuer.certificate())?;
+        let public_key = responders_key(&certified.certificate, authority.issuer.certificate())?;
         let profiles = self.responder_profiles.clone();
         certify_responder(&authority.issuer, &authority.id, &self.settings, profiles, &public_key, now)
     }
 }
 
-/// The public key (SubjectPublicKeyInfo) of a responder. The row is believed only as far as the CA's own signature on the
-/// certificate goes.
-pub(crate) fn certified_key(certified: &Certified, issuer: &[u8]) -> Result<Vec<u8>, CeremonyError> {
-    let key = AbsentKey::of_certificate(&certified.certificate)
-        .map_err(|error| CeremonyError::WeakKey(error.to_string()))?;
+/// The public key (SubjectPublicKeyInfo) of a responder whose certificate clients would believe in this issuer's name. A row
+/// of the database is believed only as far as the CA's own signature on the certificate goes.
+pub(crate) fn responders_key(certificate: &[u8], issuer: &[u8]) -> Result<Vec<u8>, CeremonyError> {
+    let key =
+        AbsentKey::of_certificate(certificate).map_err(|error| CeremonyError::WeakKey(error.to_string()))?;
     let public_key = key.public_key().to_vec();
-    Responder::new(Arc::new(key), &certified.certificate, issuer)
+    Responder::new(Arc::new(key), certificate, issuer)
         .map_err(|unfit| CeremonyError::WeakKey(unfit.to_string()))?;
     Ok(public_key)
 }

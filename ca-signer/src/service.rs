@@ -87,10 +87,19 @@ impl SigningService {
         };
         let mut rows = database.read(issuers::all)?;
         rows.retain(|row| row.is_issuing() && row.has_key() && row.id != current.id);
-        let rows = std::iter::once(current).chain(rows);
-        let authorities =
-            rows.map(|row| Authority::new(&row.id, &row.certificate, keyring.issuer(&row.id)?, &settings));
-        let authorities = authorities.collect::<Result<_, _>>()?;
+        let open = |row: &issuers::Issuer| -> Result<Authority, ServiceError> {
+            Authority::new(&row.id, &row.certificate, keyring.issuer(&row.id)?, &settings)
+        };
+        let mut authorities = vec![open(&current)?];
+        for row in rows {
+            match open(&row) {
+                Ok(authority) => authorities.push(authority),
+                // The one that issues is not held up by one that only revokes any more.
+                Err(error) => {
+                    tracing::error!(%error, issuer = row.id, "ALARM: its CRLs cannot be signed here");
+                }
+            }
+        }
         Self::of(authorities, database, settings)
     }
 
@@ -191,8 +200,9 @@ impl SigningService {
         let now = self.clock.now();
         let (issuer, partition) = job.crl_partition();
         let Some(authority) = self.authority(Some(issuer)) else {
+            // Another signer may have it, or people with `muhr crl now`.
             let why = format!("the key of `{issuer}` is not here: run `muhr crl now` where it is");
-            return self.database.write(|c| jobs::retry(c, job, &why, now)).map(|_| ());
+            return self.database.write(|c| jobs::wait(c, job, &why, now.plus(KEY_PAUSE)));
         };
         // Revocations that come together are told together: one CRL of a partition in so many seconds.
         let newest = self.database.read(|c| crls::newest(c, issuer, partition))?;

@@ -202,7 +202,11 @@ impl Settings {
             under_public(&self.issuance.repository_url, "repository", &self.public_url);
         self.issuance.cps_url = under_public(&self.issuance.cps_url, "cps", &self.public_url);
         if self.keys.in_shares {
-            self.keys.passphrase_file = None;
+            let before = self.keys.passphrase_file.take();
+            // What was the CA's opens nothing any more, under whatever setting it stands.
+            if self.ocsp.passphrase_file == before {
+                self.ocsp.passphrase_file = None;
+            }
         }
         if self.ocsp.passphrase_file.is_none() {
             self.ocsp.passphrase_file = self.keys.passphrase_file.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
 use crate::speech::Speech;
@@ -132,6 +132,18 @@ impl Server {
 pub fn fetch(address: &str) -> Result<Vec<u8>, Trouble> {
     let answer = client()?.get(address).send().map_err(|error| unreachable(address, &error))?;
     received(answer, address)
+}
+
+/// As [`fetch`]; none where the server says that there is nothing (404).
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_if_there(address: &str) -> Result<Option<Vec<u8>>, Trouble> {
+    let answer = client()?.get(address).send().map_err(|error| unreachable(address, &error))?;
+    match answer.status() {
+        StatusCode::NOT_FOUND => Ok(None),
+        _ => received(answer, address).map(Some),
+    }
 }
 
 /// POST of octets to an address that a certificate names.

@@ -49,9 +49,9 @@ pub fn authorities(server: &str) -> Result<(Vec<u8>, Vec<Vec<u8>>), Trouble> {
     let mut issuing = vec![server::fetch(&format!("{base}/repository/ca.cer"))?];
     // Its successors follow without a gap.
     for number in 2..=MOST_AUTHORITIES {
-        match server::fetch(&format!("{base}/repository/ca-{number}.cer")) {
-            Ok(successor) => issuing.push(successor),
-            Err(_) => break,
+        match server::fetch_if_there(&format!("{base}/repository/ca-{number}.cer"))? {
+            Some(successor) => issuing.push(successor),
+            None => break,
         }
     }
     Ok((root, issuing))

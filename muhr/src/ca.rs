@@ -4,13 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use ca_signer::Keyring;
-use ca_signer::ceremony::{self, Answer, Ask, Names, ResponderKey, Succession, Transcript};
+use ca_signer::ceremony::{self, Answer, Ask, Ceremony, Names, ResponderKey, Succession, Wanted};
 use config::Settings;
 use store::{Database, issuers};
 use zeroize::Zeroizing;
 
-use crate::certificate::take_over_revocations;
 use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
 
@@ -55,8 +53,11 @@ pub(crate) enum Command {
         #[arg(long)]
         organization: Option<String>,
         /// Ask for another certificate for the issuing CA's present key.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "ocsp")]
         renew: bool,
+        /// Ask for the responder's certificate by the root alone.
+        #[arg(long)]
+        ocsp: bool,
         /// The folder for the requests, NAME.csr.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -67,12 +68,16 @@ pub(crate) enum Command {
     },
     /// On the root's machine: certify what another machine asks for, and sign a new CRL.
     Certify {
-        /// The folder with the requests, NAME.csr; an empty one renews the CRL alone.
+        /// The folder with the requests, NAME.csr; without it the CRL alone is renewed.
         #[arg(long, value_name = "DIR")]
-        from: PathBuf,
-        /// Common name of the issuing CA. A renewal keeps it, another key has another.
+        from: Option<PathBuf>,
+        /// The key of a request, SHA-256 of its SubjectPublicKeyInfo, from the paper of the ceremony that made the request: once for
+        /// each (hexadecimal, colons allowed).
+        #[arg(long, value_name = "HEX")]
+        spki_sha256: Vec<String>,
+        /// Common name of the issuing CA that asks. A renewal keeps it, another key has another.
         #[arg(long)]
-        issuing_name: String,
+        issuing_name: Option<String>,
         /// The folder for the answers.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -174,24 +179,29 @@ impl Stage {
         Ok(Self { settings, database })
     }
 
-    /// Holds a ceremony and signs its transcript.
+    /// Holds a ceremony and signs its transcript, also of one that breaks off.
     fn hold<T>(
         &self,
         name: &'static str,
         people: &People,
-        ceremony: impl FnOnce(&Keyring<'_>, &mut Transcript) -> Result<T, Failure>,
+        acts: impl FnOnce(&mut Ceremony<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let keyring = keyring(&self.settings);
-        let now = self.settings.clock().now();
-        let mut transcript = Transcript::begin(name, &people.present, &self.settings, now)?;
-        let outcome = ceremony(&keyring, &mut transcript)?;
-        let path = transcript.finish(&self.database, &self.settings, &keyring)?;
-        say(format!("transcript: {}, signed by the audit key (.sig)", path.display()));
-        Ok(outcome)
-    }
-
-    fn now(&self) -> ca_core::Timestamp {
-        self.settings.clock().now()
+        let (database, settings) = (&self.database, &self.settings);
+        let mut ceremony = Ceremony::attended(name, &people.present, database, settings, &keyring)?;
+        let outcome = acts(&mut ceremony);
+        let failure = outcome.as_ref().err().map(ToString::to_string);
+        match (ceremony.end(failure.as_deref()), failure) {
+            (Ok(Some(path)), None) => {
+                say(format!("transcript: {}, signed by the audit key (.sig)", path.display()));
+            }
+            (Ok(Some(path)), Some(_)) => say(format!("transcript of what was done: {}", path.display())),
+            (Ok(None), _) => {}
+            (Err(error), None) => return Err(error.into()),
+            // The first failure is the one to mend.
+            (Err(error), Some(_)) => Failure::new(format!("no transcript: {error}")).tell(),
+        }
+        outcome
     }
 }
 
@@ -200,10 +210,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Init { organization, root_name, issuing_name, people, place } => {
             let stage = Stage::open(&place)?;
             let names = names(organization, root_name, issuing_name);
-            stage.hold("ca.init", &people, |keyring, transcript| {
-                let (database, settings) = (&stage.database, &stage.settings);
-                Ok(ceremony::init(database, settings, keyring, &names, transcript, stage.now())?)
-            })?;
+            stage.hold("ca.init", &people, |ceremony| Ok(ceremony.init(&names)?))?;
             let directory = stage.settings.keys.directory.display();
             say(format!(
                 "the certificates of root and issuing CA, and keys that are on no token, are in {directory}"
@@ -213,49 +220,43 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::InitRoot { organization, root_name, out, people, place } => {
             let stage = Stage::open(&place)?;
             let names = names(organization, root_name, None);
-            stage.hold("ca.init-root", &people, |keyring, transcript| {
-                let (database, settings) = (&stage.database, &stage.settings);
-                let answer =
-                    ceremony::init_root(database, settings, keyring, &names, transcript, stage.now())?;
-                give(&out, &answer, transcript)
+            stage.hold("ca.init-root", &people, |ceremony| {
+                empty(&out)?;
+                let answer = ceremony.init_root(&names)?;
+                give(&out, &answer, ceremony)
             })
         }
-        Command::Request { organization, renew, out, people, place } => {
+        Command::Request { organization, renew, ocsp, out, people, place } => {
             let stage = Stage::open(&place)?;
             let organization = organization.unwrap_or(Names::default().organization);
-            stage.hold("ca.request", &people, |keyring, transcript| {
-                let (database, settings) = (&stage.database, &stage.settings);
-                let asks = ceremony::request_certificates(
-                    database,
-                    settings,
-                    keyring,
-                    &organization,
-                    renew,
-                    transcript,
-                    stage.now(),
-                )?;
-                for Ask { name, request } in asks {
-                    write(&out.join(format!("{name}.csr")), &request, transcript)?;
+            let wanted = match (renew, ocsp) {
+                (true, _) => Wanted::Renewal,
+                (_, true) => Wanted::Responder,
+                _ => Wanted::Key,
+            };
+            stage.hold("ca.request", &people, |ceremony| {
+                empty(&out)?;
+                for Ask { name, request, spki_sha256 } in
+                    ceremony.request_certificates(&organization, wanted)?
+                {
+                    write(&out.join(format!("{name}.csr")), &request, ceremony)?;
+                    say(format!("  spki-sha256 {}", hex::encode(spki_sha256)));
                 }
                 Ok(())
             })
         }
-        Command::Certify { from, issuing_name, out, people, place } => {
+        Command::Certify { from, spki_sha256, issuing_name, out, people, place } => {
             let stage = Stage::open(&place)?;
-            stage.hold("ca.certify", &people, |keyring, transcript| {
-                let asks = read_all(&from, "csr", transcript)?.into_iter();
-                let asks: Vec<Ask> = asks.map(|(name, request)| Ask { name, request }).collect();
-                let (database, settings) = (&stage.database, &stage.settings);
-                let answer = ceremony::certify(
-                    database,
-                    settings,
-                    keyring,
-                    &issuing_name,
-                    &asks,
-                    transcript,
-                    stage.now(),
-                )?;
-                give(&out, &answer, transcript)
+            let vouched = spki_sha256.iter().map(|text| sha256("--spki-sha256", text));
+            let vouched = vouched.collect::<Result<Vec<_>, _>>()?;
+            stage.hold("ca.certify", &people, |ceremony| {
+                empty(&out)?;
+                let requests = from.map(|from| read_all(&from, "csr", ceremony)).transpose()?;
+                let asks = requests.unwrap_or_default().into_iter();
+                let asks =
+                    asks.map(|(name, request)| Ask::read(name, request)).collect::<Result<Vec<_>, _>>()?;
+                let answer = ceremony.certify(issuing_name.as_deref(), &vouched, &asks)?;
+                give(&out, &answer, ceremony)
             })
         }
         Command::Install { from, root_sha256, people, place } => {
@@ -267,10 +268,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         }
         Command::DestroyKey { issuer, people, place } => {
             let stage = Stage::open(&place)?;
-            stage.hold("ca.destroy-key", &people, |keyring, transcript| {
-                let (database, settings) = (&stage.database, &stage.settings);
-                Ok(ceremony::destroy_key(database, settings, keyring, &issuer, transcript, stage.now())?)
-            })?;
+            stage.hold("ca.destroy-key", &people, |ceremony| Ok(ceremony.destroy_key(&issuer)?))?;
             say(format!(
                 "the key of `{issuer}` is destroyed here; destroy its copies, and start signer and responders again"
             ));
@@ -278,8 +276,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Split { needed, shares, out, people, place } => {
             let stage = Stage::open(&place)?;
-            let files = stage.hold("ca.split", &people, |keyring, transcript| {
+            let files = stage.hold("ca.split", &people, |ceremony| {
                 let hand_out = |shares: &[Zeroizing<String>]| -> Result<(), Failure> {
+                    empty(&out)?;
                     for (place, share) in shares.iter().enumerate() {
                         let file = out.join(format!("share-{}.txt", place + 1));
                         let line = Zeroizing::new(format!("{}\n", share.as_str()));
@@ -288,8 +287,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                     }
                     Ok(())
                 };
-                let (database, now) = (&stage.database, stage.now());
-                ceremony::split_passphrase(database, keyring, (needed, shares), hand_out, transcript, now)
+                ceremony.split_passphrase((needed, shares), hand_out)
             })?;
             for file in files {
                 say(format!("{} is under the new passphrase", file.display()));
@@ -320,10 +318,7 @@ fn succeed(
     people: &People,
 ) -> Result<(), Failure> {
     let stage = Stage::open(place)?;
-    let certificate = stage.hold(name, people, |keyring, transcript| {
-        let (database, settings) = (&stage.database, &stage.settings);
-        Ok(ceremony::succeed(database, settings, keyring, succession, transcript, stage.now())?)
-    })?;
+    let certificate = stage.hold(name, people, |ceremony| Ok(ceremony.succeed(succession)?))?;
     say(format!("{} is certified until {}", certificate.subject_text(), certificate.not_after));
     say("start the responders again, and then the signer".to_owned());
     list(place)
@@ -331,58 +326,65 @@ fn succeed(
 
 fn install(place: &Place, from: &Path, root_sha256: Option<&str>, people: &People) -> Result<(), Failure> {
     let stage = Stage::open(place)?;
-    let fingerprint = root_sha256.map(fingerprint).transpose()?;
-    let taken = stage.hold("ca.install", people, |keyring, transcript| {
-        let mut certificates = read_all(from, "cer", transcript)?;
+    let fingerprint = root_sha256.map(|text| sha256("--root-sha256", text)).transpose()?;
+    let installed = stage.hold("ca.install", people, |ceremony| {
+        let mut certificates = read_all(from, "cer", ceremony)?;
         let root = certificates.iter().position(|(name, _)| name == issuers::ROOT);
         let root = root.map(|place| certificates.remove(place).1);
-        let crl = read_all(from, "crl", transcript)?.into_iter().find(|(name, _)| name == issuers::ROOT);
+        let crl = read_all(from, "crl", ceremony)?.into_iter().find(|(name, _)| name == issuers::ROOT);
         let (Some(root), Some((_, crl))) = (root, crl) else {
             return Err(Failure::new(format!(
                 "{}: root.cer and root.crl belong to an answer",
                 from.display()
             )));
         };
-        let answer = Answer { root, crl, certificates };
-        let (database, settings) = (&stage.database, &stage.settings);
-        Ok(ceremony::install(database, settings, keyring, &answer, fingerprint, transcript, stage.now())?)
+        Ok(ceremony.install(&Answer { root, crl, certificates }, fingerprint)?)
     })?;
-    match taken.as_slice() {
+    match installed.taken.as_slice() {
         [] => say("everything of it was here already".to_owned()),
         taken => say(format!("taken over: {}", taken.join(", "))),
     }
-    take_over_revocations(&stage.settings, &stage.database, &from.join("root.crl"), issuers::ROOT)?;
+    if installed.revoked > 0 {
+        say(format!("revoked by the root: {}", installed.revoked));
+    }
     say("start the responders again, and then the signer".to_owned());
     list(place)
 }
 
 /// As OpenSSL prints it, or without colons.
-fn fingerprint(text: &str) -> Result<[u8; 32], Failure> {
+fn sha256(option: &str, text: &str) -> Result<[u8; 32], Failure> {
     hex::decode(text.replace(':', ""))
         .ok()
         .and_then(|octets| octets.try_into().ok())
-        .ok_or_else(|| Failure::new("--root-sha256: 64 hexadecimal digits are expected"))
+        .ok_or_else(|| Failure::new(format!("{option}: 64 hexadecimal digits are expected")))
+}
+
+/// A folder for what a ceremony writes: nothing of another one is in it, and it can be written to before anything is signed.
+fn empty(out: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", out.display()));
+    fs::create_dir_all(out).map_err(failed)?;
+    if fs::read_dir(out).map_err(failed)?.next().is_some() {
+        return Err(Failure::new(format!("{}: choose an empty folder", out.display())));
+    }
+    tempfile::tempfile_in(out).map(drop).map_err(failed)
 }
 
 /// Writes what comes from the root.
-fn give(out: &Path, answer: &Answer, transcript: &mut Transcript) -> Result<(), Failure> {
-    write(&out.join("root.cer"), &answer.root, transcript)?;
-    write(&out.join("root.crl"), &answer.crl, transcript)?;
+fn give(out: &Path, answer: &Answer, ceremony: &mut Ceremony<'_>) -> Result<(), Failure> {
+    write(&out.join("root.cer"), &answer.root, ceremony)?;
+    write(&out.join("root.crl"), &answer.crl, ceremony)?;
     for (name, der) in &answer.certificates {
-        write(&out.join(format!("{name}.cer")), der, transcript)?;
+        write(&out.join(format!("{name}.cer")), der, ceremony)?;
     }
     Ok(())
 }
 
 /// A file that is carried; one that exists stays as it is.
-fn write(path: &Path, content: &[u8], transcript: &mut Transcript) -> Result<(), Failure> {
+fn write(path: &Path, content: &[u8], ceremony: &mut Ceremony<'_>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(failed)?;
-    }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
-    transcript.file("file-written", path, content);
+    ceremony.wrote(path, content);
     say(path.display().to_string());
     Ok(())
 }
@@ -391,7 +393,7 @@ fn write(path: &Path, content: &[u8], transcript: &mut Transcript) -> Result<(),
 fn read_all(
     from: &Path,
     extension: &str,
-    transcript: &mut Transcript,
+    ceremony: &mut Ceremony<'_>,
 ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let failed = |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     let mut paths = Vec::new();
@@ -405,7 +407,7 @@ fn read_all(
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
         let content = fs::read(&path).map_err(|error| failed(&path, error))?;
-        transcript.file("file-read", &path, &content);
+        ceremony.has_read(&path, &content);
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         files.push((name, content));
     }

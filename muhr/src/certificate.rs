@@ -8,13 +8,12 @@ use ca_core::crl::{self, Judge, partition_name};
 use ca_core::csr::{CertificationRequest, check_history};
 use ca_core::issue::{Request, render};
 use ca_core::profile::SubjectFields;
-use ca_core::revocation::{Change, Reason, Requester, Status, decide};
+use ca_core::revocation::{Change, Reason, Requester, decide};
 use ca_signer::ceremony;
-use config::Settings;
 use config::tables::Tables;
-use store::certificates::NewCertificate;
+use store::certificates::{NewCertificate, TakenOver};
 use store::issuance::Intent;
-use store::{Database, StoreError, audit, certificates, issuance, issuers};
+use store::{StoreError, audit, certificates, issuance, issuers};
 
 use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
@@ -64,9 +63,9 @@ pub(crate) enum Command {
         /// A full CRL, DER, as it was published.
         #[arg(long, value_name = "FILE")]
         crl: PathBuf,
-        /// Whose, `ca` or `root`.
-        #[arg(long, default_value = issuers::ISSUING)]
-        issuer: String,
+        /// Whose: a CA's short name, as `muhr ca list` has it. Without it, that of the CA that signed it.
+        #[arg(long, value_name = "NAME")]
+        issuer: Option<String>,
         #[command(flatten)]
         place: Place,
     },
@@ -84,7 +83,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Issue { profile, subject_json, csr, place } => issue(&place, &profile, &subject_json, &csr),
         Command::Revoke { serial, reason, place } => revoke(&place, &serial, reason),
         Command::MassRevoke { profile, reason, place } => mass_revoke(&place, &profile, reason),
-        Command::RevokeListed { crl, issuer, place } => revoke_listed(&place, &crl, &issuer),
+        Command::RevokeListed { crl, issuer, place } => revoke_listed(&place, &crl, issuer.as_deref()),
         Command::Show { serial, place } => show(&place, &serial),
     }
 }
@@ -197,78 +196,54 @@ fn mass_revoke(place: &Place, profile: &str, reason: Reason) -> Result<(), Failu
     Ok(())
 }
 
-fn revoke_listed(place: &Place, path: &Path, issuer: &str) -> Result<(), Failure> {
+fn revoke_listed(place: &Place, path: &Path, issuer: Option<&str>) -> Result<(), Failure> {
     let (settings, database) = place.open(&[])?;
-    take_over_revocations(&settings, &database, path, issuer)
-}
-
-/// Whatever a CRL of ours lists as revoked or held and the database does not know.
-pub(crate) fn take_over_revocations(
-    settings: &Settings,
-    database: &Database,
-    path: &Path,
-    issuer: &str,
-) -> Result<(), Failure> {
     let open = || fs::File::open(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())));
     let mut listed = Vec::new();
     let summary = crl::visit(open()?, |entry| listed.push(entry))?;
     if summary.base.is_some() {
         return Err(Failure::new("a delta CRL does not tell everything: give the full one"));
     }
-    let issuer = database.read(|c| issuers::find(c, issuer))?;
-    let judge = Judge {
-        issuer_certificate: &issuer.certificate,
-        // It may have ended meanwhile, and is believed about its own time.
-        now: summary.this_update,
-        most_octets: u64::MAX,
-        file_name: None,
-        ends: |_: &[SerialNumber]| Vec::new(),
+    // Whose it is, its signature tells.
+    let signed = |issuer: &issuers::Issuer| -> Result<bool, Failure> {
+        let judge = Judge {
+            issuer_certificate: &issuer.certificate,
+            // It may have ended meanwhile, and is believed about its own time.
+            now: summary.this_update,
+            most_octets: u64::MAX,
+            file_name: None,
+            ends: |_: &[SerialNumber]| Vec::new(),
+        };
+        Ok(judge.genuine(open()?).is_ok())
     };
-    judge.genuine(open()?)?;
-    let (mut taken, mut unknown) = (0, Vec::new());
+    let mut found = None;
+    for known in database.read(issuers::all)? {
+        if issuer.is_none_or(|id| known.id == id) && signed(&known)? {
+            found = Some(known.id);
+            break;
+        }
+    }
+    let Some(issuer) = found else {
+        return Err(Failure::new(format!("{}: this is no CRL of a CA that is here", path.display())));
+    };
+    let mut taken = TakenOver::default();
     for entries in listed.chunks(REVOKED_AT_A_TIME as usize) {
         let now = settings.clock().now();
-        let (changed, without_row) = database.write(|c| -> Result<_, Failure> {
-            let (mut changed, mut without_row) = (0, Vec::new());
-            for entry in entries {
-                let stored = match certificates::find(c, &entry.serial) {
-                    Err(StoreError::NotFound) => {
-                        without_row.push(entry.serial);
-                        continue;
-                    }
-                    stored => stored?,
-                };
-                let to = entry.revocation.status().filter(|to| is_news(stored.status, *to));
-                if let Some(to) = to.filter(|_| stored.certificate.issuer == issuer.id) {
-                    certificates::change_status(c, &stored, to, "operator", now)?;
-                    changed += 1;
-                }
-            }
-            Ok((changed, without_row))
-        })?;
-        taken += changed;
-        unknown.extend(without_row);
+        let step = database.write(|c| certificates::take_over(c, &issuer, entries, "operator", now))?;
+        taken.changed += step.changed;
+        taken.unknown.extend(step.unknown);
     }
-    for serial in &unknown {
+    for serial in &taken.unknown {
         say(format!("{serial}: listed, and not in the register"));
     }
     say(format!(
-        "CRL {}: {} entries, {taken} taken over, {} not in the register",
+        "CRL {} of {issuer}: {} entries, {} taken over, {} not in the register",
         summary.number,
         listed.len(),
-        unknown.len()
+        taken.changed,
+        taken.unknown.len()
     ));
     Ok(())
-}
-
-/// What is revoked stays so, whatever an earlier list tells, and a hold keeps its date.
-fn is_news(known: Status, told: Status) -> bool {
-    match (known, told) {
-        (Status::Revoked { .. }, _)
-        | (_, Status::Good)
-        | (Status::Suspended { .. }, Status::Suspended { .. }) => false,
-        (Status::Good | Status::Suspended { .. }, _) => true,
-    }
 }
 
 fn show(place: &Place, serial: &SerialNumber) -> Result<(), Failure> {

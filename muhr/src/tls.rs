@@ -1,10 +1,10 @@
 //! TLS 1.3 (RFC 8446) for API and portal, by rustls. Certificate and key are read again when their files change.
 
 use std::any::Any;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use std::{fmt, fs};
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, version};
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -24,15 +25,24 @@ use crate::failure::Failure;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// The certificate that is shown now.
-#[derive(Debug)]
 pub(crate) struct Shown {
     certificate_file: PathBuf,
     key_file: PathBuf,
-    current: RwLock<(Contents, Arc<CertifiedKey>)>,
+    current: RwLock<(Digests, Arc<CertifiedKey>)>,
 }
 
-/// What both files held.
-type Contents = [Vec<u8>; 2];
+/// SHA-256 of what both files held: the key itself is not kept in this form.
+type Digests = [[u8; 32]; 2];
+
+/// What both files hold, wiped when it is dropped.
+type Contents = [Zeroizing<Vec<u8>>; 2];
+
+/// The key is in it.
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown").field("certificate_file", &self.certificate_file).finish_non_exhaustive()
+    }
+}
 
 impl Shown {
     /// Reads both files.
@@ -45,7 +55,7 @@ impl Shown {
         let contents = read(&certificate_file, &key_file)?;
         let key = certified(&contents)
             .map_err(|error| Failure::new(format!("{}: {error}", certificate_file.display())))?;
-        Ok(Arc::new(Self { certificate_file, key_file, current: RwLock::new((contents, key)) }))
+        Ok(Arc::new(Self { certificate_file, key_file, current: RwLock::new((digests(&contents), key)) }))
     }
 
     /// Looks for other files, for ever. Ones that cannot be used are said once, and what was shown goes on.
@@ -61,9 +71,10 @@ impl Shown {
                     continue;
                 }
             };
+            let seen = digests(&contents);
             let is_known = {
                 let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-                current.0 == contents || refused.as_ref() == Some(&contents)
+                current.0 == seen || refused == Some(seen)
             };
             if is_known {
                 continue;
@@ -71,12 +82,12 @@ impl Shown {
             match certified(&contents) {
                 Ok(key) => {
                     tracing::info!(file = %self.certificate_file.display(), "another TLS certificate is shown");
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = (contents, key);
+                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = (seen, key);
                     refused = None;
                 }
                 Err(error) => {
                     tracing::error!(error, "the new TLS certificate is not used");
-                    refused = Some(contents);
+                    refused = Some(seen);
                 }
             }
         }
@@ -90,9 +101,15 @@ impl ResolvesServerCert for Shown {
 }
 
 fn read(certificate_file: &Path, key_file: &Path) -> Result<Contents, Failure> {
-    let read =
-        |path: &Path| fs::read(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())));
+    let read = |path: &Path| -> Result<_, Failure> {
+        let content = fs::read(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        Ok(Zeroizing::new(content))
+    };
     Ok([read(certificate_file)?, read(key_file)?])
+}
+
+fn digests(contents: &Contents) -> Digests {
+    contents.each_ref().map(|content| ca_core::digest::sha256(content))
 }
 
 fn certified([certificates, key]: &Contents) -> Result<Arc<CertifiedKey>, String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use ca_core::Timestamp;
-use ca_signer::ceremony::{self, Names, ResponderKey, Transcript};
+use ca_signer::ceremony::{self, Ceremony, CeremonyError, Names, ResponderKey};
 use ca_signer::{Keyring, SigningService, officer_ca};
 use config::Settings;
 use config::settings::Role;
@@ -85,13 +85,14 @@ fn operations_listener(settings: &Settings) -> Result<TcpListener, Failure> {
     }
 }
 
-/// A CA on the first start, and an OCSP signer that will not end soon.
+/// A sandbox's CA on the first start, and an OCSP signer that will not end soon.
 fn certify(database: &Database, settings: &Settings, keyring: &Keyring<'_>) -> Result<(), Failure> {
     let now = settings.clock().now();
     match database.read(issuers::current) {
+        // Keys that people are to trust come into being before people.
+        Err(StoreError::NotFound) if !settings.is_sandbox() => return Err(CeremonyError::NoCa.into()),
         Err(StoreError::NotFound) => {
-            let mut transcript = Transcript::unattended("ca.init", now);
-            ceremony::init(database, settings, keyring, &Names::default(), &mut transcript, now)?;
+            Ceremony::unattended("ca.init", database, settings, keyring).init(&Names::default())?;
         }
         Err(error) => return Err(error.into()),
         Ok(_) => renew_responder(database, settings, keyring, now)?,

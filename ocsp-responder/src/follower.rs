@@ -196,10 +196,11 @@ impl Feed {
     fn load_database(&self) -> Result<i64, StoreError> {
         self.database.read(|connection| {
             let estimate = usize::try_from(feed::latest(connection)?).unwrap_or(0);
-            let mut authorities = self.service.authorities.iter();
-            // Nearly all certificates are of one CA; the tables of the others grow as they come.
-            if let Some(largest) = authorities.find(|authority| authority.issuer == store::issuers::ISSUING) {
-                largest.index.reserve(estimate);
+            // Nearly all certificates are of one CA, where there is one; other tables grow as they come.
+            let mut issuing =
+                self.service.authorities.iter().filter(|authority| authority.issuer != store::issuers::ROOT);
+            if let (Some(only), None) = (issuing.next(), issuing.next()) {
+                only.index.reserve(estimate);
             }
             status::replay(connection, |issuer, serial, not_after, status| {
                 if let Some(authority) = self.service.authority_named(issuer) {

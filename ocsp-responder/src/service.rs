@@ -22,7 +22,10 @@ const NEVER: i64 = 0;
 
 /// Answers for the certificates of every CA that has certified its key.
 pub struct Service {
+    /// One at least.
     pub(crate) authorities: Vec<Authority>,
+    /// The place of the CA among them that came last.
+    newest: usize,
     pub(crate) signer: Arc<dyn Signer>,
     lifetime: Duration,
     unissued: CertStatus,
@@ -66,8 +69,8 @@ struct Asked<'s, 'a> {
 }
 
 impl Service {
-    /// A responder with this key, for those of the issuers that issued one of the certificates (DER). It answers tryLater
-    /// until a [`crate::Follower`] has filled its indexes.
+    /// A responder with this key, for those of the issuers (in the order in which they came) that issued one of the certificates
+    /// (DER). It answers tryLater until a [`crate::Follower`] has filled its indexes.
     ///
     /// # Errors
     /// An [`UnfitResponder`]: there is no certificate, or clients would not believe answers under one.
@@ -92,8 +95,11 @@ impl Service {
             return Err(UnfitResponder::OtherIssuer);
         }
         let days = u64::from(settings.archive_cutoff_days);
+        let age = |authority: &Authority| issuers.iter().position(|issuer| issuer.id == authority.issuer);
+        let newest = (0..authorities.len()).max_by_key(|&place| age(&authorities[place])).unwrap_or(0);
         Ok(Self {
             authorities,
+            newest,
             signer,
             lifetime: settings.validity,
             unissued: match settings.unissued {
@@ -125,13 +131,13 @@ impl Service {
         }
     }
 
-    /// Whether it can give signed answers now, for `/health/ready`.
+    /// Whether it can give signed answers now about what is issued today, for `/health/ready`. A certificate by the root or by a CA
+    /// that issues no more, which has ended, is no reason to take away the other answers.
     pub fn is_ready(&self) -> bool {
         let now = self.clock.now();
-        self.as_of().is_some_and(|as_of| {
-            let mut responders = self.authorities.iter().map(Authority::responder);
-            responders.all(|responder| responder.validity(as_of, now, self.lifetime).is_some())
-        }) && self.signer.is_reachable()
+        let responder = self.authorities[self.newest].responder();
+        self.as_of().is_some_and(|as_of| responder.validity(as_of, now, self.lifetime).is_some())
+            && self.signer.is_reachable()
     }
 
     /// How many certificates it knows.

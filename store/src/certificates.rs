@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ca_core::application::ApplicationId;
+use ca_core::crl::Entry;
 use ca_core::csr::KeyUse;
 use ca_core::revocation::{Change, Reason, Requester, Status, decide};
 use ca_core::{SerialNumber, Timestamp};
@@ -271,6 +272,24 @@ pub(crate) fn by_id(connection: &mut Connection, id: i64) -> Result<StoredCertif
     certificates::table.find(id).select(Row::as_select()).first::<Row>(connection)?.try_into()
 }
 
+/// The certificates of a profile that an issuer has signed, the oldest first. Of profiles that few have.
+///
+/// # Errors
+/// The database's.
+pub fn of_profile(
+    connection: &mut Connection,
+    issuer: &str,
+    profile: &str,
+) -> Result<Vec<StoredCertificate>, StoreError> {
+    let rows: Vec<Row> = certificates::table
+        .filter(certificates::profile.eq(profile))
+        .filter(certificates::issuer_id.eq(issuer))
+        .order(certificates::id)
+        .select(Row::as_select())
+        .load(connection)?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// The certificate that answers an application, if it has been signed.
 ///
 /// # Errors
@@ -468,6 +487,54 @@ pub struct MassRevocation {
     pub after: i64,
     /// How many certificates this step revoked.
     pub revoked: usize,
+}
+
+/// What the entries of a CRL said that was news here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    /// How many certificates have another status now.
+    pub changed: usize,
+    /// Those that are not in the register.
+    pub unknown: Vec<SerialNumber>,
+}
+
+/// Takes over what a CRL of an issuer lists as revoked or held, and the register does not know.
+///
+/// # Errors
+/// The database's.
+pub fn take_over(
+    connection: &mut Connection,
+    issuer: &str,
+    listed: &[Entry],
+    actor: &str,
+    now: Timestamp,
+) -> Result<TakenOver, StoreError> {
+    let mut taken = TakenOver::default();
+    for entry in listed {
+        let stored = match find(connection, &entry.serial) {
+            Err(StoreError::NotFound) => {
+                taken.unknown.push(entry.serial);
+                continue;
+            }
+            stored => stored?,
+        };
+        let to = entry.revocation.status().filter(|to| is_news(stored.status, *to));
+        if let Some(to) = to.filter(|_| stored.certificate.issuer == issuer) {
+            change_status(connection, &stored, to, actor, now)?;
+            taken.changed += 1;
+        }
+    }
+    Ok(taken)
+}
+
+/// What is revoked stays so, whatever an earlier list tells, and a hold keeps its date.
+fn is_news(known: Status, told: Status) -> bool {
+    match (known, told) {
+        (Status::Revoked { .. }, _)
+        | (_, Status::Good)
+        | (Status::Suspended { .. }, Status::Suspended { .. }) => false,
+        (Status::Good | Status::Suspended { .. }, _) => true,
+    }
 }
 
 /// A step of the revocation of every certificate of a profile that is neither revoked nor expired: up to `limit` of them,

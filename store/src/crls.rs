@@ -15,7 +15,7 @@ use crate::database::Connection;
 use crate::error::StoreError;
 use crate::jobs::{JobKind, NewJob};
 use crate::schema::{crl_chunks, crl_partitions, crls};
-use crate::{audit, feed, jobs};
+use crate::{audit, feed, issuers, jobs};
 
 /// Octets of a piece.
 const CHUNK: usize = 1 << 20;
@@ -145,8 +145,8 @@ struct HeadRow {
 /// before `pause` has passed, if something has changed since the rows were read that these list.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] if another signer made the same number; [`StoreError::Unavailable`] if the octets cannot be
-/// read.
+/// [`StoreError::Conflict`] if another signer made the same number, or the issuer's key is destroyed;
+/// [`StoreError::Unavailable`] if the octets cannot be read.
 pub fn insert(
     connection: &mut Connection,
     issue: &Issue,
@@ -162,6 +162,8 @@ pub fn insert(
         jobs::enqueue(connection, &[job], now)?;
     }
     advance(connection, issue, issue.number - 1..issue.number)?;
+    // Asked while the partition is ours: [`end`] waits for us, or we for it.
+    issuers::has_key(connection, issuer)?;
     for crl in signed.iter_mut() {
         insert_one(connection, issue, crl)?;
     }
@@ -203,6 +205,29 @@ pub fn adopt(
         details: serde_json::json!({ "entries": signed.entries }),
     };
     audit::record(connection, &[entry])
+}
+
+/// The newest CRLs of an issuer are its last, and hold until `for_ever`; nobody is asked for another.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if one does not hold so long: another signer has signed since.
+pub fn end(connection: &mut Connection, issuer: &str, for_ever: Timestamp) -> Result<(), StoreError> {
+    let partitions = crl_partitions::table.filter(crl_partitions::issuer_id.eq(issuer));
+    // Whoever is about to keep a CRL has the row until its commit.
+    diesel::update(partitions).set(crl_partitions::number.eq(crl_partitions::number)).execute(connection)?;
+    let rows: Vec<(String, i64)> =
+        partitions.select((crl_partitions::crl_partition, crl_partitions::next_update)).load(connection)?;
+    for (partition, next_update) in rows {
+        if next_update != for_ever.unix_millis() {
+            let why = format!(
+                "a CRL of `{issuer}` was signed after its last one: stop every signer, and try again"
+            );
+            return Err(StoreError::Conflict(why));
+        }
+        let job = NewJob::sign_crl(issuer, &partition, for_ever);
+        jobs::complete_named(connection, JobKind::SignCrl, &job.key)?;
+    }
+    Ok(())
 }
 
 /// The number follows one of these, or somebody else had it.

@@ -1,6 +1,6 @@
 //! The signer's three durable steps: what it means to sign, what it signed, what it refused to sign.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ca_core::application::{ApplicationId, State, Transition};
 use ca_core::{SerialNumber, Timestamp};
@@ -11,7 +11,7 @@ use crate::connection::insert_all;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{application_events, applications, certificates as issued, intents};
-use crate::{applications as store_applications, audit, jobs};
+use crate::{applications as store_applications, audit, issuers, jobs};
 
 /// What the signer is about to sign. Committed before the signature exists, so that no certificate can exist without a
 /// record, and a serial is never used twice.
@@ -77,18 +77,38 @@ struct NewRow<'a> {
 
 type Row = (String, Vec<u8>, Option<String>, String, Vec<u8>);
 
+/// Whether a CA means to sign something that is not signed yet.
+///
+/// # Errors
+/// The database's.
+pub fn is_awaited_of(connection: &mut Connection, issuer: &str) -> Result<bool, StoreError> {
+    let found: Option<Option<String>> = intents::table
+        .inner_join(applications::table.on(intents::application_id.eq(applications::id.nullable())))
+        .filter(intents::issuer_id.eq(issuer))
+        .filter(intents::state.eq("recorded"))
+        .filter(applications::state.eq(State::Approved.as_str()))
+        .select(intents::application_id)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Records intents. Where an application has a pending one already (its signer died, or another signer is at it), the
 /// earlier intent stays and the new one is not recorded: ask [`pending_intents`] which holds. Nor is one recorded for
 /// an application that is no longer the CA's to move: another signer has settled it. Returns how many were recorded.
 ///
 /// # Errors
-/// The database's.
+/// [`StoreError::Conflict`] if the key of an issuer is destroyed.
 pub fn record_intents(
     connection: &mut Connection,
     new: &[Intent],
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let ids: Vec<ApplicationId> = new.iter().filter_map(|intent| intent.application).collect();
+    let named: BTreeSet<&str> = new.iter().map(|intent| intent.issuer.as_str()).collect();
+    for issuer in named {
+        issuers::has_key(connection, issuer)?;
+    }
     // Whoever holds the rows of the applications is alone with their intents until the commit.
     let approved = lock_approved(connection, &ids)?;
     let pending = pending_intents(connection, &ids)?;

@@ -168,6 +168,19 @@ pub fn key_destroyed(connection: &mut Connection, id: &str, now: Timestamp) -> R
     if destroyed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
+/// A CA can sign; one that is not in the register yet is about to be.
+///
+/// # Errors
+/// [`StoreError::Conflict`]: its key is destroyed, and whoever has it in memory signs nothing with it that counts.
+pub(crate) fn has_key(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    let destroyed: Option<Option<i64>> =
+        issuers::table.find(id).select(issuers::key_destroyed_at).first(connection).optional()?;
+    match destroyed.flatten() {
+        Some(_) => Err(StoreError::Conflict(format!("the key of `{id}` is destroyed"))),
+        None => Ok(()),
+    }
+}
+
 /// When the last certificate ends that it signed, and that is not revoked: its own and those of whoever answers for it do not
 /// count.
 ///

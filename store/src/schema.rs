@@ -557,5 +557,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     refunds,
     renewals
 );
+diesel::allow_tables_to_appear_in_same_query!(applications, intents);
 diesel::allow_tables_to_appear_in_same_query!(audit_entries, audit_leaves);
 diesel::allow_tables_to_appear_in_same_query!(invoices, payments, refunds, bills, ledger_postings);

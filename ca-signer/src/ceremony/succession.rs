@@ -4,16 +4,16 @@ use ca_core::Timestamp;
 use ca_core::issue::{Certificate, Issuer};
 use ca_core::revocation::Status;
 use ca_core::signer::KeyAlgorithm;
-use config::Settings;
 use config::tables::Tables;
-use store::{Database, StoreError, audit, issuers, responders};
+use store::{Connection, Database, StoreError, audit, certificates, issuers, responders};
 
+use super::air_gap::is_free;
 use super::{
-    Ceremony, CeremonyError, CrlSigner, Made, Names, Transcript, attribute_of, certify_responder, generated,
-    issuer_row, names_of, open_issuer, replace, store_made,
+    Ceremony, CeremonyError, CrlSigner, ISSUING_PROFILE, Made, Names, attribute_of, certify_responder, entry,
+    issuer_row, names_of, open_issuer, replace, spki_sha256, store_made,
 };
-use crate::keyring::{Keyring, SUCCESSOR};
-use crate::responder_certificate::certified_key;
+use crate::keyring::SUCCESSOR;
+use crate::responder_certificate::responders_key;
 
 /// What follows the issuing CA's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,53 +28,47 @@ pub enum Succession {
     },
 }
 
-/// Has the root certify what follows the issuing CA's certificate. A signer and responders that run take it into use when they
-/// are started again: the responders first, so that no certificate is without an answer.
-///
-/// # Errors
-/// [`CeremonyError`].
-pub fn succeed(
-    database: &Database,
-    settings: &Settings,
-    keyring: &Keyring<'_>,
-    succession: &Succession,
-    transcript: &mut Transcript,
-    now: Timestamp,
-) -> Result<Certificate, CeremonyError> {
-    let present = present(database)?;
-    let root = open_issuer(database, keyring, issuers::ROOT)?;
-    let names = names_of(&present.certificate);
-    let profiles = Tables::load(&settings.data)?.profiles;
-    let ceremony = Ceremony { settings, profiles, names: &names, now };
-    transcript.known_key("key-used", issuers::ROOT, root.signer().as_ref());
-    let certify = |common_name: &str, public_key: &[u8]| {
-        ceremony.below(&root, issuers::ROOT, "issuing_ca", common_name, public_key)
-    };
-    let (id, made) = match succession {
-        Succession::Renewal => {
-            let key = keyring.issuer(&present.id)?;
-            transcript.known_key("key-kept", &present.id, key.as_ref());
-            (present.id.clone(), certify(&common_name_of(&present.certificate), key.public_key())?)
-        }
-        Succession::Rekey { common_name } => {
-            let id = next_id(database)?;
-            let default = || successors_name(database, &id);
-            let common_name = common_name.clone().map_or_else(default, Ok)?;
-            let existing = keyring.files_in_the_way(&[&id]);
-            if !existing.is_empty() {
-                return Err(CeremonyError::KeyExists(existing));
+impl Ceremony<'_> {
+    /// Has the root certify what follows the issuing CA's certificate. A signer and responders that run take it into use when they
+    /// are started again: the responders first, so that no certificate is without an answer. A successor's key that an earlier
+    /// ceremony made, and that nobody has certified, is the one that is certified.
+    ///
+    /// # Errors
+    /// [`CeremonyError`].
+    pub fn succeed(&mut self, succession: &Succession) -> Result<Certificate, CeremonyError> {
+        let Self { database, keyring, now, .. } = *self;
+        let present = present(database)?;
+        let root = open_issuer(database, keyring, issuers::ROOT)?;
+        let names = names_of(&present.certificate);
+        self.transcript.known_key("key-used", issuers::ROOT, root.signer().as_ref());
+        let (id, common_name) = match succession {
+            Succession::Renewal => (present.id, common_name_of(&present.certificate)),
+            Succession::Rekey { common_name } => {
+                let id = next_id(database)?;
+                let default = || successors_name(database, &id);
+                let common_name = common_name.clone().map_or_else(default, Ok)?;
+                if !keyring.has_issuer(&id)? {
+                    let mut new = keyring.make_issuer(&id, KeyAlgorithm::P256)?;
+                    let entries = self.generated(&[(&id, &new)]);
+                    new.keep()?;
+                    database.write(|connection| audit::record(connection, &entries))?;
+                }
+                (id, common_name)
             }
-            let mut new = keyring.make_issuer(&id, KeyAlgorithm::P256)?;
-            let entries = generated(transcript, &[(&id, &new)], now);
-            let made = certify(&common_name, new.signer().public_key())?;
-            new.keep()?;
-            database.write(|connection| audit::record(connection, &entries))?;
-            (id, made)
-        }
-    };
-    transcript.certificate("certificate-signed", &made.certificate);
-    ceremony.establish(database, keyring, &id, &made, transcript)?;
-    Ok(made.certificate)
+        };
+        let key = keyring.issuer(&id)?;
+        self.transcript.known_key("certificate-asked-for", &id, key.as_ref());
+        let certified = database.read(|c| certificates::of_profile(c, issuers::ROOT, ISSUING_PROFILE))?;
+        is_free(&certified, &common_name, &spki_sha256(key.public_key())?).map_err(CeremonyError::Name)?;
+        let certifier = self.certifier(&names)?;
+        let made = certifier.below(&root, issuers::ROOT, ISSUING_PROFILE, &common_name, key.public_key())?;
+        self.transcript.certificate("certificate-signed", &made.certificate);
+        let beginning = self.beginning(&id, made)?;
+        database.write(|connection| beginning.commit(connection, now))?;
+        self.begun(&beginning)?;
+        self.place_certificates()?;
+        Ok(beginning.made.certificate)
+    }
 }
 
 /// The issuing CA that certifies now.
@@ -103,77 +97,81 @@ pub(super) fn common_name_of(certificate: &[u8]) -> String {
     attribute_of(certificate, const_oid::db::rfc4519::COMMON_NAME).unwrap_or_else(|| Names::default().issuing)
 }
 
+/// An issuing CA that begins, or goes on under another certificate.
+pub(super) struct Beginning {
+    id: String,
+    made: Made,
+    issuer: Issuer,
+    /// The certificates it has signed for those who are to answer for it; none where they answer already.
+    responders: Vec<Made>,
+    is_known: bool,
+}
+
+impl Beginning {
+    /// Whoever sees the CA sees its responders' certificates.
+    pub(super) fn commit(&self, connection: &mut Connection, now: Timestamp) -> Result<(), CeremonyError> {
+        let row = issuer_row(&self.id, &self.made);
+        if self.is_known {
+            issuers::renew(connection, &row)?;
+        } else {
+            issuers::insert(connection, &row, now)?;
+            issuers::succeed(connection, &self.id, now)?;
+        }
+        for made in std::iter::once(&self.made).chain(&self.responders) {
+            store_made(connection, made, now)?;
+        }
+        let action = if self.is_known { "ca.renew" } else { "ca.begin" };
+        let details = serde_json::json!({ "serial": self.made.certificate.serial.to_string() });
+        let entry = entry(now, action, format!("issuer:{}", self.id), details);
+        Ok(audit::record(connection, &[entry])?)
+    }
+}
+
 impl Ceremony<'_> {
-    /// An issuing CA begins, or goes on under another certificate: whoever answers for the present one answers for it as well,
-    /// and its first CRL is there.
-    pub(super) fn establish(
-        &self,
-        database: &Database,
-        keyring: &Keyring<'_>,
-        id: &str,
-        made: &Made,
-        transcript: &mut Transcript,
-    ) -> Result<(), CeremonyError> {
-        let key = keyring.issuer(id)?;
-        let issuer = Issuer::new(&made.certificate.der, key.clone())?;
+    /// A certificate of the root for a key that is here: whoever answers for the present CA is to answer for this one as well.
+    pub(super) fn beginning(&self, id: &str, made: Made) -> Result<Beginning, CeremonyError> {
+        let Self { database, settings, keyring, now, .. } = *self;
+        let issuer = Issuer::new(&made.certificate.der, keyring.issuer(id)?)?;
         let is_known = database.read(issuers::all)?.iter().any(|issuer| issuer.id == id);
-        let mut signed = Vec::new();
+        let mut responders = Vec::new();
         if !is_known {
-            for public_key in self.responders_keys(database, keyring)? {
-                let profiles = self.profiles.clone();
-                let made = certify_responder(&issuer, id, self.settings, profiles, &public_key, self.now)?;
-                transcript.certificate("certificate-signed", &made.certificate);
-                signed.push(made);
+            for public_key in self.responders_keys()? {
+                let profiles = Tables::load(&settings.data)?.profiles;
+                responders.push(certify_responder(&issuer, id, settings, profiles, &public_key, now)?);
             }
         }
-        let path = self.settings.keys.directory.join(format!("{id}.cer"));
-        replace(&path, &made.certificate.der)?;
-        transcript.file("file-written", &path, &made.certificate.der);
-        if let Some(first) = signed.first().filter(|_| !self.settings.ocsp.certificate_file.exists()) {
-            replace(&self.settings.ocsp.certificate_file, &first.certificate.der)?;
+        Ok(Beginning { id: id.to_owned(), made, issuer, responders, is_known })
+    }
+
+    /// What follows when the database has it. A first CRL that is missing afterwards is asked for by the publisher.
+    pub(super) fn begun(&mut self, beginning: &Beginning) -> Result<(), CeremonyError> {
+        let Beginning { id, made, issuer, responders, is_known } = beginning;
+        for made in std::iter::once(made).chain(responders) {
+            self.transcript.certificate("certificate-in-use", &made.certificate);
         }
-        let entry = audit::Entry {
-            at: self.now,
-            actor: "operator".to_owned(),
-            action: if is_known { "ca.renew" } else { "ca.begin" }.to_owned(),
-            object: format!("issuer:{id}"),
-            details: serde_json::json!({ "serial": made.certificate.serial.to_string() }),
-        };
-        database.write(|connection| -> Result<(), CeremonyError> {
-            let row = issuer_row(id, made);
-            if is_known {
-                issuers::renew(connection, &row)?;
-            } else {
-                issuers::insert(connection, &row, self.now)?;
-                issuers::succeed(connection, id, self.now)?;
-            }
-            for made in std::iter::once(made).chain(&signed) {
-                store_made(connection, made, self.now)?;
-            }
-            Ok(audit::record(connection, &[entry])?)
-        })?;
+        let file = &self.settings.ocsp.certificate_file;
+        if let Some(first) = responders.first().filter(|_| !file.exists()) {
+            replace(file, &first.certificate.der)?;
+        }
         if !is_known {
-            let crls = CrlSigner::new(id, issuer.certificate(), key, self.settings)?;
-            crls.sign(database, "", self.settings.crl.validity, self.now)?;
+            let crls = CrlSigner::new(id, issuer.certificate(), issuer.signer().clone(), self.settings)?;
+            let number = crls.sign(self.database, "", self.settings.crl.validity, self.now)?;
+            self.transcript.line("crl-signed", format_args!("{id} {number}"));
         }
         Ok(())
     }
 
     /// The keys of those who answer for the present issuing CA; before there is one, of this machine's responder.
-    fn responders_keys(
-        &self,
-        database: &Database,
-        keyring: &Keyring<'_>,
-    ) -> Result<Vec<Vec<u8>>, CeremonyError> {
-        let present = match database.read(issuers::current) {
-            Err(StoreError::NotFound) => return Ok(vec![keyring.responder()?.public_key().to_vec()]),
+    fn responders_keys(&self) -> Result<Vec<Vec<u8>>, CeremonyError> {
+        let present = match self.database.read(issuers::current) {
+            Err(StoreError::NotFound) => return Ok(vec![self.keyring.responder()?.public_key().to_vec()]),
             other => other?,
         };
-        let certified = database.read(responders::newest)?.into_iter();
+        let certified = self.database.read(responders::newest)?.into_iter();
         certified
             .filter(|certified| certified.issuer == present.id && certified.status == Status::Good)
             .filter(|certified| certified.not_after > self.now)
-            .map(|certified| certified_key(&certified, &present.certificate))
+            .map(|certified| responders_key(&certified.certificate, &present.certificate))
             .collect()
     }
 }

@@ -9,7 +9,7 @@ mod ocsp;
 mod payments;
 
 use ca_signer::Keyring;
-use ca_signer::ceremony::{self, Names, Transcript};
+use ca_signer::ceremony::{Ceremony, Names};
 use store::{Database, issuers};
 
 use crate::commands::{Place, open_database};
@@ -68,9 +68,7 @@ fn ca(place: &Place) -> Result<(Database, Vec<u8>), Failure> {
         return Err(Failure::new("the database is in use; a measurement wants an empty one"));
     }
     let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
-    let now = settings.clock().now();
-    let mut transcript = Transcript::unattended("ca.init", now);
-    ceremony::init(&database, &settings, &keyring, &Names::default(), &mut transcript, now)?;
+    Ceremony::unattended("ca.init", &database, &settings, &keyring).init(&Names::default())?;
     let issuing = database.read(|connection| issuers::find(connection, issuers::ISSUING))?;
     Ok((database, issuing.certificate))
 }

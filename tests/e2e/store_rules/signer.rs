@@ -13,7 +13,7 @@ use ca_core::issue::{Issuer, Request};
 use ca_core::officer_statement::FIRST;
 use ca_core::revocation::{Reason, Status};
 use ca_core::signer::{AbsentKey, SignError, Signer};
-use ca_signer::ceremony::{self, CeremonyError, Names, Transcript};
+use ca_signer::ceremony::{self, Ceremony, CeremonyError, Names};
 use ca_signer::officer_ca::OfficerCa;
 use ca_signer::{Keyring, SigningService};
 use config::Settings;
@@ -59,8 +59,7 @@ impl Ca {
         let now = settings.clock().now();
         let names = Names::default();
         let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
-        let mut transcript = Transcript::unattended("ca.init", now);
-        ceremony::init(&ground.store, &settings, &keyring, &names, &mut transcript, now).expect("a ceremony");
+        Ceremony::unattended("ca.init", &ground.store, &settings, &keyring).init(&names).expect("a ceremony");
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("P-256");
         let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
         let public_key =
@@ -262,12 +261,8 @@ fn a_crl_of_another_issuer_waits_for_its_key_and_is_done_by_hand(kind: Database)
 fn a_ceremony_cut_off_names_the_files_in_its_way(kind: Database) {
     let ground = Ground::with_officers(kind);
     let settings = settings(&[]);
-    let now = settings.clock().now();
     let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
-    let init = || {
-        let mut transcript = Transcript::unattended("ca.init", now);
-        ceremony::init(&ground.store, &settings, &keyring, &Names::default(), &mut transcript, now)
-    };
+    let init = || Ceremony::unattended("ca.init", &ground.store, &settings, &keyring).init(&Names::default());
     // The keys are written before the database is told of them.
     ground.rows("ALTER TABLE certificates RENAME TO hidden");
     assert!(matches!(init(), Err(CeremonyError::Store(_))));

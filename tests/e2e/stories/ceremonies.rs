@@ -29,8 +29,9 @@ fn hold(stack: &Stack, arguments: &[&str]) -> Said {
 
 /// The transcript that a ceremony says it wrote, after OpenSSL has verified it and the log has been found to tell of it.
 fn transcript(stack: &Stack, said: &Said) -> String {
-    let line = said.out.lines().find_map(|line| line.strip_prefix("transcript: ")).expect("its place");
-    let place = PathBuf::from(line.split(", signed").next().expect("the path"));
+    let place = said.out.lines().find_map(|line| line.strip_prefix("transcript")).expect("its place");
+    let place = place.trim_start_matches(" of what was done").trim_start_matches(": ");
+    let place = PathBuf::from(place.split(", signed").next().expect("the path"));
     let (signature, key) = (text(&place.with_extension("sig")), text(&stack.folder.join("keys/audit.pem")));
     let arguments = ["dgst", "-sha256", "-verify", &key, "-signature", &signature, &text(&place)];
     assert!(run("openssl", arguments).well().out.contains("Verified OK"));
@@ -65,15 +66,24 @@ fn a_successor_issues_and_the_one_before_goes_on_to_revoke(database: Database) {
     let between = Application::under_review(&stack, SubjectType::NaturalPerson);
     Officer::reviewer(&stack).approve(&between.id).is(200);
 
-    // What a ceremony that was cut off would leave.
+    // What is no key is not taken for one, and stays as it is.
     let stray = stack.folder.join("keys/ca-2.key");
     fs::write(&stray, "half a key").expect("our folder");
-    hold(&stack, &["ca", "rekey"]).refused_with("no certificate for it");
+    hold(&stack, &["ca", "rekey"]).refused_with("ca-2.key");
     assert_eq!(fs::read_to_string(&stray).expect("untouched"), "half a key");
     fs::remove_file(&stray).expect("our folder");
+    // One that breaks off tells how far it came, and the next goes on with the key that it has made.
+    let said = hold(&stack, &["ca", "rekey", "--issuing-name", "Muhr Issuing CA"]);
+    let said = said.refused_with("is the name of another key");
+    let broken = transcript(&stack, &said);
+    assert!(broken.contains("\nkey-generated: ca-2, P-256, spki-sha256 "), "{broken}");
+    assert!(broken.contains("\nfailed: `Muhr Issuing CA` is the name of another key"), "{broken}");
+    let made = fs::read(&stray).expect("a key");
     let said = hold(&stack, &["ca", "rekey"]).well();
     let told = transcript(&stack, &said);
-    assert!(told.contains("\nkey-generated: ca-2, P-256, spki-sha256 "), "{told}");
+    assert_eq!(fs::read(&stray).expect("a key"), made);
+    assert!(!told.contains("key-generated") && !told.contains("failed"), "{told}");
+    assert!(told.contains("\ncertificate-asked-for: ca-2, P-256, spki-sha256 "), "{told}");
     assert!(told.contains("CN=Muhr Issuing CA 2"), "{told}");
     assert!(said.out.contains("issues no more since"), "{}", said.out);
     for role in [Role::Ocsp, Role::Signer] {
@@ -102,7 +112,7 @@ fn a_successor_issues_and_the_one_before_goes_on_to_revoke(database: Database) {
 
     // The same key and name for another term: whoever fetches the issuer anew gets that one.
     let said = hold(&stack, &["ca", "renew"]).well();
-    assert!(transcript(&stack, &said).contains("\nkey-kept: ca-2, P-256, "), "{}", said.out);
+    assert!(transcript(&stack, &said).contains("\ncertificate-asked-for: ca-2, P-256, "), "{}", said.out);
     let rows =
         stack.rows("SELECT count(*) FROM certificates WHERE profile = 'issuing_ca' AND issuer_id = 'root'");
     assert_eq!(rows, ["3"]);
@@ -110,6 +120,21 @@ fn a_successor_issues_and_the_one_before_goes_on_to_revoke(database: Database) {
     let third = RelyingParty::receiving(&stack, &after.certificate());
     third.openssl_verify_with_crl().well();
     stack.muhr(&["audit", "verify"]).well();
+}
+
+/// Of a certificate, by OpenSSL.
+fn serial_of(certificate: &[&str]) -> String {
+    let said = run("openssl", [&["x509", "-noout", "-serial"], certificate].concat()).well().out;
+    said.trim().trim_start_matches("serial=").to_lowercase()
+}
+
+/// Of the key in a certification request, by OpenSSL.
+fn spki_sha256(request: &Path) -> String {
+    let [pem, der] = ["pub.pem", "pub.der"].map(|extension| text(&request.with_extension(extension)));
+    run("openssl", ["req", "-in", &text(request), "-noout", "-pubkey", "-out", &pem]).well();
+    run("openssl", ["pkey", "-pubin", "-in", &pem, "-outform", "DER", "-out", &der]).well();
+    let said = run("openssl", ["dgst", "-sha256", "-r", &der]).well().out;
+    said.split_whitespace().next().expect("a hash").to_owned()
 }
 
 /// An installation of which nothing runs yet.
@@ -146,33 +171,58 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
     );
     let init_root = ["ca", "init-root", "--organization", "Muhr", "--out", &at("root")];
     offline.set("ENVIRONMENT", "production");
-    offline.muhr(&init_root).refused_with("a ceremony takes two people at least");
+    let aziza_twice = ["--present", "Aziza Karimova, operator", "--present", "aziza karimova , auditor"];
+    for too_few in [&init_root[..], &[&init_root[..], &aziza_twice].concat()] {
+        offline.muhr(too_few).refused_with("a ceremony takes two people at least");
+    }
     let said = hold(&offline, &init_root).well();
     let fingerprint = openssl_sha256(&stick.join("root/root.cer"));
     let told = transcript(&offline, &said);
     assert!(told.contains(&fingerprint.replace(':', "").to_lowercase()), "{told}");
 
-    hold(&online, &["ca", "request", "--out", &at("asked")]).well();
-    let said = hold(
-        &offline,
-        &[
-            "ca",
-            "certify",
-            "--from",
-            &at("asked"),
-            "--issuing-name",
-            "Muhr Issuing CA",
-            "--out",
-            &at("answered"),
-        ],
-    );
-    transcript(&offline, &said.well());
+    let asked = at("asked");
+    let request = ["ca", "request", "--out", &asked];
+    hold(&online, &request).well();
+    // Of each request, what the people at the root have on paper.
+    let vouched = |name: &str| spki_sha256(&stick.join(name));
+    let certify = |from: &str, issuing_name: &str, vouched: &[String], out: &str| {
+        let mut arguments =
+            vec!["ca", "certify", "--from", from, "--issuing-name", issuing_name, "--out", out];
+        arguments.extend(vouched.iter().flat_map(|hash| ["--spki-sha256", hash.as_str()]));
+        hold(&offline, &arguments)
+    };
+    let signed = || offline.rows("SELECT count(*) FROM certificates");
+    let before = signed();
+    let both = [vouched("asked/ca.csr"), vouched("asked/ocsp.csr")];
+    let [answered, elsewhere] = [at("answered"), at("elsewhere")];
+    certify(&asked, "Muhr Issuing CA", &both[..1], &answered).refused_with("nobody has vouched for its key");
+    let stranger = [&both[..], &["00".repeat(32)]].concat();
+    certify(&asked, "Muhr Issuing CA", &stranger, &answered).refused_with("nobody asks for 0000");
+    certify(&asked, "Muhr Issuing CA", &both, &asked).refused_with("choose an empty folder");
+    fs::create_dir(stick.join("twice")).expect("our folder");
+    for name in ["ca.csr", "ca-2.csr"] {
+        fs::copy(stick.join("asked/ca.csr"), stick.join("twice").join(name)).expect("our folder");
+    }
+    certify(&at("twice"), "Muhr Issuing CA", &both[..1], &elsewhere).refused_with("one issuing CA at a time");
+    fs::rename(stick.join("twice/ca-2.csr"), stick.join("twice/root.csr")).expect("our folder");
+    certify(&at("twice"), "Muhr Issuing CA", &both[..1], &elsewhere).refused_with("no name of an issuing CA");
+    assert_eq!(signed(), before);
+    transcript(&offline, &certify(&asked, "Muhr Issuing CA", &both, &answered).well());
+    // What the root has signed for somebody else is no responder of ours.
+    let responder = stick.join("answered/ocsp-root.cer");
+    let kept = fs::read(&responder).expect("the root's answer");
+    fs::copy(stick.join("answered/ca.cer"), &responder).expect("our folder");
     let install = ["ca", "install", "--from", &at("answered")];
     let said = hold(&online, &install).refused_with("nobody has vouched for this root");
     assert!(said.all().contains(&fingerprint.replace(':', "").to_lowercase()), "{}", said.all());
     let wrong = "00".repeat(32);
     hold(&online, &[&install[..], &["--root-sha256", &wrong]].concat()).refused_with("is not the one");
     let trusted = [&install[..], &["--root-sha256", &fingerprint]].concat();
+    let nothing =
+        ["SELECT count(*) FROM issuers", "SELECT count(*) FROM certificates", "SELECT count(*) FROM crls"];
+    hold(&online, &trusted).refused_with("ocsp-root.cer");
+    assert_eq!(nothing.map(|rows| online.rows(rows)), [["0"]; 3]);
+    fs::write(&responder, kept).expect("our folder");
     let said = hold(&online, &trusted).well();
     assert!(transcript(&online, &said).contains("\nroot-trusted: CN=Muhr Root CA"), "{}", said.out);
     assert!(hold(&online, &install).well().out.contains("everything of it was here already"));
@@ -185,15 +235,18 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
     assert_eq!(openssl_sha256(&PathBuf::from(first.file("root.der"))), fingerprint);
 
     // The successor comes the same way, and the root ends the first CA.
-    hold(&online, &["ca", "request", "--out", &at("asked again")]).well();
     let [asked, answered] = [at("asked again"), at("answered again")];
-    let again = |name: &str, out: &str| {
-        hold(&offline, &["ca", "certify", "--from", &asked, "--issuing-name", name, "--out", out]).well()
+    hold(&online, &["ca", "request", "--out", &asked]).well();
+    let both = [vouched("asked again/ca-2.csr"), vouched("asked again/ocsp.csr")];
+    certify(&asked, "Muhr Issuing CA", &both, &answered).refused_with("another key has another name");
+    certify(&asked, "Muhr Issuing CA (second)", &both, &answered).well();
+    // The responder's next certificate came with it, for as long as the root's CRL holds.
+    let ends = |name: &str| {
+        let file = at(name);
+        let arguments = ["x509", "-in", &file, "-inform", "DER", "-noout", "-checkend", "28000000"];
+        run("openssl", arguments).success
     };
-    let same_name = at("same name");
-    again("Muhr Issuing CA", &same_name);
-    hold(&online, &["ca", "install", "--from", &same_name]).refused_with("another key has another");
-    again("Muhr Issuing CA (second)", &answered);
+    assert!(ends("answered again/ocsp-root.cer"));
     hold(&online, &["ca", "install", "--from", &answered]).well();
     online.terminate(Role::All);
     online.run(Role::All);
@@ -202,14 +255,28 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
     assert_eq!(issuer(&second), "Muhr Issuing CA (second)");
     second.openssl_verify().well();
 
-    let arguments = ["x509", "-in", &first.file("issuing.pem"), "-noout", "-serial"];
-    let serial = run("openssl", arguments).well().out;
-    let serial = serial.trim().trim_start_matches("serial=").to_lowercase();
+    let serial = serial_of(&["-in", &first.file("issuing.pem")]);
     offline.muhr(&["certificate", "revoke", &serial, "--reason", "cACompromise"]).well();
-    fs::create_dir(stick.join("nothing asked")).expect("our folder");
-    let [from, out] = [at("nothing asked"), at("revoked")];
-    hold(&offline, &["ca", "certify", "--from", &from, "--issuing-name", "nobody", "--out", &out]).well();
+    // Certified once more for another year, and revoked before that is carried over.
+    let [asked, late] = [at("asked late"), at("late")];
+    hold(&online, &["ca", "request", "--renew", "--out", &asked]).well();
+    let both = [vouched("asked late/ca-2.csr"), vouched("asked late/ocsp.csr")];
+    certify(&asked, "Muhr Issuing CA", &both, &late).refused_with("another key has another name");
+    certify(&asked, "Muhr Issuing CA (third)", &both, &late).refused_with("keeps that name");
+    certify(&asked, "Muhr Issuing CA (second)", &both, &late).well();
+    let serial = serial_of(&["-inform", "DER", "-in", &at("late/ca-2.cer")]);
+    offline.muhr(&["certificate", "revoke", &serial, "--reason", "superseded"]).well();
+    let out = at("revoked");
+    hold(&offline, &["ca", "certify", "--out", &out]).well();
+    let carried = stick.join("revoked/ca-2.cer");
+    fs::copy(stick.join("late/ca-2.cer"), &carried).expect("our folder");
+    hold(&online, &["ca", "install", "--from", &out]).refused_with("the root has revoked it");
+    fs::remove_file(&carried).expect("our folder");
     hold(&online, &["ca", "install", "--from", &out]).well();
+    assert_eq!(
+        online.rows("SELECT count(*) FROM jobs WHERE kind = 'sign-crl' AND dedup_key = 'root'"),
+        ["0"]
+    );
     let status = "SELECT status FROM certificates WHERE profile = 'issuing_ca' ORDER BY id";
     assert_eq!(online.rows(status), ["revoked", "good"]);
     let crl = at("root.pem");
