@@ -65,7 +65,7 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
     drop(keyring);
     let operations_address = operations.local_addr()?;
     roles::serve_on(&settings, &database, roles, public, operations, || {
-        if let Err(failure) = welcome(&settings, operations_address) {
+        if let Err(failure) = welcome(&settings, &database, operations_address) {
             failure.tell();
         }
     })
@@ -132,13 +132,16 @@ fn renew_responder(
 }
 
 /// Tells the one who started it where to go.
-fn welcome(settings: &Settings, operations: SocketAddr) -> Result<(), Failure> {
+fn welcome(settings: &Settings, database: &Database, operations: SocketAddr) -> Result<(), Failure> {
     let url = settings.public_url.as_str();
+    let issuing = database.read(issuers::current)?.id;
     say(format!("Muhr is ready at {url}"));
     say(format!("  portal      {url}/"));
     say(format!("  API         {url}/api/openapi.json, {url}/api/docs/"));
     say(format!("  OCSP        {url}/ocsp"));
-    say(format!("  repository  {url}/repository/ca.crl, {url}/repository/ca.cer, {url}/repository/root.cer"));
+    say(format!(
+        "  repository  {url}/repository/{issuing}.crl, {url}/repository/{issuing}.cer, {url}/repository/root.cer"
+    ));
     say(format!("  operations  http://{operations}/health/ready, http://{operations}/metrics"));
     if settings.is_sandbox() {
         say(format!(

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ca_core::SerialNumber;
 use ca_core::algorithm::SignatureAlgorithm;
 use ca_core::application::{ApplicationId, State};
 use ca_core::approval::{Approvable, content_sha256};
@@ -13,7 +12,8 @@ use ca_core::issue::{Issuer, Request};
 use ca_core::officer_statement::FIRST;
 use ca_core::revocation::{Reason, Status};
 use ca_core::signer::{AbsentKey, SignError, Signer};
-use ca_signer::ceremony::{self, Ceremony, CeremonyError, Names};
+use ca_core::{SerialNumber, Timestamp};
+use ca_signer::ceremony::{self, Ceremony, CeremonyError, Names, Succession};
 use ca_signer::officer_ca::OfficerCa;
 use ca_signer::{Keyring, SigningService};
 use config::Settings;
@@ -24,6 +24,7 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 use store::crls::CrlKind;
 use store::issuance::{self, Intent};
+use store::jobs::NewJob;
 use store::{StoreError, applications, certificates, crls, feed, issuers, jobs, officer_statements};
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
 
@@ -40,6 +41,9 @@ on_both_databases!(
     a_key_that_fails_loses_neither_the_crl_nor_its_job,
     a_crl_of_another_issuer_waits_for_its_key_and_is_done_by_hand,
     a_ceremony_cut_off_names_the_files_in_its_way,
+    a_signer_without_the_successors_key_leaves_its_work_to_others,
+    a_signer_that_missed_the_end_of_its_key_signs_nothing_that_counts,
+    a_key_is_not_destroyed_under_a_signer_that_uses_it,
 );
 
 const PASSPHRASE: &[u8] = b"only a test";
@@ -276,6 +280,93 @@ fn a_ceremony_cut_off_names_the_files_in_its_way(kind: Database) {
     }
     init().expect("nothing is in its way");
     assert!(matches!(init(), Err(CeremonyError::CaExists)));
+}
+
+impl Ca {
+    fn hold<T>(
+        &self,
+        acts: impl FnOnce(&mut Ceremony<'_>) -> Result<T, CeremonyError>,
+    ) -> Result<T, CeremonyError> {
+        let keyring = Keyring::with_passphrase(&self.settings, PASSPHRASE);
+        acts(&mut Ceremony::unattended("ca.test", &self.ground.store, &self.settings, &keyring))
+    }
+
+    fn rekey(&self) {
+        self.hold(|ceremony| ceremony.succeed(&Succession::Rekey { common_name: None }))
+            .expect("a successor");
+    }
+}
+
+fn a_signer_without_the_successors_key_leaves_its_work_to_others(kind: Database) {
+    let ca = Ca::new(kind);
+    let of_the_first = ca.service();
+    ca.rekey();
+    // What the successor's signer has left when it died.
+    let id = ca.approved();
+    let dying = ca.with_key(Arc::new(Failing::new(&ca, usize::MAX)));
+    assert!(dying.work("dying").is_err());
+    ca.ground.tamper(&format!("UPDATE intents SET issuer_id = 'ca-2' WHERE application_id = '{id}'"));
+    ca.ground.rows("UPDATE jobs SET leased_until = 0");
+    let now = ca.settings.clock().now();
+    ca.ground.write(|c| jobs::enqueue(c, &[NewJob::sign_crl("ca-2", "", now)], now));
+    for _ in 0..3 {
+        ca.ground.rows("UPDATE jobs SET run_at = 0");
+        of_the_first.work("signer").expect("it works");
+    }
+    assert_eq!(ca.state(id), State::Approved);
+    let waiting = "SELECT attempts, state, last_error FROM jobs WHERE last_error IS NOT NULL ORDER BY kind";
+    let left = ca.ground.rows(waiting);
+    let why = "the key of `ca-2` is not here";
+    // The attempt of the one that died counts; waiting does not.
+    assert!(left[0].starts_with(&format!("1|ready|{why}")), "{left:?}");
+    assert!(left[1].starts_with(&format!("0|ready|{why}")), "{left:?}");
+    ca.ground.rows("UPDATE jobs SET run_at = 0");
+    ca.service().work("heir").expect("it works");
+    assert_eq!(ca.ground.count("jobs WHERE kind = 'sign-crl'"), 0);
+
+    // One that only revokes any more holds nobody up.
+    let key = ca.settings.keys.directory.join("ca.key");
+    std::fs::rename(&key, key.with_extension("away")).expect("the folder is ours");
+    let another = ca.approved();
+    ca.service().work("signer").expect("it works");
+    assert_eq!(ca.state(another), State::Issued);
+}
+
+fn a_signer_that_missed_the_end_of_its_key_signs_nothing_that_counts(kind: Database) {
+    let ca = Ca::new(kind);
+    let of_the_first = ca.service();
+    ca.rekey();
+    ca.hold(|ceremony| ceremony.destroy_key(issuers::ISSUING)).expect("nothing holds");
+    let last = ca.ground.read(|c| crls::newest(c, issuers::ISSUING, "")).expect("a CRL");
+    assert_eq!(last.next_update, Timestamp::MAX);
+    let now = ca.settings.clock().now();
+    let id = ca.approved();
+    ca.ground.write(|c| jobs::enqueue(c, &[NewJob::sign_crl(issuers::ISSUING, "", now)], now));
+    of_the_first.work("late").expect("it works");
+    assert_eq!(ca.state(id), State::Approved);
+    assert_eq!(ca.ground.count(&format!("intents WHERE application_id = '{id}'")), 0);
+    assert_eq!(ca.ground.read(|c| crls::newest(c, issuers::ISSUING, "")), Some(last));
+    assert_eq!(ca.ground.count("jobs WHERE kind = 'sign-crl'"), 0);
+    ca.ground.rows("UPDATE jobs SET run_at = 0, leased_until = 0");
+    ca.service().work("heir").expect("it works");
+    assert_eq!(ca.state(id), State::Issued);
+}
+
+fn a_key_is_not_destroyed_under_a_signer_that_uses_it(kind: Database) {
+    let ca = Ca::new(kind);
+    let id = ca.approved();
+    assert!(ca.with_key(Arc::new(Failing::new(&ca, usize::MAX))).work("dying").is_err());
+    ca.rekey();
+    let destroy = || ca.hold(|ceremony| ceremony.destroy_key(issuers::ISSUING));
+    assert!(matches!(destroy(), Err(CeremonyError::StillIntended(_))));
+    ca.ground.rows("UPDATE jobs SET run_at = 0, leased_until = 0");
+    ca.service().work("signer").expect("it works");
+    assert_eq!(ca.state(id), State::Issued);
+    assert!(matches!(destroy(), Err(CeremonyError::StillNeeded(..))));
+    // A CRL that holds no longer than others is not the last one.
+    let ended = ca.ground.store.write(|c| crls::end(c, issuers::ISSUING, Timestamp::MAX));
+    assert!(matches!(ended, Err(StoreError::Conflict(_))), "{ended:?}");
+    assert!(ca.settings.keys.directory.join("ca.key").exists());
 }
 
 /// The issuing CA's key behind a wire that is broken at first.

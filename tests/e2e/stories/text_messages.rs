@@ -1,16 +1,18 @@
 //! Text messages through gateways that work, fail, and forget.
 
 use std::collections::HashSet;
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::applicant::{Applicant, Application, SubjectType};
+use crate::key::text;
 use crate::officer::{Officer, pages};
 use crate::person::Person;
 use crate::simulator::{Gateway, Play, Taken};
-use crate::stack::{Database, Role, Stack, eventually};
+use crate::stack::{Database, Role, Stack, eventually, fresh_folder};
 
 on_both_databases!(
     a_code_goes_through_eskiz_and_what_became_of_it_comes_back,
@@ -90,9 +92,9 @@ impl Stage {
 
 /// With passwords in files and short patience.
 fn started(database: Database, eskiz: &str, playmobile: &str, settings: &[(&str, &str)]) -> Stack {
-    let password = crate::stack::fresh_folder().join("password");
-    std::fs::write(&password, "secret\n").expect("our folder");
-    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).expect("our file");
+    let password = fresh_folder().join("password");
+    fs::write(&password, "secret\n").expect("our folder");
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).expect("our file");
     let password = password.display().to_string();
     let ours = [
         ("SMS__PROVIDERS", "eskiz,playmobile"),
@@ -402,6 +404,14 @@ fn production_runs_with_real_gateways_and_nothing_of_the_sandbox(database: Datab
     ] {
         stage.stack.set(key, value);
     }
+    // A CA that people are to trust is made before people.
+    let folder = fresh_folder();
+    fs::create_dir(folder.join("keys")).expect("our folder");
+    fs::write(folder.join("keys/passphrase"), "only a test\n").expect("our folder");
+    let empty = text(&folder.join("empty.sqlite"));
+    let up = ["up", "--data", &text(&folder), "--database", &empty];
+    stage.stack.muhr(&up).refused_with("run `muhr ca init`");
+    assert!(!folder.join("keys/ca.key").exists());
     stage.stack.run(Role::Api);
     let applicant = Applicant::new(&stage.stack);
     applicant.client.get("/sandbox/messages").is(404);
