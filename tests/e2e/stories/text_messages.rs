@@ -407,7 +407,8 @@ fn production_runs_with_real_gateways_and_nothing_of_the_sandbox(database: Datab
     // A CA that people are to trust is made before people.
     let folder = fresh_folder();
     fs::create_dir(folder.join("keys")).expect("our folder");
-    fs::write(folder.join("keys/passphrase"), "only a test\n").expect("our folder");
+    let passphrase = "keys/passphrase";
+    fs::copy(stage.stack.folder.join(passphrase), folder.join(passphrase)).expect("our folder");
     let empty = text(&folder.join("empty.sqlite"));
     let up = ["up", "--data", &text(&folder), "--database", &empty];
     stage.stack.muhr(&up).refused_with("run `muhr ca init`");
