@@ -80,6 +80,27 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How far the clocks of API and signer may be apart.
 const SKEW: Duration = Duration::from_secs(5 * 60);
 
+/// How an application came in. It is approved with what the certificate will say, and its audit entry tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Who is to be certified.
+    pub subject_type: SubjectType,
+    /// Where it came in.
+    pub channel: Channel,
+    /// The registrar who registered a walk-in applicant.
+    pub registered_by: Option<String>,
+}
+
+impl From<&Application> for Registration {
+    fn from(application: &Application) -> Self {
+        Self {
+            subject_type: application.subject_type(),
+            channel: application.channel,
+            registered_by: application.registered_by.clone(),
+        }
+    }
+}
+
 /// What is approved: the content of the certificate, what the officer saw, and since when it waited for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approvable {
@@ -104,9 +125,9 @@ pub struct Unreadable;
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn content_sha256(tbs: &[u8], application: &Application) -> Result<[u8; 32], Unreadable> {
+pub fn content_sha256(tbs: &[u8], registration: &Registration) -> Result<[u8; 32], Unreadable> {
     match TbsCertificate::from_der(tbs) {
-        Ok(([], read)) => content(&read, application),
+        Ok(([], read)) => content(&read, registration),
         _ => Err(Unreadable),
     }
 }
@@ -117,24 +138,24 @@ pub fn content_sha256(tbs: &[u8], application: &Application) -> Result<[u8; 32],
 /// [`Unreadable`].
 pub fn content_sha256_of_certificate(
     certificate: &[u8],
-    application: &Application,
+    registration: &Registration,
 ) -> Result<[u8; 32], Unreadable> {
     match X509Certificate::from_der(certificate) {
-        Ok(([], read)) => content(&read.tbs_certificate, application),
+        Ok(([], read)) => content(&read.tbs_certificate, registration),
         _ => Err(Unreadable),
     }
 }
 
-fn content(read: &TbsCertificate<'_>, application: &Application) -> Result<[u8; 32], Unreadable> {
+fn content(read: &TbsCertificate<'_>, registration: &Registration) -> Result<[u8; 32], Unreadable> {
     let mut content = Vec::new();
     let mut part = |octets: &[u8]| -> Result<(), Unreadable> {
         content.extend(u32::try_from(octets.len()).map_err(|_| Unreadable)?.to_be_bytes());
         content.extend(octets);
         Ok(())
     };
-    part(application.subject_type().as_str().as_bytes())?;
-    part(application.channel.as_str().as_bytes())?;
-    part(application.registered_by.as_deref().unwrap_or_default().as_bytes())?;
+    part(registration.subject_type.as_str().as_bytes())?;
+    part(registration.channel.as_str().as_bytes())?;
+    part(registration.registered_by.as_deref().unwrap_or_default().as_bytes())?;
     part(read.subject().as_raw())?;
     part(read.public_key().raw)?;
     for extension in read.extensions() {
@@ -290,7 +311,7 @@ pub fn check_times(
 /// [`NotApproved`].
 pub fn judge(
     approvals: &[SignedStatement],
-    application: &Application,
+    registration: &Registration,
     approvable: &Approvable,
     policy: &Policy,
 ) -> Result<BTreeSet<String>, NotApproved> {
@@ -302,12 +323,12 @@ pub fn judge(
         if signed.officer.role != Role::Reviewer {
             return Err(NotApproved::NotAReviewer);
         }
-        if application.registered_by.as_deref() == Some(&signed.officer.login) {
+        if registration.registered_by.as_deref() == Some(&signed.officer.login) {
             return Err(NotApproved::OwnApplication);
         }
         officers.insert(signed.officer.login.clone());
     }
-    let needed = policy.approvals(application.subject_type(), application.channel);
+    let needed = policy.approvals(registration.subject_type, registration.channel);
     match officers.len() {
         found if found < needed => Err(NotApproved::TooFew { found, needed }),
         _ => Ok(officers),

@@ -112,9 +112,10 @@ impl Witness {
         now: Timestamp,
     ) -> Result<(), Unapproved> {
         let under_review_since = *claims.since.get(&application.id).ok_or(Unapproved::NeverReviewed)?;
+        let registration = application.into();
         let approvable = Approvable {
             application: application.id,
-            content_sha256: content_sha256(tbs, application)?,
+            content_sha256: content_sha256(tbs, &registration)?,
             evidence_sha256: claims.evidence.get(&application.id).copied().unwrap_or_default(),
             under_review_since,
         };
@@ -125,7 +126,7 @@ impl Witness {
         let verified = approvals.map(|(place, statement)| self.verify(statement, &stored[place].signature));
         let verified: Vec<SignedStatement> = verified.collect::<Result<_, _>>()?;
         approval::check_times(&verified, &approvable, not_before, now)?;
-        approval::judge(&verified, application, &approvable, &self.policy)?;
+        approval::judge(&verified, &registration, &approvable, &self.policy)?;
         Ok(())
     }
 

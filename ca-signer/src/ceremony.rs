@@ -346,6 +346,7 @@ impl Ceremony<'_> {
             audit::record(connection, &generated)?;
             Ok(audit::record(connection, &[entry])?)
         })?;
+        self.place_certificates()?;
         CrlSigner::new(issuers::ROOT, root.certificate(), root_key, settings)?.sign(
             database,
             "",

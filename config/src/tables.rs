@@ -80,9 +80,17 @@ impl Tables {
             fees: table(data.fees_file.as_deref(), "fees.toml", FEES)?,
             regions: table(data.regions_file.as_deref(), "regions.toml", REGIONS)?,
             profiles: Profiles::load(data.profiles_directory.as_deref())?,
-            approval: table(data.approval_file.as_deref(), "approval.toml", APPROVAL)?,
+            approval: approval_policy(data.approval_file.as_deref())?,
         })
     }
+}
+
+/// How many officers sign what: the file's, or what is built in.
+///
+/// # Errors
+/// The file cannot be used.
+pub fn approval_policy(file: Option<&Path>) -> Result<Policy, TablesError> {
+    table(file, "approval.toml", APPROVAL)
 }
 
 impl Profiles {

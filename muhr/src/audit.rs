@@ -6,8 +6,11 @@ mod proof;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ca_core::audit::{AuditKeys, Report, SignedHead};
+use ca_core::audit::{AuditKeys, History, Report, SignedHead, Trust};
 use ca_signer::{HeadSigner, audit_log, ceremony, officer_ca};
+use config::tables::approval_policy;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
@@ -26,11 +29,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Write the sealed log to a file that `muhr audit verify --file` reads anywhere.
+    /// Write the sealed log, and what officers signed, to a file that `muhr audit verify --file` reads anywhere.
     Export {
         /// The file, which does not exist yet.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// With the certificates, for auditors who may see whom they name: then what they say is compared with what officers signed.
+        #[arg(long)]
+        certificates: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -56,6 +62,16 @@ pub(crate) struct Verify {
     /// Published heads that must be in the log: a file, or a folder of files *.heads.
     #[arg(long, value_name = "FILE|DIR")]
     heads: Vec<PathBuf>,
+    /// With --file: an officer CA's certificate (officer-ca.cer in keys.directory), the present one and those before it. Then the
+    /// signatures under every approval are looked at.
+    #[arg(long, value_name = "FILE", requires = "file")]
+    officer_ca: Vec<PathBuf>,
+    /// With --file: the certificate of a CA, DER or PEM. Then every certificate in the export must be signed by one of them.
+    #[arg(long, value_name = "FILE", requires = "officer_ca")]
+    issuer: Vec<PathBuf>,
+    /// With --file: how many officers sign what, instead of the approval.toml that this program was built with.
+    #[arg(long, value_name = "FILE", requires = "officer_ca")]
+    policy: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
 }
@@ -67,9 +83,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             None => verify(arguments),
         },
         Command::Seal { accept_loss, place } => seal(place, *accept_loss),
-        Command::Export { out, place } => {
+        Command::Export { out, certificates, place } => {
             let (_, database) = place.open(&[])?;
-            let (entries, heads) = database.read(|connection| export::write(connection, out))?;
+            let (entries, heads) =
+                database.read(|connection| export::write(connection, out, *certificates))?;
             say(format!("{entries} entries and {heads} heads are in {}", out.display()));
             Ok(())
         }
@@ -136,8 +153,57 @@ fn verify(arguments: &Verify) -> Result<(), Failure> {
 fn verify_file(file: &Path, arguments: &Verify) -> Result<(), Failure> {
     // clap asks for it.
     let key = arguments.key.as_deref().ok_or_else(|| Failure::new("--file needs --key"))?;
-    let report = export::verify(file, &read_keys(key)?, evidence(&arguments.heads)?)?;
-    if tell(&report) == 0 { Ok(()) } else { Err(Failure::new("the audit has findings")) }
+    let trust = trust(arguments)?;
+    let (report, history) =
+        export::verify(file, &read_keys(key)?, trust.as_ref(), evidence(&arguments.heads)?)?;
+    let mut findings = tell(&report);
+    match history {
+        Some(history) => findings += tell_history(&history, trust.is_some()),
+        None => say("it has not what officers signed: an export of before they did"),
+    }
+    if findings == 0 { Ok(()) } else { Err(Failure::new("the audit has findings")) }
+}
+
+fn trust(arguments: &Verify) -> Result<Option<Trust>, Failure> {
+    if arguments.officer_ca.is_empty() {
+        return Ok(None);
+    }
+    let read = |files: &[PathBuf]| files.iter().map(|file| read_certificate(file)).collect::<Result<_, _>>();
+    Ok(Some(Trust {
+        officer_cas: read(&arguments.officer_ca)?,
+        issuers: read(&arguments.issuer)?,
+        policy: approval_policy(arguments.policy.as_deref())?,
+    }))
+}
+
+/// A certificate in DER or PEM.
+fn read_certificate(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |why: String| Failure::new(format!("{}: {why}", path.display()));
+    let octets = fs::read(path).map_err(|error| failed(error.to_string()))?;
+    let der = CertificateDer::from_pem_slice(&octets).map_or(octets, |der| der.to_vec());
+    ca_core::issue::Certificate::read(&der).map_err(|error| failed(error.to_string()))?;
+    Ok(der)
+}
+
+/// Prints what the entries of an export tell; how much of it must not be.
+fn tell_history(history: &History, signatures: bool) -> u64 {
+    for finding in &history.findings {
+        say(finding);
+    }
+    let findings = history.findings.len() as u64 + history.untold;
+    let History { certificates, compared, statements, .. } = history;
+    if signatures {
+        say(format!(
+            "{certificates} certificates for applications and {statements} statements of officers looked at, {compared} certificates \
+             compared with what was signed, {findings} findings"
+        ));
+    } else {
+        say(format!(
+            "{certificates} certificates for applications looked at, {findings} findings; officers' signatures are looked at with \
+             --officer-ca"
+        ));
+    }
+    findings
 }
 
 /// Prints what was found about the log; how much.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ca_core::application::{ApplicationId, State, Transition};
+use ca_core::digest::sha256;
 use ca_core::{SerialNumber, Timestamp};
 use diesel::prelude::*;
 
@@ -266,7 +267,11 @@ fn issued(certificate: &NewCertificate, now: Timestamp) -> audit::Entry {
         actor: "ca".to_owned(),
         action: "certificate.issue".to_owned(),
         object: format!("certificate:{}/{}", certificate.issuer, certificate.serial),
-        details: serde_json::json!({ "application": certificate.application, "profile": certificate.profile }),
+        details: serde_json::json!({
+            "application": certificate.application,
+            "profile": certificate.profile,
+            "certificate_sha256": hex::encode(sha256(&certificate.der)),
+        }),
     }
 }
 

@@ -5,9 +5,12 @@ mod log;
 
 use std::collections::{HashMap, HashSet};
 
+use ca_core::digest::sha256;
 use ca_core::fee::names_benefit;
+use ca_core::revocation::Status;
 use diesel::prelude::*;
 
+use crate::certificates::{STATUS, StatusColumns};
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{
@@ -39,6 +42,11 @@ pub struct Report {
 
 const PAGE: i64 = 1000;
 
+const ISSUE: &str = "certificate.issue";
+const SUSPENDED: &str = "certificate.suspended";
+const RESTORED: &str = "certificate.restored";
+const REVOKED: &str = "certificate.revoked";
+
 #[derive(Queryable)]
 struct CertificateRow {
     id: i64,
@@ -47,6 +55,7 @@ struct CertificateRow {
     application: Option<String>,
     der: Vec<u8>,
     not_before: i64,
+    status: StatusColumns,
 }
 
 /// Looks at every certificate and at every issued application; with `witnesses`, at the signatures of the officers as well.
@@ -68,6 +77,7 @@ pub fn verify(connection: &mut Connection, witnesses: Option<&Witnesses>) -> Res
                 certificates::application_id,
                 certificates::certificate,
                 certificates::not_before,
+                STATUS,
             ))
             .load(connection)?;
         let Some(last) = page.last() else { break };
@@ -216,7 +226,7 @@ fn free_by_benefit(connection: &mut Connection, ids: &[&str]) -> Result<Vec<Stri
     Ok(free.into_iter().filter_map(holds).collect())
 }
 
-/// The audit log tells of it.
+/// The audit log tells of it, of this very certificate, and of its status.
 fn check_audit(
     connection: &mut Connection,
     page: &[CertificateRow],
@@ -224,16 +234,42 @@ fn check_audit(
 ) -> Result<(), StoreError> {
     let objects: Vec<String> =
         page.iter().map(|row| format!("certificate:{}/{}", row.issuer, shown(row))).collect();
-    let told: HashSet<String> = audit_entries::table
+    let rows: Vec<(String, String, String)> = audit_entries::table
         .filter(audit_entries::object.eq_any(&objects))
-        .filter(audit_entries::action.eq("certificate.issue"))
-        .select(audit_entries::object)
-        .load(connection)?
-        .into_iter()
-        .collect();
+        .filter(audit_entries::action.eq_any([ISSUE, SUSPENDED, RESTORED, REVOKED]))
+        .order(audit_entries::id)
+        .select((audit_entries::object, audit_entries::action, audit_entries::details))
+        .load(connection)?;
+    let mut told: HashMap<String, Vec<(String, serde_json::Value)>> = HashMap::new();
+    for (object, action, details) in rows {
+        let details = serde_json::from_str(&details).map_err(StoreError::corrupt)?;
+        told.entry(object).or_default().push((action, details));
+    }
     for (row, object) in page.iter().zip(&objects) {
-        if !told.contains(object) {
-            row.breaks("the audit log tells of the issuing of a certificate", report);
+        let told = told.get(object).map_or(&[][..], Vec::as_slice);
+        match told.iter().find(|(action, _)| action == ISSUE) {
+            None => row.breaks("the audit log tells of the issuing of a certificate", report),
+            Some((_, details)) => {
+                let named = details["certificate_sha256"].as_str();
+                if named.is_some_and(|named| named != hex::encode(sha256(&row.der))) {
+                    row.breaks("a certificate is the one that the audit log tells of", report);
+                }
+            }
+        }
+        // The last change is what holds.
+        let last = told.iter().rev().find(|(action, _)| action != ISSUE);
+        let status = Status::try_from(row.status.clone())?;
+        let agrees = match (last.map(|(action, details)| (action.as_str(), details)), status) {
+            (None | Some((RESTORED, _)), Status::Good) | (Some((SUSPENDED, _)), Status::Suspended { .. }) => {
+                true
+            }
+            (Some((REVOKED, details)), Status::Revoked { reason, .. }) => {
+                details["reason"] == reason.as_str()
+            }
+            _ => false,
+        };
+        if !agrees {
+            row.breaks("the status of a certificate is what the audit log tells", report);
         }
     }
     Ok(())
@@ -250,7 +286,7 @@ fn check_told(connection: &mut Connection, report: &mut Report) -> Result<(), St
     loop {
         let page: Vec<(i64, String)> = audit_entries::table
             .filter(audit_entries::id.gt(after))
-            .filter(audit_entries::action.eq("certificate.issue"))
+            .filter(audit_entries::action.eq(ISSUE))
             .order(audit_entries::id)
             .limit(PAGE)
             .select((audit_entries::id, audit_entries::object))

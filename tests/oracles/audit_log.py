@@ -1,6 +1,9 @@
-"""Checks the audit log as a stranger would: with hashlib, the format in docs/OPERATIONS.md, and `openssl dgst -verify`.
+"""Checks the audit log as a stranger would: with hashlib, the format in docs/OPERATIONS.md, `openssl dgst -verify` and
+`openssl cms -verify`.
 
-    audit_log.py export FILE KEY     every entry, leaf, root, head and signature of an export
+    audit_log.py export FILE KEY [OFFICER_CA]
+                                     every entry, leaf, root, head and signature of an export; what officers signed is what
+                                     the entries tell, and with OFFICER_CA (PEM) signed by certificates of that CA
     audit_log.py proof FILE KEY      that one entry is under a signed head
     audit_log.py heads FILE KEY      published heads
 
@@ -87,10 +90,39 @@ class Chain:
         self.next += fields["count"]
 
 
-def export(file, key):
-    chain, leaves, entries, heads = Chain(), [], 0, 0
+def statement(value, entry, officer_ca):
+    """What an officer signed is what the entry tells; its fields."""
+    text = value["text"].encode()
+    told = json.loads(entry["details"])
+    expect(sha256(text).hex() == told["sha256"], f"entry {entry['id']} tells of what was signed")
+    fields = dict(line.split(": ", 1) for line in value["text"].splitlines()[1:])
+    expect(fields["object"] == entry["object"] and fields["act"] == told["act"], "a statement is about its object")
+    expect(entry["actor"] == "officer:" + fields["officer"], "a statement is its officer's")
+    if officer_ca:
+        with tempfile.NamedTemporaryFile() as signature, tempfile.NamedTemporaryFile() as content, \
+                tempfile.NamedTemporaryFile() as signer:
+            signature.write(base64.b64decode(value["signature"]))
+            content.write(text)
+            signature.flush(), content.flush()
+            said = subprocess.run(
+                ["openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", signature.name,
+                 "-content", content.name, "-CAfile", officer_ca, "-purpose", "any", "-signer", signer.name,
+                 "-out", "/dev/null"], capture_output=True, check=False)
+            expect(said.returncode == 0, "the officer CA's certificate is under " + value["text"])
+            subject = subprocess.run(
+                ["openssl", "x509", "-in", signer.name, "-noout", "-subject", "-nameopt", "multiline,utf8"],
+                capture_output=True, check=True, text=True).stdout
+        names = dict(line.strip().split(" = ", 1) for line in subject.splitlines()[1:])
+        names = {name.strip(): value for name, value in names.items()}
+        expect(names["commonName"] == fields["officer"], "an officer signs with his own certificate")
+    return fields
+
+
+def export(file, key, officer_ca=None):
+    chain, leaves, entries, heads, statements, beside = Chain(), [], 0, 0, 0, None
+    newest, approved, issued = {}, {}, 0
     with open(file, encoding="utf-8", newline="\n") as lines:
-        expect(json.loads(next(lines)) == {"format": "muhr-audit-export/1"}, "the format of an export")
+        expect(json.loads(next(lines)) == {"format": "muhr-audit-export/2"}, "the format of an export")
         for line in lines:
             (kind, value), = json.loads(line).items()
             if kind == "entry":
@@ -98,14 +130,35 @@ def export(file, key):
                 expect(value["sequence"] == entries, "sequence numbers have no gap")
                 leaves.append(leaf(value))
                 expect(value["leaf_sha256"] == leaves[-1].hex(), f"entry {value['id']} has its leaf")
-            else:
+                details = json.loads(value["details"])
+                if value["action"] == "statement.sign":
+                    expect(beside and "statement" in beside, "what an officer signed is there")
+                    fields = statement(beside["statement"], value, officer_ca)
+                    expect(fields["previous"] == newest.get(value["object"], "0" * 64), "statements follow each other")
+                    newest[value["object"]] = details["sha256"]
+                    statements += 1
+                    if fields["act"] == "approve":
+                        approved.setdefault(value["object"], set()).add(fields["officer"])
+                if value["action"] == "certificate.issue":
+                    if beside and "certificate" in beside:
+                        der = base64.b64decode(beside["certificate"])
+                        expect(sha256(der).hex() == details["certificate_sha256"], "a certificate is the one told of")
+                    if details["application"]:
+                        issued += 1
+                        expect(approved.get("application:" + details["application"]), "it was approved before")
+                beside = None
+            elif kind == "head":
                 fields = head(value["text"], value["signature"], key)
                 expect(fields["count"] == len(leaves), "a head counts its entries")
                 expect(fields["root"] == root(leaves).hex(), f"the root of head {fields['number']}")
                 chain.add(fields, value["text"])
                 leaves, heads = [], heads + 1
+            else:
+                expect(kind in ("statement", "certificate") and beside is None, "what stands beside an entry")
+                beside = {kind: value}
     expect(not leaves, "every entry has its head")
     print(f"{entries} entries under {heads} heads")
+    print(f"{statements} statements, {issued} certificates for applications")
 
 
 def proof(file, key):

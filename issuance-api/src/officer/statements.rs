@@ -41,7 +41,7 @@ fn approvable(
     })?;
     Ok(Approvable {
         application: stored.application.id,
-        content_sha256: content_sha256(&tbs, &stored.application).map_err(Problem::internal)?,
+        content_sha256: content_sha256(&tbs, &(&stored.application).into()).map_err(Problem::internal)?,
         evidence_sha256: evidence(connection, stored)?,
         under_review_since: since(connection, stored)?,
     })

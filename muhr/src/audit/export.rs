@@ -1,5 +1,7 @@
-//! The sealed log as a file: a JSON object a line, first the format, then the entries of each head before it.
+//! The sealed log as a file: a JSON object a line, first the format, then the entries of each head before it; what officers signed,
+//! and certificates, before the entries that tell of them.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,14 +9,21 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ca_core::audit::{AuditKeys, Entry, Hash, Head, Leaf, Log, Report, SignedHead};
+use ca_core::SerialNumber;
+use ca_core::audit::{
+    Attachment, AuditKeys, Chronicle, Entry, Hash, Head, History, Leaf, Log, Report, SignedHead, Trust,
+};
+use ca_core::digest::sha256;
 use serde::{Deserialize, Serialize};
 use store::Connection;
 use store::audit_heads::{self, PAGE};
+use store::officer_statements::{self, StoredStatement};
 
 use crate::failure::Failure;
 
-const FORMAT: &str = "muhr-audit-export/1";
+const FORMAT: &str = "muhr-audit-export/2";
+/// Without what officers signed.
+const FORMAT_BEFORE: &str = "muhr-audit-export/1";
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -22,6 +31,17 @@ enum Line {
     Format(String),
     Entry(EntryLine),
     Head(HeadLine),
+    Statement(StatementLine),
+    /// DER in base64.
+    Certificate(String),
+}
+
+/// What an officer signed, and the detached CMS over it (DER) in base64.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatementLine {
+    text: String,
+    signature: String,
 }
 
 /// An entry, its place and its leaf hash.
@@ -63,6 +83,18 @@ impl EntryLine {
     }
 }
 
+impl StatementLine {
+    fn new(stored: &StoredStatement) -> Option<Self> {
+        let text = String::from_utf8(stored.statement.clone()).ok()?;
+        Some(Self { text, signature: STANDARD.encode(&stored.signature) })
+    }
+
+    fn read(self) -> Option<Attachment> {
+        let signature = STANDARD.decode(self.signature).ok()?;
+        Some(Attachment::Statement { text: self.text.into_bytes(), signature })
+    }
+}
+
 impl HeadLine {
     pub(super) fn new(signed: &SignedHead) -> Self {
         Self { text: signed.text.clone(), signature: STANDARD.encode(&signed.signature) }
@@ -74,14 +106,18 @@ impl HeadLine {
 }
 
 /// Writes a new file, for its owner's eyes only; how many entries and heads.
-pub(super) fn write(connection: &mut Connection, path: &Path) -> Result<(u64, u64), Failure> {
+pub(super) fn write(
+    connection: &mut Connection,
+    path: &Path,
+    with_certificates: bool,
+) -> Result<(u64, u64), Failure> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
         .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-    let written = write_to(connection, file);
+    let written = write_to(connection, file, with_certificates);
     if written.is_err() {
         // Half an export would be taken for a log that was cut off.
         fs::remove_file(path)?;
@@ -89,7 +125,7 @@ pub(super) fn write(connection: &mut Connection, path: &Path) -> Result<(u64, u6
     written
 }
 
-fn write_to(connection: &mut Connection, file: File) -> Result<(u64, u64), Failure> {
+fn write_to(connection: &mut Connection, file: File, with_certificates: bool) -> Result<(u64, u64), Failure> {
     let mut out = BufWriter::new(file);
     let (mut entries, mut heads, mut number) = (0, 0, 0);
     put(&mut out, &Line::Format(FORMAT.to_owned()))?;
@@ -101,9 +137,18 @@ fn write_to(connection: &mut Connection, file: File) -> Result<(u64, u64), Failu
             let head = Head::parse(&stored.signed.text).ok_or_else(damaged)?;
             let leaves = audit_heads::leaves_of(connection, &head)?;
             let mut found = audit_heads::entries_of(connection, &leaves)?;
+            let statements = statements(connection, &found)?;
+            let certificates =
+                if with_certificates { certificates(connection, &found)? } else { HashMap::new() };
             for leaf in &leaves {
                 let place = found.binary_search_by_key(&leaf.entry, |entry| entry.id);
                 let entry = std::mem::replace(&mut found[place.map_err(|_| damaged())?], empty(leaf.entry));
+                if let Some(stored) = signed_in(&entry).and_then(|sha256| statements.get(&sha256)) {
+                    put(&mut out, &Line::Statement(StatementLine::new(stored).ok_or_else(damaged)?))?;
+                }
+                if let Some(der) = issued_in(&entry).and_then(|serial| certificates.get(&serial)) {
+                    put(&mut out, &Line::Certificate(STANDARD.encode(der)))?;
+                }
                 put(&mut out, &Line::Entry(EntryLine::new(leaf, entry)))?;
                 entries += 1;
             }
@@ -114,6 +159,45 @@ fn write_to(connection: &mut Connection, file: File) -> Result<(u64, u64), Failu
     let file = out.into_inner().map_err(|error| Failure::new(error.to_string()))?;
     file.sync_all()?;
     Ok((entries, heads))
+}
+
+/// The statement that an entry tells of: its SHA-256.
+fn signed_in(entry: &Entry) -> Option<Hash> {
+    if entry.action != "statement.sign" {
+        return None;
+    }
+    let details: serde_json::Value = serde_json::from_str(&entry.details).ok()?;
+    hex::decode(details["sha256"].as_str()?).ok()?.try_into().ok()
+}
+
+/// The certificate that an entry tells of.
+fn issued_in(entry: &Entry) -> Option<SerialNumber> {
+    let (_, serial) = entry.object.strip_prefix("certificate:")?.split_once('/')?;
+    serial.parse().ok().filter(|_| entry.action == "certificate.issue")
+}
+
+fn statements(
+    connection: &mut Connection,
+    entries: &[Entry],
+) -> Result<HashMap<Hash, StoredStatement>, Failure> {
+    let told = entries.iter().filter(|entry| signed_in(entry).is_some());
+    let objects: BTreeSet<String> = told.map(|entry| entry.object.clone()).collect();
+    let objects: Vec<String> = objects.into_iter().collect();
+    let mut found = HashMap::new();
+    for some in objects.chunks(1000) {
+        let about = officer_statements::about(connection, some)?;
+        found.extend(about.into_values().flatten().map(|stored| (sha256(&stored.statement), stored)));
+    }
+    Ok(found)
+}
+
+fn certificates(
+    connection: &mut Connection,
+    entries: &[Entry],
+) -> Result<HashMap<SerialNumber, Vec<u8>>, Failure> {
+    let serials: Vec<SerialNumber> = entries.iter().filter_map(issued_in).collect();
+    let found = store::certificates::find_many(connection, &serials)?.into_iter();
+    Ok(found.map(|stored| (stored.certificate.serial, stored.certificate.der)).collect())
 }
 
 /// Stands where an entry was taken out; its number keeps the others findable.
@@ -131,16 +215,19 @@ fn put(out: &mut impl Write, line: &Line) -> Result<(), Failure> {
     Ok(out.write_all(b"\n")?)
 }
 
-/// Goes through an export with nothing but the public keys, and what else is known of the log.
+/// Goes through an export with nothing but public keys, and what else is known of the log; what it tells, if it tells enough.
 pub(super) fn verify(
     path: &Path,
     keys: &AuditKeys,
+    trust: Option<&Trust>,
     evidence: Vec<(String, SignedHead)>,
-) -> Result<Report, Failure> {
+) -> Result<(Report, Option<History>), Failure> {
     let mut log = Log::new(keys);
     for (source, head) in evidence {
         log.expect(head, &source);
     }
+    let mut chronicle = None;
+    let mut attachment = None;
     let file = File::open(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
     let (mut reader, mut text) = (BufReader::with_capacity(1 << 20, file), String::new());
     let mut number = 0_u64;
@@ -152,10 +239,20 @@ pub(super) fn verify(
         }
         let refused = || Failure::new(format!("{}: line {number} is none of an export", path.display()));
         match (number, serde_json::from_str(&text).map_err(|_| refused())?) {
-            (1, Line::Format(format)) if format == FORMAT => {}
+            (1, Line::Format(format)) if format == FORMAT => chronicle = Some(Chronicle::new(trust)),
+            (1, Line::Format(format)) if format == FORMAT_BEFORE => {}
+            (2.., Line::Statement(line)) if attachment.is_none() => {
+                attachment = Some(line.read().ok_or_else(refused)?);
+            }
+            (2.., Line::Certificate(der)) if attachment.is_none() => {
+                attachment = Some(Attachment::Certificate(STANDARD.decode(der).map_err(|_| refused())?));
+            }
             (2.., Line::Entry(line)) => {
                 let (leaf, entry) = line.read().ok_or_else(refused)?;
                 log.leaf(leaf, Some(&entry));
+                if let Some(chronicle) = &mut chronicle {
+                    chronicle.entry(leaf.sequence, &entry, attachment.take().as_ref());
+                }
             }
             (2.., Line::Head(line)) => {
                 let signed = line.read().ok_or_else(refused)?;
@@ -170,5 +267,12 @@ pub(super) fn verify(
     if number == 1 {
         return Err(Failure::new(format!("{}: it is empty", path.display())));
     }
-    Ok(log.finish())
+    let report = log.finish();
+    if report.newest.is_none() && report.faults.is_empty() {
+        return Err(Failure::new(format!(
+            "{}: there is no signed head in it: it proves nothing",
+            path.display()
+        )));
+    }
+    Ok((report, chronicle.map(Chronicle::finish)))
 }

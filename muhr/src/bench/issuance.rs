@@ -207,7 +207,7 @@ impl Reviewer {
         let evidence = documents::evidence_of(connection, &[application.id])?;
         let approvable = Approvable {
             application: application.id,
-            content_sha256: content_sha256(tbs, application)?,
+            content_sha256: content_sha256(tbs, &application.into())?,
             evidence_sha256: evidence.get(&application.id).copied().unwrap_or_default(),
             under_review_since: now,
         };

@@ -69,8 +69,10 @@ fn approved(
     let verify = |(place, statement): (usize, OfficerStatement)| {
         verify(statement, &stored[place].signature, &witnesses.anchor)
     };
+    let registration = application.into();
     let verified: Result<Vec<_>, _> = approvals.into_iter().map(verify).collect();
-    let (Ok(verified), Ok(content_sha256)) = (verified, content_sha256_of_certificate(&row.der, application))
+    let (Ok(verified), Ok(content_sha256)) =
+        (verified, content_sha256_of_certificate(&row.der, &registration))
     else {
         return false;
     };
@@ -79,6 +81,6 @@ fn approved(
     evidence.is_some_and(|evidence_sha256| {
         let approvable =
             Approvable { application: application.id, content_sha256, evidence_sha256, under_review_since };
-        judge(&verified, application, &approvable, &witnesses.policy).is_ok()
+        judge(&verified, &registration, &approvable, &witnesses.policy).is_ok()
     })
 }

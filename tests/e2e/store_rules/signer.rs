@@ -117,7 +117,7 @@ impl Ca {
         let since = self.ground.read(|c| officer_statements::under_review_since(c, &[id]))[&id];
         let approvable = Approvable {
             application: id,
-            content_sha256: content_sha256(prepared.tbs(), &application).expect("readable"),
+            content_sha256: content_sha256(prepared.tbs(), &(&application).into()).expect("readable"),
             evidence_sha256: self.ground.read(|c| store::documents::evidence_of(c, &[id]))[&id],
             under_review_since: since,
         };

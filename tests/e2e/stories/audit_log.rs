@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::applicant::{Application, SubjectType};
@@ -18,6 +18,8 @@ use super::oracle::checker;
 on_both_databases!(
     an_export_and_a_proof_convince_a_stranger,
     an_export_that_was_changed_convinces_nobody,
+    an_auditor_elsewhere_sees_what_officers_signed,
+    what_nobody_has_approved_is_found_in_the_log_alone,
     published_heads_are_evidence_that_the_end_was_cut_off,
     a_head_is_signed_by_itself_and_at_the_end,
     an_installation_without_an_audit_key_gets_one,
@@ -33,11 +35,18 @@ struct Carried {
 
 impl Carried {
     fn from(stack: &Stack) -> Self {
+        Self::exported(stack, &["--certificates"])
+    }
+
+    fn exported(stack: &Stack, how: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let [export, key] =
             ["export", "audit.pem"].map(|name| folder.path().join(name).display().to_string());
-        stack.muhr(&["audit", "export", "--out", &export]).well();
+        stack.muhr(&[&["audit", "export", "--out", &export], how].concat()).well();
         fs::copy(stack.folder.join("keys/audit.pem"), &key).expect("a public key");
+        for name in ["officer-ca.cer", "root.cer", "ca.cer"] {
+            fs::copy(stack.folder.join("keys").join(name), folder.path().join(name)).expect("a certificate");
+        }
         Self { folder, export, key }
     }
 
@@ -46,6 +55,12 @@ impl Carried {
         let arguments = ["audit", "verify", "--file", &self.export, "--key", &self.key];
         let mut command = std::process::Command::new(program());
         command::finish(command.env_clear().current_dir(self.folder.path()).args(arguments).args(more), b"")
+    }
+
+    /// With everything that is public.
+    fn verify_history(&self, more: &[&str]) -> command::Said {
+        let trust = ["--officer-ca", "officer-ca.cer", "--issuer", "root.cer", "--issuer", "ca.cer"];
+        self.verify(&[&trust[..], more].concat())
     }
 
     fn file(&self, name: &str, content: &str) -> String {
@@ -66,7 +81,8 @@ fn an_export_and_a_proof_convince_a_stranger(database: Database) {
     let carried = Carried::from(&stack);
     let said = carried.verify(&[]).well().out;
     let told = checker("audit_log.py", &["export", &carried.export, &carried.key]).well().out;
-    let (entries, heads) = told.trim().split_once(" entries under ").expect("both numbers");
+    let (entries, heads) =
+        told.lines().next().and_then(|line| line.split_once(" entries under ")).expect("both numbers");
     let heads = heads.trim_end_matches(" heads");
     assert!(entries.parse::<u32>().expect("a number") > 10, "{told}");
     let ours = format!(
@@ -93,13 +109,117 @@ fn an_export_and_a_proof_convince_a_stranger(database: Database) {
     stack.muhr(&["audit", "verify"]).well();
 }
 
+fn an_auditor_elsewhere_sees_what_officers_signed(database: Database) {
+    let stack = database.start();
+    Application::issued(&stack, SubjectType::NaturalPerson);
+    let entity = Application::issued(&stack, SubjectType::LegalEntity);
+    let officer = Officer::revocation(&stack);
+    officer.revoke(&entity.serial(), "superseded").is(200);
+    stack.muhr(&["audit", "seal"]).well();
+    let carried = Carried::from(&stack);
+    let said = carried.verify_history(&[]).well().out;
+    // Three approvals and a revocation.
+    let expected = "2 certificates for applications and 4 statements of officers looked at, 2 certificates compared with what \
+                    was signed, 0 findings";
+    assert!(said.contains(expected), "{said}");
+    let officer_ca = carried.file("officer-ca.pem", "");
+    let der = carried.folder.path().join("officer-ca.cer").display().to_string();
+    command::run("openssl", ["x509", "-inform", "DER", "-in", &der, "-out", &officer_ca]).well();
+    let told = checker("audit_log.py", &["export", &carried.export, &carried.key, &officer_ca]).well().out;
+    assert!(told.contains("4 statements, 2 certificates for applications"), "{told}");
+
+    // A stricter policy than the one that was followed finds all of them.
+    let policy = "natural_person = 2\nsole_proprietor = 2\nlegal_entity = 3\nat_a_counter = 3\n";
+    let policy = carried.file("approval.toml", policy);
+    let said = carried.verify_history(&["--policy", &policy]).refused_with("1 of 2 approvals");
+    assert!(said.out.contains("2 of 3 approvals"), "{}", said.out);
+    // Another officer CA has certified none of them.
+    let stranger = Carried::from(&database.start());
+    let theirs = stranger.folder.path().join("officer-ca.cer").display().to_string();
+    carried.verify(&["--officer-ca", &theirs]).refused_with("signed by that officer's certificate");
+    let theirs = stranger.folder.path().join("ca.cer").display().to_string();
+    let trust = ["--officer-ca", "officer-ca.cer", "--issuer", &theirs];
+    carried.verify(&trust).refused_with("a certificate is signed by one of the CAs");
+    // Whoever may not see the certificates sees the signatures.
+    let without = Carried::exported(&stack, &[]);
+    assert!(!fs::read_to_string(&without.export).expect("ours").contains("\"certificate\":"));
+    let said = without.verify(&["--officer-ca", "officer-ca.cer"]).well().out;
+    assert!(said.contains("4 statements of officers looked at, 0 certificates compared"), "{said}");
+}
+
+/// Whoever has the database and the audit key can have everything sealed, and no officer's signature.
+fn what_nobody_has_approved_is_found_in_the_log_alone(database: Database) {
+    let stack = database.start();
+    let application = Application::issued(&stack, SubjectType::LegalEntity);
+    let invented = "01920000-0000-7000-8000-000000000000";
+    let entry = |action: &str, object: &str, details: &Value| {
+        format!(
+            "INSERT INTO audit_entries (at, actor, action, object, details) VALUES (1790000000000, 'applicant', '{action}', \
+             '{object}', '{details}')"
+        )
+    };
+    let object = format!("application:{invented}");
+    let of_kind = json!({ "channel": "online", "subject_type": "natural_person", "benefit": null });
+    let invoice = json!({ "number": "M-2026-9999999", "amount_tiyin": 100, "rule": "none" });
+    let issue = json!({ "application": invented, "profile": "natural_person" });
+    let certificate = "certificate:ca/00112233445566778899aabbccddeeff";
+    let moved = json!({ "from": "draft", "reason": null, "to": "under_review" });
+    let story = [
+        ("application.create", object.as_str(), &of_kind),
+        ("invoice.write", &object, &invoice),
+        ("invoice.pay", &object, &invoice),
+        ("application.submit", &object, &moved),
+        ("certificate.issue", certificate, &issue),
+    ];
+    let cases: [(&[usize], &str); 4] = [
+        (&[4], "is told of from its beginning"),
+        (&[0, 1, 3, 4], "issued for a paid application"),
+        (&[0, 1, 2, 4], "submitted for review"),
+        (&[0, 1, 2, 3, 4], "0 of 1 approvals"),
+    ];
+    for (told, rule) in cases {
+        for place in told {
+            let (action, object, details) = story[*place];
+            stack.tamper(&entry(action, object, details));
+        }
+        stack.muhr(&["audit", "seal"]).well();
+        Carried::from(&stack).verify_history(&[]).refused_with(rule);
+    }
+    // The register does not have what the log tells of.
+    stack.muhr(&["audit", "verify"]).refused_with("is in the register");
+
+    let object = format!("application:{}", application.id);
+    let both =
+        stack.rows(&format!("SELECT id FROM officer_statements WHERE object = '{object}' ORDER BY id"));
+    stack.tamper(&format!(
+        "UPDATE officer_statements SET signature = (SELECT signature FROM officer_statements WHERE id = {}) WHERE id = {}",
+        both[0], both[1]
+    ));
+    let said =
+        Carried::from(&stack).verify_history(&[]).refused_with("is signed by that officer's certificate");
+    assert!(said.out.contains("1 of 2 approvals"), "{}", said.out);
+    stack.tamper(&format!("DELETE FROM officer_statements WHERE id = {}", both[1]));
+    Carried::from(&stack).verify_history(&[]).refused_with("what an officer signed is there");
+    // A status that somebody wrote, and another certificate under the same number.
+    let row = format!("application_id = '{}'", application.id);
+    stack.tamper(&format!(
+        "UPDATE certificates SET status = 'revoked', status_since = 1, reason = 4 WHERE {row}"
+    ));
+    stack.muhr(&["audit", "verify"]).refused_with("the status of a certificate is what the audit log tells");
+    stack.tamper(&format!(
+        "UPDATE certificates SET certificate = (SELECT certificate FROM certificates WHERE profile = 'root') WHERE {row}"
+    ));
+    stack.muhr(&["audit", "verify"]).refused_with("a certificate is the one that the audit log tells of");
+    Carried::from(&stack).verify_history(&[]).refused_with("a certificate is the one that the log tells of");
+}
+
 fn an_export_that_was_changed_convinces_nobody(database: Database) {
     let stack = database.start();
     for login in ["reviewer", "registrar", "auditor"] {
         stack.signed_in(login);
         stack.muhr(&["audit", "seal"]).well();
     }
-    let carried = Carried::from(&stack);
+    let carried = Carried::exported(&stack, &[]);
     let honest = fs::read_to_string(&carried.export).expect("ours");
     let lines: Vec<&str> = honest.lines().collect();
     let heads: Vec<usize> = (0..lines.len()).filter(|n| lines[*n].starts_with("{\"head\"")).collect();

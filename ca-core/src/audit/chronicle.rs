@@ -1,0 +1,410 @@
+//! What sealed entries tell happened, in their order: was every application paid, and approved by as many officers' signatures as the
+//! policy asks for, before its certificate was issued? Asked of the log itself, with what officers signed beside it, so that
+//! whoever has a copy needs nobody's database.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::{Entry, Hash};
+use crate::application::{ApplicationId, DocumentKind, State};
+use crate::approval::{
+    Approvable, NotApproved, Policy, Registration, content_sha256_of_certificate, evidence_sha256, judge,
+};
+use crate::digest::sha256;
+use crate::fee::names_benefit;
+use crate::officer_statement::{FIRST, OfficerStatement, SignedStatement, verify};
+use crate::path::issued_by;
+use crate::{SerialNumber, Timestamp};
+
+/// So many findings are told one by one.
+const TOLD: usize = 1000;
+
+/// Whom signatures are believed from.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// Certificates of officer CAs, DER: the present one, and those before it.
+    pub officer_cas: Vec<Vec<u8>>,
+    /// How many officers have to sign what.
+    pub policy: Policy,
+    /// Certificates of the CAs, DER; without any, certificates are not asked who signed them.
+    pub issuers: Vec<Vec<u8>>,
+}
+
+/// What stands beside an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attachment {
+    /// What an officer signed, and the detached CMS over it.
+    Statement {
+        /// The octets that were signed.
+        text: Vec<u8>,
+        /// DER.
+        signature: Vec<u8>,
+    },
+    /// The certificate that was issued, DER.
+    Certificate(Vec<u8>),
+}
+
+/// Something that the entries tell and that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The sequence number of the entry.
+    pub sequence: i64,
+    /// What it is about.
+    pub object: String,
+    /// What is wrong.
+    pub fault: Broken,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, sequence {}: {}", self.object, self.sequence, self.fault)
+    }
+}
+
+/// The rule that a history breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// Its details are none that entries of this kind have.
+    #[error("the entry says what entries of its kind say")]
+    Unreadable,
+    /// The log does not tell how the application began, or it was issued before.
+    #[error("an application is told of from its beginning, and has one certificate")]
+    NoBeginning,
+    /// No payment before the certificate, or it was taken back.
+    #[error("a certificate is issued for a paid application")]
+    Unpaid,
+    /// It was not with the reviewers.
+    #[error("a certificate is issued for an application that was submitted for review")]
+    NotUnderReview,
+    /// The officers did not sign this.
+    #[error(
+        "a certificate is issued for an application that officers have approved by their signatures: {0}"
+    )]
+    NotApproved(#[from] NotApproved),
+    /// There is no statement, or another one than the entry tells of.
+    #[error("what an officer signed is there, as the log tells")]
+    NoStatement,
+    /// A statement was left out, or comes in another order.
+    #[error("the statements about one object follow one another")]
+    BrokenChain,
+    /// The signature does not hold, or nobody whom the officer CA knew made it.
+    #[error("what an officer signed is signed by that officer's certificate")]
+    Signature,
+    /// The log does not tell that this certificate was given to the officer.
+    #[error("the log tells of the certificate that an officer signs with")]
+    UnknownCertificate,
+    /// It was revoked before.
+    #[error("an officer signs with a certificate that is not revoked")]
+    RevokedCertificate,
+    /// The certificate is another one than the entry tells of.
+    #[error("a certificate is the one that the log tells of")]
+    OtherCertificate,
+    /// None of the CAs has signed it.
+    #[error("a certificate is signed by one of the CAs")]
+    OtherIssuer,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// Certificates for applications that the log tells of.
+    pub certificates: u64,
+    /// How many of them were there to be compared with what was signed.
+    pub compared: u64,
+    /// What officers signed.
+    pub statements: u64,
+    /// Everything that must not be.
+    pub findings: Vec<Finding>,
+    /// Findings beyond those.
+    pub untold: u64,
+}
+
+/// Reads entries in the order of their sequence numbers.
+pub struct Chronicle<'t> {
+    trust: Option<&'t Trust>,
+    /// Applications that have no certificate yet.
+    stories: HashMap<String, Story>,
+    /// The newest statement about each object.
+    chains: HashMap<String, Hash>,
+    /// The certificates of each officer.
+    certified: HashMap<String, Vec<SerialNumber>>,
+    revoked: HashSet<SerialNumber>,
+    history: History,
+}
+
+/// What is known of an application.
+struct Story {
+    id: ApplicationId,
+    registration: Registration,
+    /// The benefit that was claimed.
+    benefit: Option<String>,
+    /// Amounts of its invoices, by their numbers.
+    invoices: HashMap<String, i64>,
+    is_paid: bool,
+    documents: BTreeMap<DocumentKind, Hash>,
+    /// Since when it is with the reviewers.
+    under_review_since: Option<Timestamp>,
+    /// Those of this round.
+    approvals: Vec<SignedStatement>,
+    is_rejected: bool,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    channel: String,
+    subject_type: String,
+    benefit: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Invoiced {
+    number: String,
+    amount_tiyin: i64,
+    #[serde(default)]
+    rule: String,
+}
+
+#[derive(Deserialize)]
+struct Moved {
+    to: String,
+}
+
+#[derive(Deserialize)]
+struct Uploaded {
+    kind: String,
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+struct Stated {
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+struct Certified {
+    serial: String,
+}
+
+#[derive(Deserialize)]
+struct Issued {
+    application: Option<String>,
+    certificate_sha256: Option<String>,
+}
+
+impl<'t> Chronicle<'t> {
+    /// Nothing has happened yet. Without trust, signatures are not looked at.
+    pub fn new(trust: Option<&'t Trust>) -> Self {
+        let (stories, chains, certified, revoked, history) = Default::default();
+        Self { trust, stories, chains, certified, revoked, history }
+    }
+
+    /// The next entry, with what stands beside it.
+    pub fn entry(&mut self, sequence: i64, entry: &Entry, attachment: Option<&Attachment>) {
+        if let Err(fault) = self.follow(entry, attachment) {
+            if self.history.findings.len() < TOLD {
+                self.history.findings.push(Finding { sequence, object: entry.object.clone(), fault });
+            } else {
+                self.history.untold += 1;
+            }
+        }
+    }
+
+    /// The log ends here.
+    pub fn finish(self) -> History {
+        self.history
+    }
+
+    fn follow(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {
+        match entry.action.as_str() {
+            "application.create" => self.created(entry),
+            "certificate.issue" => self.issued(entry, attachment),
+            "statement.sign" => self.signed(entry, attachment),
+            "officer.certify" => self.officer_certified(entry),
+            "officer.revoke-certificates" => {
+                let revoked = self.certified.get(&entry.object).into_iter().flatten();
+                self.revoked.extend(revoked);
+                Ok(())
+            }
+            _ => match self.stories.get_mut(&entry.object) {
+                Some(story) => story.follow(entry),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn created(&mut self, entry: &Entry) -> Result<(), Broken> {
+        let Created { channel, subject_type, benefit } = details(entry)?;
+        let id = entry.object.strip_prefix("application:").and_then(|id| id.parse().ok());
+        let registration = Registration {
+            subject_type: subject_type.parse().map_err(|_| Broken::Unreadable)?,
+            channel: channel.parse().map_err(|_| Broken::Unreadable)?,
+            registered_by: entry.actor.strip_prefix("officer:").map(str::to_owned),
+        };
+        let (invoices, documents, approvals) = Default::default();
+        let story = Story {
+            id: id.ok_or(Broken::Unreadable)?,
+            // Applicants cannot give themselves what only others vouch for.
+            benefit: benefit.filter(|_| entry.actor != "applicant"),
+            registration,
+            invoices,
+            is_paid: false,
+            documents,
+            under_review_since: None,
+            approvals,
+            is_rejected: false,
+        };
+        self.stories.insert(entry.object.clone(), story);
+        Ok(())
+    }
+
+    fn officer_certified(&mut self, entry: &Entry) -> Result<(), Broken> {
+        let Certified { serial } = details(entry)?;
+        let serial = serial.parse().map_err(|_| Broken::Unreadable)?;
+        self.certified.entry(entry.object.clone()).or_default().push(serial);
+        Ok(())
+    }
+
+    fn signed(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {
+        self.history.statements += 1;
+        let told = hash(&details::<Stated>(entry)?.sha256)?;
+        let Some(Attachment::Statement { text, signature }) = attachment else {
+            return Err(Broken::NoStatement);
+        };
+        let statement = OfficerStatement::read(text).filter(|read| read.object == entry.object);
+        let statement = statement.filter(|_| sha256(text) == told).ok_or(Broken::NoStatement)?;
+        let previous = self.chains.insert(entry.object.clone(), told).unwrap_or(FIRST);
+        if statement.previous != previous {
+            return Err(Broken::BrokenChain);
+        }
+        let Some(trust) = self.trust else { return Ok(()) };
+        let mut anchors = trust.officer_cas.iter();
+        let signed = anchors.find_map(|anchor| verify(statement.clone(), signature, anchor).ok());
+        let signed = signed.ok_or(Broken::Signature)?;
+        let certified = self.certified.get(&format!("officer:{}", signed.officer.login));
+        if !certified.is_some_and(|serials| serials.contains(&signed.officer.serial)) {
+            return Err(Broken::UnknownCertificate);
+        }
+        if self.revoked.contains(&signed.officer.serial) {
+            return Err(Broken::RevokedCertificate);
+        }
+        if let Some(story) = self.stories.get_mut(&entry.object) {
+            story.hear(signed);
+        }
+        Ok(())
+    }
+
+    fn issued(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {
+        let Issued { application, certificate_sha256 } = details(entry)?;
+        let certificate = match attachment {
+            Some(Attachment::Certificate(der)) => Some(der.as_slice()),
+            _ => None,
+        };
+        let told = certificate_sha256.as_deref().map(hash).transpose()?;
+        if certificate.zip(told).is_some_and(|(der, told)| sha256(der) != told) {
+            return Err(Broken::OtherCertificate);
+        }
+        if let (Some(der), Some(trust)) = (certificate, self.trust)
+            && !trust.issuers.is_empty()
+            && !trust.issuers.iter().any(|issuer| issued_by(der, issuer).is_ok())
+        {
+            return Err(Broken::OtherIssuer);
+        }
+        let Some(application) = application else { return Ok(()) };
+        self.history.certificates += 1;
+        let story = self.stories.remove(&format!("application:{application}")).ok_or(Broken::NoBeginning)?;
+        if !story.is_paid {
+            return Err(Broken::Unpaid);
+        }
+        let under_review_since = story.under_review_since.ok_or(Broken::NotUnderReview)?;
+        let Some(trust) = self.trust else { return Ok(()) };
+        if story.is_rejected {
+            return Err(NotApproved::Rejected.into());
+        }
+        let content_sha256 = match certificate {
+            Some(der) => {
+                self.history.compared += 1;
+                content_sha256_of_certificate(der, &story.registration)
+                    .map_err(|_| Broken::OtherCertificate)?
+            }
+            // What it says is not here to be seen: at least all of them signed the same.
+            None => story.signed_content().unwrap_or_default(),
+        };
+        let documents = story.documents.iter().map(|(kind, sha256)| (*kind, sha256.as_slice()));
+        let approvable = Approvable {
+            application: story.id,
+            content_sha256,
+            evidence_sha256: evidence_sha256(documents),
+            under_review_since,
+        };
+        judge(&story.approvals, &story.registration, &approvable, &trust.policy)?;
+        Ok(())
+    }
+}
+
+impl Story {
+    fn follow(&mut self, entry: &Entry) -> Result<(), Broken> {
+        match entry.action.as_str() {
+            "invoice.write" => {
+                let Invoiced { number, amount_tiyin, rule } = details(entry)?;
+                let named = self.benefit.as_deref().is_some_and(|benefit| names_benefit(&rule, benefit));
+                self.is_paid = amount_tiyin == 0 && named;
+                self.invoices.insert(number, amount_tiyin);
+            }
+            "invoice.pay" => {
+                let Invoiced { number, amount_tiyin, .. } = details(entry)?;
+                self.is_paid = amount_tiyin > 0 && self.invoices.get(&number) == Some(&amount_tiyin);
+            }
+            "invoice.take-back" => self.is_paid = false,
+            "application.document" => {
+                let Uploaded { kind, sha256 } = details(entry)?;
+                let kind = kind.parse().map_err(|()| Broken::Unreadable)?;
+                self.documents.insert(kind, hash(&sha256)?);
+            }
+            action if action.starts_with("application.") => {
+                // Whatever else happens to an application does not move it.
+                if let Ok(Moved { to }) = details(entry) {
+                    self.moved(&to, Timestamp::from_unix_millis(entry.at));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn moved(&mut self, to: &str, at: Timestamp) {
+        if to == State::UnderReview.as_str() {
+            self.under_review_since = Some(at);
+            self.approvals.clear();
+            self.is_rejected = false;
+        } else if to != State::Approved.as_str() {
+            self.under_review_since = None;
+        }
+    }
+
+    /// What an officer has signed about it, if it is about this round.
+    fn hear(&mut self, signed: SignedStatement) {
+        let since = self.under_review_since.map(|since| since.to_string());
+        if since.is_none() || signed.statement.term("under-review-since") != since.as_deref() {
+            return;
+        }
+        match signed.statement.act.as_str() {
+            "approve" => self.approvals.push(signed),
+            "reject" => self.is_rejected = true,
+            _ => {}
+        }
+    }
+
+    fn signed_content(&self) -> Option<Hash> {
+        hash(self.approvals.first()?.statement.term("content-sha256")?).ok()
+    }
+}
+
+fn details<'a, T: Deserialize<'a>>(entry: &'a Entry) -> Result<T, Broken> {
+    serde_json::from_str(&entry.details).map_err(|_| Broken::Unreadable)
+}
+
+fn hash(text: &str) -> Result<Hash, Broken> {
+    hex::decode(text).ok().and_then(|octets| octets.try_into().ok()).ok_or(Broken::Unreadable)
+}
