@@ -1,6 +1,6 @@
 //! `muhr audit`: proof from the rows themselves, and for those who have only a file.
 
-mod export;
+pub(crate) mod export;
 mod proof;
 
 use std::fs;

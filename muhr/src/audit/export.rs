@@ -106,7 +106,7 @@ impl HeadLine {
 }
 
 /// Writes a new file, for its owner's eyes only; how many entries and heads.
-pub(super) fn write(
+pub(crate) fn write(
     connection: &mut Connection,
     path: &Path,
     with_certificates: bool,
@@ -216,7 +216,7 @@ fn put(out: &mut impl Write, line: &Line) -> Result<(), Failure> {
 }
 
 /// Goes through an export with nothing but public keys, and what else is known of the log; what it tells, if it tells enough.
-pub(super) fn verify(
+pub(crate) fn verify(
     path: &Path,
     keys: &AuditKeys,
     trust: Option<&Trust>,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ca_core::application::{Actor, Application, ApplicationId, DocumentKind, Officer, Role};
 use ca_core::approval::{Approvable, content_sha256};
+use ca_core::audit::{AuditKeys, Trust};
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::fee::{Channel, FeeTable};
 use ca_core::issue::{Issuer, Request};
@@ -14,7 +15,7 @@ use ca_core::signer::{AbsentKey, FileKey, KeyAlgorithm, Signer};
 use ca_core::subject::{Subject, SubjectForm, SubjectType};
 use ca_core::{SerialNumber, Timestamp};
 use ca_signer::officer_ca::{self, OfficerCa};
-use ca_signer::{Keyring, SigningService};
+use ca_signer::{HeadSigner, Keyring, SigningService};
 use config::Settings;
 use config::tables::Tables;
 use key_tool::cms;
@@ -25,8 +26,9 @@ use store::{Database, StoreError, applications, documents, invoices, issuers, of
 
 use super::meter::{Meter, figure};
 use super::{PASSPHRASE, ca, in_temporary};
+use crate::audit::export;
 use crate::commands::Place;
-use crate::failure::{Failure, say};
+use crate::failure::Failure;
 use crate::officer;
 
 /// Applications prepared in one transaction.
@@ -87,7 +89,9 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
     });
     let (wall, cpu) = meter.read();
     let witnesses = officer_ca::witnesses(&settings)?;
+    let verified = Meter::start();
     let report = database.read(|c| store::verification::verify(c, witnesses.as_ref()))?;
+    let (verified, verified_cpu) = verified.read();
     if failed.load(Ordering::Relaxed) || report.applications != arguments.count as u64 {
         return Err(Failure::new(format!("only {} of {} were issued", report.applications, arguments.count)));
     }
@@ -98,9 +102,42 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
     figure("issuance.rate", count / wall.as_secs_f64(), "certificates/s");
     figure("issuance.cpu", cpu.as_secs_f64() * 1e6 / count, "us CPU/certificate");
     figure("issuance.cpu.ratio", cpu.as_secs_f64() * 1e6 / count / bare, "x one signature");
-    say(
-        serde_json::json!({ "figure": "issuance.verified", "value": report.certificates, "unit": "certificates" }),
-    );
+    let certificates = report.certificates as f64;
+    figure("issuance.verify", certificates / verified.as_secs_f64(), "certificates/s");
+    figure("issuance.verify.cpu", verified_cpu.as_secs_f64() * 1e6 / certificates, "us CPU/certificate");
+    audit_elsewhere(&database, &settings, &keyring, arguments.count)
+}
+
+/// What an auditor with nothing but files does about the same certificates.
+fn audit_elsewhere(
+    database: &Database,
+    settings: &Settings,
+    keyring: &Keyring<'_>,
+    count: usize,
+) -> Result<(), Failure> {
+    let signer = HeadSigner::open(database.clone(), settings, keyring)?
+        .ok_or_else(|| Failure::new("the ceremony makes an audit key"))?;
+    signer.seal()?;
+    let file = settings.data.directory.join("audit.jsonl");
+    let exported = Meter::start();
+    let (entries, _) = database.read(|connection| export::write(connection, &file, true))?;
+    figure("issuance.export", entries as f64 / exported.read().0.as_secs_f64(), "entries/s");
+    let keys = AuditKeys::from_pem(&std::fs::read(settings.audit_key_file())?)?;
+    let issuers = database.read(issuers::all)?.into_iter().map(|issuer| issuer.certificate).collect();
+    let trust = Trust {
+        officer_cas: vec![officer_ca::anchor(settings)?],
+        policy: Tables::load(&settings.data)?.approval,
+        issuers,
+    };
+    let verified = Meter::start();
+    let (report, history) = export::verify(&file, &keys, Some(&trust), Vec::new())?;
+    let (wall, cpu) = verified.read();
+    let compared = history.map_or(0, |history| history.compared + history.findings.len() as u64);
+    if !report.faults.is_empty() || compared != count as u64 {
+        return Err(Failure::new("the export is not what was issued"));
+    }
+    figure("issuance.verify.file", count as f64 / wall.as_secs_f64(), "certificates/s");
+    figure("issuance.verify.file.cpu", cpu.as_secs_f64() * 1e6 / count as f64, "us CPU/certificate");
     Ok(())
 }
 
