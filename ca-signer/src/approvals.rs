@@ -122,12 +122,20 @@ impl Witness {
         let object = format!("application:{}", application.id);
         let stored = claims.statements.get(&object).map_or(&[][..], Vec::as_slice);
         let texts = stored.iter().map(|stored| stored.statement.as_slice());
-        let approvals = approval::of_this_round(texts, under_review_since)?.into_iter();
-        let verified = approvals.map(|(place, statement)| self.verify(statement, &stored[place].signature));
-        let verified: Vec<SignedStatement> = verified.collect::<Result<_, _>>()?;
+        let mut verified = Vec::new();
+        let mut has_revoked = false;
+        for (place, statement) in approval::of_this_round(texts, under_review_since)? {
+            match self.verify(statement, &stored[place].signature) {
+                // Others may be enough without it.
+                Err(Unapproved::Revoked) => has_revoked = true,
+                signed => verified.push(signed?),
+            }
+        }
         approval::check_times(&verified, &approvable, not_before, now)?;
-        approval::judge(&verified, &registration, &approvable, &self.policy)?;
-        Ok(())
+        match approval::judge(&verified, &registration, &approvable, &self.policy) {
+            Err(NotApproved::TooFew { .. }) if has_revoked => Err(Unapproved::Revoked),
+            judged => Ok(judged.map(|_| ())?),
+        }
     }
 
     fn verify(&self, statement: OfficerStatement, cms: &[u8]) -> Result<SignedStatement, Unapproved> {

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 
 mod applications;
 pub mod auth;
+mod authorities;
 pub mod captcha_picture;
 mod captchas;
 mod certificates;
@@ -90,6 +91,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, context: &web::Data<Context>) {
 fn applicants(cfg: &mut web::ServiceConfig) {
     cfg.configure(regions::configure)
         .configure(service_centres::configure)
+        .configure(authorities::configure)
         .configure(fees::configure)
         .configure(captchas::configure)
         .configure(phone_verifications::configure)

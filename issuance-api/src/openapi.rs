@@ -8,8 +8,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::only;
 use crate::{
-    applications, captchas, certificates, fees, officer, partners, payments, phone_verifications, regions,
-    service_centres, signature_verifications, sms, unsubscribe,
+    applications, authorities, captchas, certificates, fees, officer, partners, payments,
+    phone_verifications, regions, service_centres, signature_verifications, sms, unsubscribe,
 };
 
 /// What applicants and the public use.
@@ -24,6 +24,7 @@ use crate::{
     paths(
         regions::list,
         service_centres::list,
+        authorities::list,
         fees::now,
         captchas::create,
         phone_verifications::create,

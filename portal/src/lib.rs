@@ -21,6 +21,7 @@ mod api;
 mod applications;
 mod apply;
 mod assets;
+mod authorities;
 mod certificates;
 mod form;
 mod officer;
@@ -95,6 +96,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, portal: &Arc<Portal>) {
         .configure(certificates::configure)
         .configure(signatures::configure)
         .configure(service_centres::configure)
+        .configure(authorities::configure)
         .configure(officer::configure)
         .route("/cps", web::get().to(practice_statement))
         .default_service(web::to(nothing_here))

@@ -286,26 +286,31 @@ pub fn refuse(connection: &mut Connection, transition: &Transition, job: i64) ->
     jobs::complete(connection, &[job])
 }
 
-/// What an intent recorded will not be signed, or not be seen. Its serial stays taken.
+/// What an intent recorded will not be signed, or not be seen. Its serial stays taken, and the log keeps the hash of what it was:
+/// the name in it goes.
 fn abandon(
     connection: &mut Connection,
     application: ApplicationId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let given_up: Vec<(String, Vec<u8>)> = diesel::update(intents::table)
-        .filter(intents::application_id.eq(application.to_string()))
-        .filter(intents::state.eq("recorded"))
-        .set(intents::state.eq("abandoned"))
-        .returning((intents::issuer_id, intents::serial))
-        .get_results(connection)?;
-    for (issuer, serial) in given_up {
+    let of_it = application.to_string();
+    let pending = || {
+        let of_it = intents::table.filter(intents::application_id.eq(&of_it));
+        of_it.filter(intents::state.eq("recorded"))
+    };
+    let given_up: Vec<(String, Vec<u8>, Vec<u8>)> =
+        pending().select((intents::issuer_id, intents::serial, intents::tbs)).load(connection)?;
+    diesel::update(pending())
+        .set((intents::state.eq("abandoned"), intents::tbs.eq(Vec::<u8>::new())))
+        .execute(connection)?;
+    for (issuer, serial, tbs) in given_up {
         let serial = SerialNumber::try_from(serial.as_slice()).map_err(StoreError::corrupt)?;
         let entry = audit::Entry {
             at: now,
             actor: "ca".to_owned(),
             action: "intent.abandon".to_owned(),
             object: format!("certificate:{issuer}/{serial}"),
-            details: serde_json::json!({ "application": application }),
+            details: serde_json::json!({ "application": application, "tbs_sha256": hex::encode(sha256(&tbs)) }),
         };
         audit::record(connection, &[entry])?;
     }

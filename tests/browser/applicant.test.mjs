@@ -176,6 +176,9 @@ describe('an applicant', () => {
       await show(page, '16-sign-in', language);
       await page.goto(`${muhr.url}/service-centres`);
       await show(page, '17-service-centres', language);
+      await page.click('footer a[href="/authorities"]');
+      await page.waitForSelector('#authority-ca');
+      await show(page, '18-authorities', language);
       assert.deepEqual(complaints, []);
       await context.close();
       await close();

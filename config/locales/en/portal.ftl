@@ -317,6 +317,16 @@ portal-renewal-or-pictures = Or hand in pictures as the first time:
 portal-renewal-no-script = Signing needs JavaScript. Without it, hand in the pictures.
 portal-not-a-picture = This is no picture that can be taken here, whatever its name says. Save it as JPEG or PNG (a paper also as PDF) and choose it again.
 
+# The certification authorities: certificates, fingerprints, lists.
+portal-authorities-title = Certificates of the authority
+portal-authorities-lead = Whoever checks signatures trusts the root certificate. Before you install it, compare its fingerprint with the one you have from us on paper or in person.
+portal-authorities-root = The root: certifies the authorities below, and nothing else
+portal-authorities-issuing = Issues certificates
+portal-authorities-retired = Issues no more since { $date }; still answers for what it has issued
+portal-authorities-ended = Its last certificate has ended; its key was destroyed on { $date }
+portal-authorities-fingerprint = Fingerprint (SHA-256)
+portal-authorities-files = Certificate and revocation list
+
 # Where people are served in person.
 portal-places-title = Service centres and tax offices
 portal-places-lead = Bring your passport or ID card and a flash drive. You are registered at the counter, and your key is written onto your drive; its password only you type.

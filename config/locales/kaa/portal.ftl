@@ -317,6 +317,16 @@ portal-renewal-or-pictures = Yamasa birinshi márttegidey súwretlerdi tapsırı
 portal-renewal-no-script = Imzalaw ushın JavaScript kerek. Onsız súwretlerdi tapsırıń.
 portal-not-a-picture = Bul fayl atına qaramastan súwret emes. JPEG yamasa PNG (hújjetti PDF de) etip saqlań hám qayta tańlań.
 
+# The certification authorities: certificates, fingerprints, lists.
+portal-authorities-title = Oray sertifikatları
+portal-authorities-lead = Qoldı tekseriwshi baǵdarlama túbir sertifikatına isenedi. Ornatıwdan aldın onıń izin biz qaǵazda yamasa jeke bergen iz benen salıstırıń.
+portal-authorities-root = Túbir: tek tómendegi oraylardı tastıyıqlaydı
+portal-authorities-issuing = Sertifikat beredi
+portal-authorities-retired = { $date } kúninen baslap jańa sertifikat bermeydi; bergenleri ushın juwap beriwdi dawam etedi
+portal-authorities-ended = Sońǵı sertifikatınıń múddeti tamamlanǵan; gilti { $date } kúni joq etilgen
+portal-authorities-fingerprint = Izi (SHA-256)
+portal-authorities-files = Sertifikat hám biykar etilgenler dizimi
+
 # Where people are served in person.
 portal-places-title = Xızmet orayları hám salıq inspekciyaları
 portal-places-lead = Pasport yamasa ID-karta hám fleshka alıp keliń. Aynada dizimge aladı hám giltti fleshkańızǵa jazıp beredi; parolin tek ózińiz jazasız.

@@ -317,6 +317,16 @@ portal-renewal-or-pictures = Или сдайте фотографии, как в
 portal-renewal-no-script = Для подписи нужен JavaScript. Без него сдайте фотографии.
 portal-not-a-picture = Это не подходящая картинка, что бы ни говорило имя файла. Сохраните её как JPEG или PNG (документ — и как PDF) и выберите снова.
 
+# The certification authorities: certificates, fingerprints, lists.
+portal-authorities-title = Сертификаты центра
+portal-authorities-lead = Тот, кто проверяет подписи, доверяет корневому сертификату. Перед установкой сравните его отпечаток с тем, который получили от нас на бумаге или лично.
+portal-authorities-root = Корень: заверяет только центры ниже
+portal-authorities-issuing = Выдаёт сертификаты
+portal-authorities-retired = Не выдаёт новых с { $date }; по выданным отвечает и дальше
+portal-authorities-ended = Последний сертификат истёк; ключ уничтожен { $date }
+portal-authorities-fingerprint = Отпечаток (SHA-256)
+portal-authorities-files = Сертификат и список отозванных
+
 # Where people are served in person.
 portal-places-title = Центры госуслуг и налоговые инспекции
 portal-places-lead = Возьмите паспорт или ID-карту и флешку. Вас оформят у окна и запишут ключ на флешку; пароль вводите только вы сами.

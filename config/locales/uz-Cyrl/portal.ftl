@@ -317,6 +317,16 @@ portal-renewal-or-pictures = Ёки биринчи мартадагидек су
 portal-renewal-no-script = Имзолаш учун ЖаваСcрипт керак. Усиз суратларни топширинг.
 portal-not-a-picture = Бу файл номидан қатъи назар сурат эмас. ЖПЕГ ёки ПНГ (ҳужжатни PDF ҳам) қилиб сақланг ва қайта танланг.
 
+# The certification authorities: certificates, fingerprints, lists.
+portal-authorities-title = Марказ сертификатлари
+portal-authorities-lead = Имзони текширувчи дастур илдиз сертификатига ишонади. Ўрнатишдан олдин унинг изини биз қоғозда ёки шахсан берган из билан солиштиринг.
+portal-authorities-root = Илдиз: фақат қуйидаги марказларни тасдиқлайди
+portal-authorities-issuing = Сертификат беради
+portal-authorities-retired = { $date } дан бери янги сертификат бермайди; берганлари учун жавоб беришда давом этади
+portal-authorities-ended = Охирги сертификати муддати тугаган; калити { $date } куни йўқ қилинган
+portal-authorities-fingerprint = Изи (SHA-256)
+portal-authorities-files = Сертификат ва бекор қилинганлар рўйхати
+
 # Where people are served in person.
 portal-places-title = Хизмат марказлари ва солиқ инспекциялари
 portal-places-lead = Паспорт ёки ID-карта ва флешка олиб келинг. Ойнада рўйхатга олишади ва калитни флешкангизга ёзиб беришади; паролини фақат ўзингиз ёзасиз.

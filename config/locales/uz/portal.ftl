@@ -317,6 +317,16 @@ portal-renewal-or-pictures = Yoki birinchi martadagidek suratlarni topshiring:
 portal-renewal-no-script = Imzolash uchun JavaScript kerak. Usiz suratlarni topshiring.
 portal-not-a-picture = Bu fayl nomidan qatʼi nazar surat emas. JPEG yoki PNG (hujjatni PDF ham) qilib saqlang va qayta tanlang.
 
+# The certification authorities: certificates, fingerprints, lists.
+portal-authorities-title = Markaz sertifikatlari
+portal-authorities-lead = Imzoni tekshiruvchi dastur ildiz sertifikatiga ishonadi. Oʻrnatishdan oldin uning izini biz qogʻozda yoki shaxsan bergan iz bilan solishtiring.
+portal-authorities-root = Ildiz: faqat quyidagi markazlarni tasdiqlaydi
+portal-authorities-issuing = Sertifikat beradi
+portal-authorities-retired = { $date } dan beri yangi sertifikat bermaydi; berganlari uchun javob berishda davom etadi
+portal-authorities-ended = Oxirgi sertifikati muddati tugagan; kaliti { $date } kuni yoʻq qilingan
+portal-authorities-fingerprint = Izi (SHA-256)
+portal-authorities-files = Sertifikat va bekor qilinganlar roʻyxati
+
 # Where people are served in person.
 portal-places-title = Xizmat markazlari va soliq inspeksiyalari
 portal-places-lead = Pasport yoki ID-karta va fleshka olib keling. Oynada roʻyxatga olishadi va kalitni fleshkangizga yozib berishadi; parolini faqat oʻzingiz yozasiz.

@@ -131,7 +131,8 @@ fn a_refusal_gives_up_the_intent_whoever_recorded_it(kind: Database) {
     let job = ground.issue_job(id).id;
     ground.write(|c| issuance::refuse(c, &refusal, job));
     assert_eq!(standing(&ground, id), None);
-    assert_eq!(ground.rows("SELECT state FROM intents"), ["abandoned"]);
+    // The name that it would have certified is gone.
+    assert_eq!(ground.rows("SELECT state, length(tbs) FROM intents"), ["abandoned|0"]);
     assert_eq!(ground.count("audit_entries WHERE action = 'intent.abandon'"), 1);
     assert_eq!(ground.count("jobs WHERE kind = 'issue-certificate'"), 0);
     assert_eq!(ground.application(id).state, State::UnderReview);

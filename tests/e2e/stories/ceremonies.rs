@@ -110,6 +110,21 @@ fn a_successor_issues_and_the_one_before_goes_on_to_revoke(database: Database) {
     }
     assert_ne!(first.crl, second.crl);
 
+    // Anybody is told of all of them, by the fingerprints that OpenSSL has, and where their files are.
+    let told = stack.anybody().get("/api/v1/authorities").is(200).json();
+    let told = told["items"].as_array().expect("a list");
+    let ids: Vec<&str> = told.iter().filter_map(|authority| authority["id"].as_str()).collect();
+    assert_eq!(ids, ["root", "ca", "ca-2"]);
+    for authority in told {
+        let id = authority["id"].as_str().expect("a name");
+        let file = stack.folder.join(format!("keys/{id}.cer"));
+        let fingerprint = openssl_sha256(&file).replace(':', "").to_lowercase();
+        assert_eq!(authority["sha256"], fingerprint, "{authority}");
+        assert_eq!(authority["retired_at"].is_string(), id == "ca", "{authority}");
+        let url = authority["certificate_url"].as_str().expect("an address");
+        assert!(url.ends_with(&format!("/repository/{id}.cer")), "{url}");
+    }
+
     // The same key and name for another term: whoever fetches the issuer anew gets that one.
     let said = hold(&stack, &["ca", "renew"]).well();
     assert!(transcript(&stack, &said).contains("\ncertificate-asked-for: ca-2, P-256, "), "{}", said.out);
