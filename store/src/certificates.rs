@@ -274,7 +274,7 @@ pub fn find_many(
 ) -> Result<Vec<StoredCertificate>, StoreError> {
     let mut found = Vec::with_capacity(serials.len());
     for some in serials.chunks(1000) {
-        let serials: Vec<&[u8]> = some.iter().map(|serial| &serial.as_bytes()[..]).collect();
+        let serials: Vec<&[u8]> = some.iter().map(|serial| serial.as_bytes()).collect();
         let rows: Vec<Row> = certificates::table
             .filter(certificates::serial.eq_any(serials))
             .select(Row::as_select())
