@@ -96,9 +96,14 @@ pub enum CeremonyError {
     /// Nobody, or one person alone, or more than there are.
     #[error("two shares at least are needed, and no more than are made")]
     Shares,
-    /// The root certifies no name twice.
+    /// The root certifies no name and no key for two things.
     #[error("{0}")]
-    Name(String),
+    Uncertifiable(String),
+    /// The root's signature takes people.
+    #[error(
+        "the root certifies the keys of other machines in a ceremony: `muhr ca certify`, and `muhr ca install` after it"
+    )]
+    RootAlone,
     /// A file from the other machine is not what it should be.
     #[error("{0}: {1}")]
     Carried(String, String),
@@ -248,8 +253,20 @@ impl<'a> Ceremony<'a> {
         if existing.is_empty() { Ok(()) } else { Err(CeremonyError::FilesExist(existing)) }
     }
 
-    /// Every CA's certificate in its file, as the database has it.
+    /// Every CA's certificate in its file, as the database has it; and the responder's, if there is none.
     fn place_certificates(&mut self) -> Result<(), CeremonyError> {
+        let file = &self.settings.ocsp.certificate_file;
+        if !file.exists() && self.keyring.has_responder()? {
+            let present = self.database.read(issuers::current).map(|issuer| issuer.id).unwrap_or_default();
+            let key = digest(&SHA256, self.keyring.responder()?.public_key());
+            let is_own = |certified: &responders::Certified| {
+                certified.issuer == present && certified.spki_sha256 == key.as_ref()
+            };
+            if let Some(own) = self.database.read(responders::newest)?.into_iter().find(is_own) {
+                replace(file, &own.certificate)?;
+                self.transcript.wrote(file, &own.certificate);
+            }
+        }
         for issuer in self.database.read(issuers::all)? {
             let path = self.settings.keys.directory.join(format!("{}.cer", issuer.id));
             if fs::read(&path).is_ok_and(|present| present == issuer.certificate) {
@@ -293,6 +310,10 @@ impl Ceremony<'_> {
     pub fn init(&mut self, names: &Names) -> Result<(), CeremonyError> {
         let Self { database, settings, keyring, now, .. } = *self;
         self.nothing_is_there(&[issuers::ROOT, issuers::ISSUING, OFFICER_CA, OCSP, AUDIT])?;
+        if names.issuing == names.root {
+            let why = format!("`{}` is the root's name: the issuing CA has another", names.root);
+            return Err(CeremonyError::Uncertifiable(why));
+        }
         let certifier = self.certifier(names)?;
         let mut root_new = keyring.make_issuer(issuers::ROOT, KeyAlgorithm::P384)?;
         let mut issuing_new = keyring.make_issuer(issuers::ISSUING, KeyAlgorithm::P256)?;
@@ -425,6 +446,9 @@ pub fn renew_ocsp(
     keyring: &Keyring<'_>,
     now: Timestamp,
 ) -> Result<Certificate, CeremonyError> {
+    if issuer_id == issuers::ROOT && matches!(key, ResponderKey::Request(_)) {
+        return Err(CeremonyError::RootAlone);
+    }
     let issuer = open_issuer(database, keyring, issuer_id)?;
     let public_key = match key {
         ResponderKey::Own => {

@@ -66,7 +66,8 @@ pub(crate) struct Verify {
     /// signatures under every approval are looked at.
     #[arg(long, value_name = "FILE", requires = "file")]
     officer_ca: Vec<PathBuf>,
-    /// With --file: the certificate of a CA, DER or PEM. Then every certificate in the export must be signed by one of them.
+    /// With --file: the certificate of a CA, DER or PEM, once for each. Then every certificate that the log tells of must be in the
+    /// export, and signed by one of them.
     #[arg(long, value_name = "FILE", requires = "officer_ca")]
     issuer: Vec<PathBuf>,
     /// With --file: how many officers sign what, instead of the approval.toml that this program was built with.
@@ -159,6 +160,12 @@ fn verify_file(file: &Path, arguments: &Verify) -> Result<(), Failure> {
     let mut findings = tell(&report);
     match history {
         Some(history) => findings += tell_history(&history, trust.is_some()),
+        None if trust.is_some() => {
+            return Err(Failure::new(format!(
+                "{}: it has not what officers signed: have another export made",
+                file.display()
+            )));
+        }
         None => say("it has not what officers signed: an export of before they did"),
     }
     if findings == 0 { Ok(()) } else { Err(Failure::new("the audit has findings")) }
@@ -191,7 +198,10 @@ fn tell_history(history: &History, signatures: bool) -> u64 {
         say(finding);
     }
     let findings = history.findings.len() as u64 + history.untold;
-    let History { certificates, compared, statements, .. } = history;
+    let History { certificates, compared, statements, unsigned, .. } = history;
+    if *unsigned > 0 {
+        say(format!("{unsigned} certificates were issued before the log tells of an officer who could sign"));
+    }
     if signatures {
         say(format!(
             "{certificates} certificates for applications and {statements} statements of officers looked at, {compared} certificates \

@@ -71,9 +71,9 @@ pub(crate) enum Command {
         /// The folder with the requests, NAME.csr; without it the CRL alone is renewed.
         #[arg(long, value_name = "DIR")]
         from: Option<PathBuf>,
-        /// The key of a request, SHA-256 of its SubjectPublicKeyInfo, from the paper of the ceremony that made the request: once for
-        /// each (hexadecimal, colons allowed).
-        #[arg(long, value_name = "HEX")]
+        /// The name of a request and its key, SHA-256 of the SubjectPublicKeyInfo, from the paper of the ceremony that made the request:
+        /// once for each (hexadecimal, colons allowed).
+        #[arg(long, value_name = "NAME=HEX")]
         spki_sha256: Vec<String>,
         /// Common name of the issuing CA that asks. A renewal keeps it, another key has another.
         #[arg(long)]
@@ -240,14 +240,14 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                     ceremony.request_certificates(&organization, wanted)?
                 {
                     write(&out.join(format!("{name}.csr")), &request, ceremony)?;
-                    say(format!("  spki-sha256 {}", hex::encode(spki_sha256)));
+                    say(format!("  --spki-sha256 {name}={}", hex::encode(spki_sha256)));
                 }
                 Ok(())
             })
         }
         Command::Certify { from, spki_sha256, issuing_name, out, people, place } => {
             let stage = Stage::open(&place)?;
-            let vouched = spki_sha256.iter().map(|text| sha256("--spki-sha256", text));
+            let vouched = spki_sha256.iter().map(|text| named_sha256("--spki-sha256", text));
             let vouched = vouched.collect::<Result<Vec<_>, _>>()?;
             stage.hold("ca.certify", &people, |ceremony| {
                 empty(&out)?;
@@ -357,6 +357,14 @@ fn sha256(option: &str, text: &str) -> Result<[u8; 32], Failure> {
         .ok()
         .and_then(|octets| octets.try_into().ok())
         .ok_or_else(|| Failure::new(format!("{option}: 64 hexadecimal digits are expected")))
+}
+
+/// `NAME=HEX`.
+fn named_sha256(option: &str, text: &str) -> Result<(String, [u8; 32]), Failure> {
+    let (name, hash) = text
+        .split_once('=')
+        .ok_or_else(|| Failure::new(format!("{option}: NAME=HEX is expected, for example ca=0123…")))?;
+    Ok((name.trim().to_owned(), sha256(option, hash)?))
 }
 
 /// A folder for what a ceremony writes: nothing of another one is in it, and it can be written to before anything is signed.

@@ -203,6 +203,7 @@ pub fn create(
         "channel": new.channel.as_str(),
         "subject_type": new.subject.subject_type().as_str(),
         "benefit": new.benefit,
+        "registered_by": new.registered_by,
     });
     audit::of_application(connection, new.id, "application.create", details, actor, now)
 }

@@ -292,17 +292,12 @@ pub(crate) fn by_id(connection: &mut Connection, id: i64) -> Result<StoredCertif
     certificates::table.find(id).select(Row::as_select()).first::<Row>(connection)?.try_into()
 }
 
-/// The certificates of a profile that an issuer has signed, the oldest first. Of profiles that few have.
+/// All certificates that an issuer has signed, the oldest first. Of a root, which signs few.
 ///
 /// # Errors
 /// The database's.
-pub fn of_profile(
-    connection: &mut Connection,
-    issuer: &str,
-    profile: &str,
-) -> Result<Vec<StoredCertificate>, StoreError> {
+pub fn signed_by(connection: &mut Connection, issuer: &str) -> Result<Vec<StoredCertificate>, StoreError> {
     let rows: Vec<Row> = certificates::table
-        .filter(certificates::profile.eq(profile))
         .filter(certificates::issuer_id.eq(issuer))
         .order(certificates::id)
         .select(Row::as_select())

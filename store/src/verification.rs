@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use ca_core::digest::sha256;
 use ca_core::fee::names_benefit;
 use ca_core::revocation::Status;
+use ca_core::subject::SubjectType;
 use diesel::prelude::*;
 
 use crate::certificates::{STATUS, StatusColumns};
@@ -53,6 +54,7 @@ struct CertificateRow {
     issuer: String,
     serial: Vec<u8>,
     application: Option<String>,
+    profile: String,
     der: Vec<u8>,
     not_before: i64,
     status: StatusColumns,
@@ -75,6 +77,7 @@ pub fn verify(connection: &mut Connection, witnesses: Option<&Witnesses>) -> Res
                 certificates::issuer_id,
                 certificates::serial,
                 certificates::application_id,
+                certificates::profile,
                 certificates::certificate,
                 certificates::not_before,
                 STATUS,
@@ -177,7 +180,12 @@ fn check_applications(
     // The last approval is the one that counts: an earlier one may have been refused by the signer's lint.
     let approved_by: HashMap<String, String> = approvals.into_iter().collect();
     for row in page {
-        let Some(id) = &row.application else { continue };
+        let Some(id) = &row.application else {
+            if row.profile.parse::<SubjectType>().is_ok() {
+                row.breaks("a subscriber's certificate answers an application", report);
+            }
+            continue;
+        };
         match states.get(id) {
             None => row.breaks("a certificate answers an application that exists", report),
             Some((state, _)) if state != "issued" => {

@@ -31,6 +31,7 @@ mod token;
 
 // Who is on it.
 mod applicant;
+mod auditor;
 mod key;
 mod key_owner;
 mod mail_server;

@@ -14,9 +14,16 @@ use crate::approval::{
 };
 use crate::digest::sha256;
 use crate::fee::names_benefit;
+use crate::issue::Certificate;
 use crate::officer_statement::{FIRST, OfficerStatement, SignedStatement, verify};
 use crate::path::issued_by;
+use crate::subject::SubjectType;
 use crate::{SerialNumber, Timestamp};
+
+/// In how many milliseconds a statement is signed after it was asked for at the most, and how far two clocks may be apart: a
+/// statement names the minute in which it was asked for.
+const LATEST: i64 = 20 * 60 * 1000;
+const SKEW: i64 = 5 * 60 * 1000;
 
 /// So many findings are told one by one.
 const TOLD: usize = 1000;
@@ -28,7 +35,7 @@ pub struct Trust {
     pub officer_cas: Vec<Vec<u8>>,
     /// How many officers have to sign what.
     pub policy: Policy,
-    /// Certificates of the CAs, DER; without any, certificates are not asked who signed them.
+    /// Certificates of the CAs, DER. With them every certificate must be there, signed by one of them.
     pub issuers: Vec<Vec<u8>>,
 }
 
@@ -101,6 +108,15 @@ pub enum Broken {
     /// The certificate is another one than the entry tells of.
     #[error("a certificate is the one that the log tells of")]
     OtherCertificate,
+    /// It is not in the export.
+    #[error("a certificate that the log tells of is there")]
+    NoCertificate,
+    /// Somebody ordered it.
+    #[error("a subscriber's certificate answers an application")]
+    NoApplication,
+    /// The signature came later or earlier than it says.
+    #[error("a statement of an officer is recorded when it is signed")]
+    OutOfTime,
     /// None of the CAs has signed it.
     #[error("a certificate is signed by one of the CAs")]
     OtherIssuer,
@@ -113,6 +129,8 @@ pub struct History {
     pub certificates: u64,
     /// How many of them were there to be compared with what was signed.
     pub compared: u64,
+    /// How many were issued before the log tells of an officer who could sign.
+    pub unsigned: u64,
     /// What officers signed.
     pub statements: u64,
     /// Everything that must not be.
@@ -156,6 +174,8 @@ struct Created {
     channel: String,
     subject_type: String,
     benefit: Option<String>,
+    /// Entries of before it was told have the registrar as their actor.
+    registered_by: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -190,6 +210,7 @@ struct Certified {
 #[derive(Deserialize)]
 struct Issued {
     application: Option<String>,
+    profile: String,
     certificate_sha256: Option<String>,
 }
 
@@ -225,6 +246,11 @@ impl<'t> Chronicle<'t> {
             "officer.revoke-certificates" => {
                 let revoked = self.certified.get(&entry.object).into_iter().flatten();
                 self.revoked.extend(revoked);
+                // What they approved and nobody has acted on counts no more.
+                let revoked = &self.revoked;
+                for story in self.stories.values_mut() {
+                    story.approvals.retain(|signed| !revoked.contains(&signed.officer.serial));
+                }
                 Ok(())
             }
             _ => match self.stories.get_mut(&entry.object) {
@@ -235,12 +261,12 @@ impl<'t> Chronicle<'t> {
     }
 
     fn created(&mut self, entry: &Entry) -> Result<(), Broken> {
-        let Created { channel, subject_type, benefit } = details(entry)?;
+        let Created { channel, subject_type, benefit, registered_by } = details(entry)?;
         let id = entry.object.strip_prefix("application:").and_then(|id| id.parse().ok());
         let registration = Registration {
             subject_type: subject_type.parse().map_err(|_| Broken::Unreadable)?,
             channel: channel.parse().map_err(|_| Broken::Unreadable)?,
-            registered_by: entry.actor.strip_prefix("officer:").map(str::to_owned),
+            registered_by: registered_by.or_else(|| entry.actor.strip_prefix("officer:").map(str::to_owned)),
         };
         let (invoices, documents, approvals) = Default::default();
         let story = Story {
@@ -289,6 +315,12 @@ impl<'t> Chronicle<'t> {
         if self.revoked.contains(&signed.officer.serial) {
             return Err(Broken::RevokedCertificate);
         }
+        // Nobody signs today with a key that ended, in the name of a time when it had not.
+        let recorded = Timestamp::from_unix_millis(entry.at);
+        let age = recorded.unix_millis() - signed.statement.at.unix_millis();
+        if age < -SKEW || age > LATEST {
+            return Err(Broken::OutOfTime);
+        }
         if let Some(story) = self.stories.get_mut(&entry.object) {
             story.hear(signed);
         }
@@ -296,7 +328,7 @@ impl<'t> Chronicle<'t> {
     }
 
     fn issued(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {
-        let Issued { application, certificate_sha256 } = details(entry)?;
+        let Issued { application, profile, certificate_sha256 } = details(entry)?;
         let certificate = match attachment {
             Some(Attachment::Certificate(der)) => Some(der.as_slice()),
             _ => None,
@@ -305,13 +337,24 @@ impl<'t> Chronicle<'t> {
         if certificate.zip(told).is_some_and(|(der, told)| sha256(der) != told) {
             return Err(Broken::OtherCertificate);
         }
-        if let (Some(der), Some(trust)) = (certificate, self.trust)
-            && !trust.issuers.is_empty()
-            && !trust.issuers.iter().any(|issuer| issued_by(der, issuer).is_ok())
-        {
-            return Err(Broken::OtherIssuer);
+        let read = certificate.map(Certificate::read).transpose().map_err(|_| Broken::OtherCertificate)?;
+        let serial = entry.object.rsplit('/').next().unwrap_or_default();
+        if read.as_ref().is_some_and(|read| read.serial.to_string() != serial) {
+            return Err(Broken::OtherCertificate);
         }
-        let Some(application) = application else { return Ok(()) };
+        let issuers = self.trust.map_or(&[][..], |trust| trust.issuers.as_slice());
+        if !issuers.is_empty() {
+            let der = certificate.ok_or(Broken::NoCertificate)?;
+            if !issuers.iter().any(|issuer| issued_by(der, issuer).is_ok()) {
+                return Err(Broken::OtherIssuer);
+            }
+        }
+        let Some(application) = application else {
+            return match profile.parse::<SubjectType>() {
+                Ok(_) => Err(Broken::NoApplication),
+                Err(_) => Ok(()),
+            };
+        };
         self.history.certificates += 1;
         let story = self.stories.remove(&format!("application:{application}")).ok_or(Broken::NoBeginning)?;
         if !story.is_paid {
@@ -319,6 +362,10 @@ impl<'t> Chronicle<'t> {
         }
         let under_review_since = story.under_review_since.ok_or(Broken::NotUnderReview)?;
         let Some(trust) = self.trust else { return Ok(()) };
+        if self.certified.is_empty() {
+            self.history.unsigned += 1;
+            return Ok(());
+        }
         if story.is_rejected {
             return Err(NotApproved::Rejected.into());
         }

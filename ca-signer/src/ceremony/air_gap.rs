@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use ca_core::crl::{Entry, Judge, visit};
 use ca_core::issue::{Certificate, Issuer};
 use ca_core::path::issued_by;
-use ca_core::revocation::Status;
+use ca_core::revocation::{Reason, Status};
 use ca_core::signer::KeyAlgorithm;
 use ca_core::{SerialNumber, Timestamp};
 use store::certificates::{self, StoredCertificate};
@@ -111,7 +111,7 @@ impl Ceremony<'_> {
     }
 
     /// Has the root certify what another machine asks for, at most one issuing CA at a time, under the name that is given here: a
-    /// request only proves its key. `vouched` are the keys (SHA-256 of the SubjectPublicKeyInfo) that people have brought on
+    /// request only proves its key. `vouched` are the names and keys (SHA-256 of the SubjectPublicKeyInfo) that people have brought on
     /// another way than the requests: all of those that are asked for.
     ///
     /// # Errors
@@ -119,28 +119,35 @@ impl Ceremony<'_> {
     pub fn certify(
         &mut self,
         issuing_name: Option<&str>,
-        vouched: &[[u8; 32]],
+        vouched: &[(String, [u8; 32])],
         asks: &[Ask],
     ) -> Result<Answer, CeremonyError> {
         let Self { database, keyring, now, .. } = *self;
         let root = open_issuer(database, keyring, issuers::ROOT)?;
         let names = names_of(root.certificate());
-        let certified = database.read(|c| certificates::of_profile(c, issuers::ROOT, ISSUING_PROFILE))?;
+        let certified = database.read(|c| certificates::signed_by(c, issuers::ROOT))?;
         let mut wanted = Vec::with_capacity(asks.len());
         for ask in asks {
             let file = format!("{}.csr", ask.name);
             let hash = hex::encode(ask.spki_sha256);
             self.transcript.note("certificate-asked-for", format_args!("{}, spki-sha256 {hash}", ask.name));
-            if !vouched.contains(&ask.spki_sha256) {
+            // With its name: a file on the way is renamed as easily as exchanged, and its name says what the key becomes.
+            if !vouched.iter().any(|(name, key)| *name == ask.name && *key == ask.spki_sha256) {
                 return Err(carried(
                     &file,
                     format!(
                         "nobody has vouched for its key. If the transcript of the other machine's ceremony, on paper, \
-                         has spki-sha256 {hash}, give it with --spki-sha256"
+                         has it as the key `{0}`, give --spki-sha256 {0}={hash}",
+                        ask.name
                     ),
                 ));
             }
             let key = requested_key(&ask.request)?;
+            let profile = if ask.name.starts_with(OCSP) { responders::PROFILE } else { ISSUING_PROFILE };
+            is_clean(&certified, profile, &ask.spki_sha256).map_err(|why| carried(&file, why))?;
+            if asks.iter().filter(|other| other.spki_sha256 == ask.spki_sha256).count() > 1 {
+                return Err(carried(&file, "two requests are for one key"));
+            }
             wanted.push(match (ask.name.strip_prefix(OCSP), issuing_name) {
                 (Some(which), _) => (format!("{ROOTS_OCSP}{which}"), None, key),
                 (None, _) if !is_issuing_name(&ask.name) => {
@@ -153,8 +160,9 @@ impl Ceremony<'_> {
                 }
             });
         }
-        if let Some(unknown) = vouched.iter().find(|hash| asks.iter().all(|ask| ask.spki_sha256 != **hash)) {
-            return Err(carried("--spki-sha256", format!("nobody asks for {}", hex::encode(unknown))));
+        let is_asked = |name: &str| asks.iter().any(|ask| ask.name == name);
+        if let Some((name, _)) = vouched.iter().find(|(name, _)| !is_asked(name)) {
+            return Err(carried("--spki-sha256", format!("there is no request {name}.csr")));
         }
         if wanted.iter().filter(|(_, issuing, _)| issuing.is_some()).count() > 1 {
             return Err(carried("*.csr", "the root certifies one issuing CA at a time"));
@@ -347,6 +355,7 @@ impl Ceremony<'_> {
         for beginning in beginnings {
             self.begun(&beginning)?;
         }
+        // Also after one that was cut off here.
         self.place_certificates()?;
         Ok(installed)
     }
@@ -373,7 +382,27 @@ fn is_issuing_name(name: &str) -> bool {
     name == issuers::ISSUING || matches!(number, Some(Ok(2..)))
 }
 
-/// A key that the root has certified keeps its name, unless that was revoked; and no other key ever has it.
+/// A key is for one thing, and one that somebody else may know is for none.
+pub(super) fn is_clean(certified: &[StoredCertificate], profile: &str, key: &[u8; 32]) -> Result<(), String> {
+    for StoredCertificate { certificate, status, .. } in certified {
+        if certificate.spki_sha256 != *key {
+            continue;
+        }
+        if certificate.profile != profile {
+            return Err(format!(
+                "this key is certified as `{}`, which is something else",
+                certificate.common_name
+            ));
+        }
+        if matches!(status, Status::Revoked { reason: Reason::KeyCompromise | Reason::CaCompromise, .. }) {
+            return Err("this key was revoked because somebody else may know it".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// A key that the root has certified keeps its name, unless that was revoked; and no other key ever has it, the root's own
+/// included.
 pub(super) fn is_free(certified: &[StoredCertificate], name: &str, key: &[u8; 32]) -> Result<(), String> {
     for StoredCertificate { certificate, status, .. } in certified {
         let has_name = certificate.common_name == name;

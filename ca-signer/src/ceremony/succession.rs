@@ -7,10 +7,10 @@ use ca_core::signer::KeyAlgorithm;
 use config::tables::Tables;
 use store::{Connection, Database, StoreError, audit, certificates, issuers, responders};
 
-use super::air_gap::is_free;
+use super::air_gap::{is_clean, is_free};
 use super::{
     Ceremony, CeremonyError, CrlSigner, ISSUING_PROFILE, Made, Names, attribute_of, certify_responder, entry,
-    issuer_row, names_of, open_issuer, replace, spki_sha256, store_made,
+    issuer_row, names_of, open_issuer, spki_sha256, store_made,
 };
 use crate::keyring::SUCCESSOR;
 use crate::responder_certificate::responders_key;
@@ -58,8 +58,10 @@ impl Ceremony<'_> {
         };
         let key = keyring.issuer(&id)?;
         self.transcript.known_key("certificate-asked-for", &id, key.as_ref());
-        let certified = database.read(|c| certificates::of_profile(c, issuers::ROOT, ISSUING_PROFILE))?;
-        is_free(&certified, &common_name, &spki_sha256(key.public_key())?).map_err(CeremonyError::Name)?;
+        let certified = database.read(|c| certificates::signed_by(c, issuers::ROOT))?;
+        let public_key = spki_sha256(key.public_key())?;
+        is_clean(&certified, ISSUING_PROFILE, &public_key).map_err(CeremonyError::Uncertifiable)?;
+        is_free(&certified, &common_name, &public_key).map_err(CeremonyError::Uncertifiable)?;
         let certifier = self.certifier(&names)?;
         let made = certifier.below(&root, issuers::ROOT, ISSUING_PROFILE, &common_name, key.public_key())?;
         self.transcript.certificate("certificate-signed", &made.certificate);
@@ -148,10 +150,6 @@ impl Ceremony<'_> {
         let Beginning { id, made, issuer, responders, is_known } = beginning;
         for made in std::iter::once(made).chain(responders) {
             self.transcript.certificate("certificate-in-use", &made.certificate);
-        }
-        let file = &self.settings.ocsp.certificate_file;
-        if let Some(first) = responders.first().filter(|_| !file.exists()) {
-            replace(file, &first.certificate.der)?;
         }
         if !is_known {
             let crls = CrlSigner::new(id, issuer.certificate(), issuer.signer().clone(), self.settings)?;

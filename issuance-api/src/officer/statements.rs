@@ -1,15 +1,16 @@
 //! What officers sign, and their signatures under it. The text is made here and signed where the officer's key is; a statement
 //! holds for some minutes, so that the same text can be made again when the signature comes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use ca_core::Timestamp;
 use ca_core::application::{Application, ApplicationId, Officer};
 use ca_core::approval::{Approvable, content_sha256, of_this_round};
+use ca_core::issue::Certificate;
 use ca_core::officer_statement::{OfficerStatement, signature};
 use ca_core::signed_document::{SignatureRefusal, Signed};
 use ca_core::statement::StatementRefusal;
+use ca_core::{SerialNumber, Timestamp};
 use serde::Serialize;
 use store::applications::StoredApplication;
 use store::{Connection, documents, issuers, officer_statements};
@@ -109,14 +110,25 @@ pub(super) fn approvals(
     let objects: Vec<String> = ids.iter().map(|id| format!("application:{id}")).collect();
     let stored = officer_statements::about(connection, &objects)?;
     let since = officer_statements::under_review_since(connection, &ids)?;
+    let revoked: HashSet<SerialNumber> = officer_statements::revoked(connection)?.into_iter().collect();
     let mut approvals = HashMap::with_capacity(ids.len());
     for (application, object) in applications.iter().zip(&objects) {
         let Some(since) = since.get(&application.id) else { continue };
-        let statements = stored.get(object).map_or(&[][..], Vec::as_slice).iter();
-        let texts = statements.map(|stored| stored.statement.as_slice());
+        let statements = stored.get(object).map_or(&[][..], Vec::as_slice);
+        let texts = statements.iter().map(|stored| stored.statement.as_slice());
         // Rows that somebody else has written hold up this application, not the queue; the signer says no.
         let approvals_given = of_this_round(texts, *since).unwrap_or_default();
-        let given = approvals_given.into_iter().map(|(_, statement)| statement.officer).collect();
+        // The signer does not hear those whose certificates are revoked: they do not stand in for others here.
+        let counts = |place: usize| {
+            let signed = Signed::read(&statements[place].signature).ok();
+            let certificate = signed.and_then(|signed| Certificate::read(&signed.certificate).ok());
+            certificate.is_some_and(|certificate| !revoked.contains(&certificate.serial))
+        };
+        let given = approvals_given
+            .into_iter()
+            .filter(|(place, _)| counts(*place))
+            .map(|(_, statement)| statement.officer)
+            .collect();
         let needed = context.approval.approvals(application.subject_type(), application.channel);
         approvals.insert(application.id, ApprovalsView { given, needed });
     }

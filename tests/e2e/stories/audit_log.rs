@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::applicant::{Application, SubjectType};
+use crate::auditor::Carried;
 use crate::command;
 use crate::officer::Officer;
-use crate::program::program;
-use crate::stack::{Database, Role, Stack, eventually};
+use crate::stack::{Database, Role, eventually};
 
 use super::oracle::checker;
 
@@ -25,50 +25,6 @@ on_both_databases!(
     an_installation_without_an_audit_key_gets_one,
     the_log_tells_of_processes_sign_ins_and_keys,
 );
-
-/// What an auditor carries away.
-struct Carried {
-    folder: TempDir,
-    export: String,
-    key: String,
-}
-
-impl Carried {
-    fn from(stack: &Stack) -> Self {
-        Self::exported(stack, &["--certificates"])
-    }
-
-    fn exported(stack: &Stack, how: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let [export, key] =
-            ["export", "audit.pem"].map(|name| folder.path().join(name).display().to_string());
-        stack.muhr(&[&["audit", "export", "--out", &export], how].concat()).well();
-        fs::copy(stack.folder.join("keys/audit.pem"), &key).expect("a public key");
-        for name in ["officer-ca.cer", "root.cer", "ca.cer"] {
-            fs::copy(stack.folder.join("keys").join(name), folder.path().join(name)).expect("a certificate");
-        }
-        Self { folder, export, key }
-    }
-
-    /// On another machine: without settings, folder and database.
-    fn verify(&self, more: &[&str]) -> command::Said {
-        let arguments = ["audit", "verify", "--file", &self.export, "--key", &self.key];
-        let mut command = std::process::Command::new(program());
-        command::finish(command.env_clear().current_dir(self.folder.path()).args(arguments).args(more), b"")
-    }
-
-    /// With everything that is public.
-    fn verify_history(&self, more: &[&str]) -> command::Said {
-        let trust = ["--officer-ca", "officer-ca.cer", "--issuer", "root.cer", "--issuer", "ca.cer"];
-        self.verify(&[&trust[..], more].concat())
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.folder.path().join(name);
-        fs::write(&path, content).expect("ours");
-        path.display().to_string()
-    }
-}
 
 fn an_export_and_a_proof_convince_a_stranger(database: Database) {
     let stack = database.start();
@@ -185,6 +141,29 @@ fn what_nobody_has_approved_is_found_in_the_log_alone(database: Database) {
         stack.muhr(&["audit", "seal"]).well();
         Carried::from(&stack).verify_history(&[]).refused_with(rule);
     }
+    // What an operator ordered answers no application.
+    let ordered = json!({ "application": null, "profile": "natural_person" });
+    stack.tamper(&entry("certificate.issue", "certificate:ca/00112233445566778899aabbccddeefe", &ordered));
+    stack.muhr(&["audit", "seal"]).well();
+    let carried = Carried::from(&stack);
+    carried
+        .verify(&["--officer-ca", "officer-ca.cer"])
+        .refused_with("a subscriber's certificate answers an application");
+    // One that is kept back is missed, and an export that is called older is none.
+    let honest = fs::read_to_string(&carried.export).expect("ours");
+    let without: Vec<&str> = honest.lines().filter(|line| !line.starts_with("{\"certificate\"")).collect();
+    let kept_back =
+        Carried { export: carried.file("kept back", &(without.join("\n") + "\n")), ..Carried::from(&stack) };
+    kept_back.verify_history(&[]).refused_with("a certificate that the log tells of is there");
+    let older = honest
+        .lines()
+        .filter(|line| !line.starts_with("{\"certificate\"") && !line.starts_with("{\"statement\""))
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replacen("muhr-audit-export/2", "muhr-audit-export/1", 1);
+    let older = Carried { export: carried.file("older", &(older + "\n")), ..Carried::from(&stack) };
+    older.verify(&[]).well();
+    older.verify_history(&[]).refused_with("it has not what officers signed");
     // The register does not have what the log tells of.
     stack.muhr(&["audit", "verify"]).refused_with("is in the register");
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::applicant::{Application, SubjectType};
+use crate::auditor;
 use crate::command::{Said, run};
 use crate::key::text;
 use crate::officer::Officer;
@@ -134,7 +135,7 @@ fn a_successor_issues_and_the_one_before_goes_on_to_revoke(database: Database) {
     let after = Application::issued(&stack, SubjectType::SoleProprietor);
     let third = RelyingParty::receiving(&stack, &after.certificate());
     third.openssl_verify_with_crl().well();
-    stack.muhr(&["audit", "verify"]).well();
+    auditor::finds_nothing(&stack);
 }
 
 /// Of a certificate, by OpenSSL.
@@ -199,7 +200,10 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
     let request = ["ca", "request", "--out", &asked];
     hold(&online, &request).well();
     // Of each request, what the people at the root have on paper.
-    let vouched = |name: &str| spki_sha256(&stick.join(name));
+    let vouched = |name: &str| {
+        let path = stick.join(name);
+        format!("{}={}", path.file_stem().expect("a name").display(), spki_sha256(&path))
+    };
     let certify = |from: &str, issuing_name: &str, vouched: &[String], out: &str| {
         let mut arguments =
             vec!["ca", "certify", "--from", from, "--issuing-name", issuing_name, "--out", out];
@@ -211,18 +215,39 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
     let both = [vouched("asked/ca.csr"), vouched("asked/ocsp.csr")];
     let [answered, elsewhere] = [at("answered"), at("elsewhere")];
     certify(&asked, "Muhr Issuing CA", &both[..1], &answered).refused_with("nobody has vouched for its key");
-    let stranger = [&both[..], &["00".repeat(32)]].concat();
-    certify(&asked, "Muhr Issuing CA", &stranger, &answered).refused_with("nobody asks for 0000");
+    let stranger = [&both[..], &[format!("ca-2={}", "00".repeat(32))]].concat();
+    certify(&asked, "Muhr Issuing CA", &stranger, &answered).refused_with("there is no request ca-2.csr");
+    certify(&asked, "Muhr Root CA", &both, &answered).refused_with("is the name of another key");
+    // On the way somebody exchanges the names: the responder would be a CA.
+    fs::create_dir(stick.join("exchanged")).expect("our folder");
+    for (from, to) in [("ca.csr", "ocsp.csr"), ("ocsp.csr", "ca.csr")] {
+        fs::copy(stick.join("asked").join(from), stick.join("exchanged").join(to)).expect("our folder");
+    }
+    certify(&at("exchanged"), "Muhr Issuing CA", &both, &elsewhere)
+        .refused_with("nobody has vouched for its key");
     certify(&asked, "Muhr Issuing CA", &both, &asked).refused_with("choose an empty folder");
     fs::create_dir(stick.join("twice")).expect("our folder");
     for name in ["ca.csr", "ca-2.csr"] {
         fs::copy(stick.join("asked/ca.csr"), stick.join("twice").join(name)).expect("our folder");
     }
-    certify(&at("twice"), "Muhr Issuing CA", &both[..1], &elsewhere).refused_with("one issuing CA at a time");
-    fs::rename(stick.join("twice/ca-2.csr"), stick.join("twice/root.csr")).expect("our folder");
-    certify(&at("twice"), "Muhr Issuing CA", &both[..1], &elsewhere).refused_with("no name of an issuing CA");
+    let again = both[0].replacen("ca=", "ca-2=", 1);
+    let twice = [both[0].clone(), again.clone()];
+    certify(&at("twice"), "Muhr Issuing CA", &twice, &elsewhere).refused_with("two requests are for one key");
+    fs::copy(stick.join("asked/ocsp.csr"), stick.join("twice/ca-2.csr")).expect("our folder");
+    let two = [both[0].clone(), both[1].replacen("ocsp=", "ca-2=", 1)];
+    certify(&at("twice"), "Muhr Issuing CA", &two, &elsewhere).refused_with("one issuing CA at a time");
+    fs::remove_file(stick.join("twice/ca-2.csr")).expect("our folder");
+    fs::rename(stick.join("twice/ca.csr"), stick.join("twice/root.csr")).expect("our folder");
+    let root = [both[0].replacen("ca=", "root=", 1)];
+    certify(&at("twice"), "Muhr Issuing CA", &root, &elsewhere).refused_with("no name of an issuing CA");
     assert_eq!(signed(), before);
     transcript(&offline, &certify(&asked, "Muhr Issuing CA", &both, &answered).well());
+    // A key that is one thing does not become another.
+    fs::remove_file(stick.join("twice/root.csr")).expect("our folder");
+    fs::copy(stick.join("asked/ocsp.csr"), stick.join("twice/ca-2.csr")).expect("our folder");
+    certify(&at("twice"), "Muhr Issuing CA 2", &two[1..], &elsewhere).refused_with("which is something else");
+    let alone = ["ca", "renew-ocsp", "--issuer", "root", "--csr", &at("asked/ocsp.csr")];
+    offline.muhr(&alone).refused_with("in a ceremony");
     // What the root has signed for somebody else is no responder of ours.
     let responder = stick.join("answered/ocsp-root.cer");
     let kept = fs::read(&responder).expect("the root's answer");
@@ -272,6 +297,10 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
 
     let serial = serial_of(&["-in", &first.file("issuing.pem")]);
     offline.muhr(&["certificate", "revoke", &serial, "--reason", "cACompromise"]).well();
+    let compromised = [vouched("asked/ca.csr"), vouched("asked/ocsp.csr")];
+    let asked_first = at("asked");
+    let refused = certify(&asked_first, "Muhr Issuing CA", &compromised, &elsewhere);
+    refused.refused_with("somebody else may know it");
     // Certified once more for another year, and revoked before that is carried over.
     let [asked, late] = [at("asked late"), at("late")];
     hold(&online, &["ca", "request", "--renew", "--out", &asked]).well();
@@ -313,7 +342,7 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
     check(&files[2]).well();
     offline.muhr(&["audit", "seal"]).well();
     offline.muhr(&["audit", "verify"]).well();
-    online.muhr(&["audit", "verify"]).well();
+    auditor::finds_nothing(&online);
 }
 
 fn a_key_is_destroyed_when_its_last_certificate_has_ended(database: Database) {
