@@ -318,7 +318,7 @@ impl<'t> Chronicle<'t> {
         // Nobody signs today with a key that ended, in the name of a time when it had not.
         let recorded = Timestamp::from_unix_millis(entry.at);
         let age = recorded.unix_millis() - signed.statement.at.unix_millis();
-        if age < -SKEW || age > LATEST {
+        if !(-SKEW..=LATEST).contains(&age) {
             return Err(Broken::OutOfTime);
         }
         if let Some(story) = self.stories.get_mut(&entry.object) {

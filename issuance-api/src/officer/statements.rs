@@ -122,7 +122,7 @@ pub(super) fn approvals(
         let counts = |place: usize| {
             let signed = Signed::read(&statements[place].signature).ok();
             let certificate = signed.and_then(|signed| Certificate::read(&signed.certificate).ok());
-            certificate.is_some_and(|certificate| !revoked.contains(&certificate.serial))
+            !certificate.is_some_and(|certificate| revoked.contains(&certificate.serial))
         };
         let given = approvals_given
             .into_iter()

@@ -139,7 +139,7 @@ fn what_nobody_has_approved_is_found_in_the_log_alone(database: Database) {
             stack.tamper(&entry(action, object, details));
         }
         stack.muhr(&["audit", "seal"]).well();
-        Carried::from(&stack).verify_history(&[]).refused_with(rule);
+        Carried::from(&stack).verify(&["--officer-ca", "officer-ca.cer"]).refused_with(rule);
     }
     // What an operator ordered answers no application.
     let ordered = json!({ "application": null, "profile": "natural_person" });

@@ -92,7 +92,7 @@ fn each_was_issued_once(stack: &Stack, applications: &[Application]) {
     assert_eq!(stack.rows(OPEN_INTENTS), Vec::<String>::new());
     assert_eq!(count("application_events WHERE command = 'issue'"), expected);
     eprintln!("intents given up: {}", count("intents WHERE state = 'abandoned'"));
-    auditor::finds_nothing(&stack);
+    auditor::finds_nothing(stack);
     let last = applications.last().expect("there are some");
     RelyingParty::receiving(stack, &last.certificate()).openssl_verify().well();
 }
