@@ -7,7 +7,7 @@ mod head;
 mod log;
 mod tree;
 
-pub use chronicle::{Attachment, Broken, Chronicle, Finding, History, Trust};
+pub use chronicle::{Attachment, Broken, Chronicle, Finding, History, Trust, is_subscribers};
 pub use head::{AuditKeys, Head, HeadRefusal, KeysRefusal, SignedHead};
 pub use log::{Evidence, Fault, Log, Report};
 pub use tree::{Tree, leaf_hash, path, root_by_path};

@@ -256,13 +256,18 @@ impl<'a> Ceremony<'a> {
     /// Every CA's certificate in its file, as the database has it; and the responder's, if there is none.
     fn place_certificates(&mut self) -> Result<(), CeremonyError> {
         let file = &self.settings.ocsp.certificate_file;
-        if !file.exists() && self.keyring.has_responder()? {
-            let present = self.database.read(issuers::current).map(|issuer| issuer.id).unwrap_or_default();
-            let key = digest(&SHA256, self.keyring.responder()?.public_key());
-            let is_own = |certified: &responders::Certified| {
-                certified.issuer == present && certified.spki_sha256 == key.as_ref()
+        let present = self.database.read(issuers::current).map(|issuer| issuer.id).unwrap_or_default();
+        let mut certified = self.database.read(responders::newest)?;
+        certified.retain(|certified| certified.issuer == present);
+        if !file.exists() && !certified.is_empty() {
+            // A key that cannot be had now is no failure of what was done.
+            let own = match self.keyring.has_responder() {
+                Ok(true) => self.keyring.responder().ok(),
+                _ => None,
             };
-            if let Some(own) = self.database.read(responders::newest)?.into_iter().find(is_own) {
+            let key = own.map(|own| digest(&SHA256, own.public_key()).as_ref().to_vec());
+            if let Some(own) = certified.iter().find(|certified| Some(&certified.spki_sha256) == key.as_ref())
+            {
                 replace(file, &own.certificate)?;
                 self.transcript.wrote(file, &own.certificate);
             }
@@ -310,7 +315,7 @@ impl Ceremony<'_> {
     pub fn init(&mut self, names: &Names) -> Result<(), CeremonyError> {
         let Self { database, settings, keyring, now, .. } = *self;
         self.nothing_is_there(&[issuers::ROOT, issuers::ISSUING, OFFICER_CA, OCSP, AUDIT])?;
-        if names.issuing == names.root {
+        if air_gap::folded(&names.issuing) == air_gap::folded(&names.root) {
             let why = format!("`{}` is the root's name: the issuing CA has another", names.root);
             return Err(CeremonyError::Uncertifiable(why));
         }
@@ -462,6 +467,7 @@ pub fn renew_ocsp(
         }
         ResponderKey::Request(request) => requested_key(request)?.spki_der().to_vec(),
     };
+    not_compromised(database, &spki_sha256(&public_key)?)?;
     let profiles = Tables::load(&settings.data)?.profiles;
     let made = certify_responder(&issuer, issuer_id, settings, profiles, &public_key, now)?;
     database.write(|connection| store_made(connection, &made, now))?;
@@ -470,6 +476,15 @@ pub fn renew_ocsp(
         replace(&settings.ocsp.certificate_file, &made.certificate.der)?;
     }
     Ok(made.certificate)
+}
+
+/// No certificate over this key was revoked because somebody else may know it.
+fn not_compromised(database: &Database, key: &[u8; 32]) -> Result<(), CeremonyError> {
+    let uses = database.read(|connection| store::certificates::uses_of_key(connection, key))?;
+    if uses.iter().any(|used| used.revoked_for_compromise) {
+        return Err(CeremonyError::WeakKey("it was revoked because somebody else may know it".to_owned()));
+    }
+    Ok(())
 }
 
 /// A certificate for a responder's key, not stored yet.

@@ -200,7 +200,7 @@ fn tell_history(history: &History, signatures: bool) -> u64 {
     let findings = history.findings.len() as u64 + history.untold;
     let History { certificates, compared, statements, unsigned, .. } = history;
     if *unsigned > 0 {
-        say(format!("{unsigned} certificates were issued before the log tells of an officer who could sign"));
+        say(format!("{unsigned} certificates are older than the officer CA: nobody could sign for them"));
     }
     if signatures {
         say(format!(

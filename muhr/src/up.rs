@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use ca_core::Timestamp;
+use ca_core::revocation::Status;
 use ca_signer::ceremony::{self, Ceremony, CeremonyError, Names, ResponderKey};
 use ca_signer::{Keyring, SigningService, officer_ca};
 use config::Settings;
@@ -120,10 +121,16 @@ fn renew_responder(
     let newest = database.read(responders::newest)?;
     for issuer in database.read(issuers::all)?.into_iter().filter(issuers::Issuer::has_key) {
         let issuer = issuer.id.as_str();
-        let ends = newest
-            .iter()
-            .find(|known| known.issuer == issuer && known.spki_sha256 == spki_sha256.as_ref())
-            .map_or(now, |known| known.not_after);
+        let known =
+            newest.iter().find(|known| known.issuer == issuer && known.spki_sha256 == spki_sha256.as_ref());
+        if known.is_some_and(|known| known.status != Status::Good) {
+            tracing::error!(
+                issuer,
+                "the responder's certificate is revoked: move its key away, and `muhr ca renew-ocsp` makes another"
+            );
+            continue;
+        }
+        let ends = known.map_or(now, |known| known.not_after);
         if ends < now.plus(OCSP_RENEWAL) && keyring.may_have_issuer(issuer) {
             ceremony::renew_ocsp(database, settings, issuer, &ResponderKey::Own, keyring, now)?;
         }

@@ -5,10 +5,11 @@ mod log;
 
 use std::collections::{HashMap, HashSet};
 
+use ca_core::audit::is_subscribers;
 use ca_core::digest::sha256;
 use ca_core::fee::names_benefit;
+use ca_core::issue::Certificate;
 use ca_core::revocation::Status;
-use ca_core::subject::SubjectType;
 use diesel::prelude::*;
 
 use crate::certificates::{STATUS, StatusColumns};
@@ -181,7 +182,8 @@ fn check_applications(
     let approved_by: HashMap<String, String> = approvals.into_iter().collect();
     for row in page {
         let Some(id) = &row.application else {
-            if row.profile.parse::<SubjectType>().is_ok() {
+            let subject = Certificate::read(&row.der).map(|read| read.subject_text()).unwrap_or_default();
+            if is_subscribers(&row.profile, &subject) {
                 row.breaks("a subscriber's certificate answers an application", report);
             }
             continue;

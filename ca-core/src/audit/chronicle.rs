@@ -2,7 +2,7 @@
 //! policy asks for, before its certificate was issued? Asked of the log itself, with what officers signed beside it, so that
 //! whoever has a copy needs nobody's database.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::Deserialize;
@@ -24,6 +24,13 @@ use crate::{SerialNumber, Timestamp};
 /// statement names the minute in which it was asked for.
 const LATEST: i64 = 20 * 60 * 1000;
 const SKEW: i64 = 5 * 60 * 1000;
+/// In how many milliseconds an entry is under a head at the most (`store::audit_heads::LATENESS`).
+const LATENESS: i64 = 15 * 60 * 1000;
+
+/// The entry of what an officer signed.
+const SIGN: &str = "statement.sign";
+/// What the object identifiers of PINFL and STIR in a subject begin with.
+const NATIONAL_NUMBERS: &str = "1.2.860.3.16.1.";
 
 /// So many findings are told one by one.
 const TOLD: usize = 1000;
@@ -114,7 +121,7 @@ pub enum Broken {
     /// Somebody ordered it.
     #[error("a subscriber's certificate answers an application")]
     NoApplication,
-    /// The signature came later or earlier than it says.
+    /// The signature came later or earlier than it says, or than the head over it.
     #[error("a statement of an officer is recorded when it is signed")]
     OutOfTime,
     /// None of the CAs has signed it.
@@ -129,7 +136,7 @@ pub struct History {
     pub certificates: u64,
     /// How many of them were there to be compared with what was signed.
     pub compared: u64,
-    /// How many were issued before the log tells of an officer who could sign.
+    /// How many are older than every officer CA: nobody could sign for them.
     pub unsigned: u64,
     /// What officers signed.
     pub statements: u64,
@@ -148,7 +155,12 @@ pub struct Chronicle<'t> {
     chains: HashMap<String, Hash>,
     /// The certificates of each officer.
     certified: HashMap<String, Vec<SerialNumber>>,
-    revoked: HashSet<SerialNumber>,
+    /// Since when (unix milliseconds) officers' certificates are revoked.
+    revoked: HashMap<SerialNumber, i64>,
+    /// Statements that no head covers yet: sequence, object, unix milliseconds.
+    uncovered: Vec<(i64, String, i64)>,
+    /// When the last head was sealed, unix milliseconds.
+    sealed_at: Option<i64>,
     history: History,
 }
 
@@ -217,18 +229,38 @@ struct Issued {
 impl<'t> Chronicle<'t> {
     /// Nothing has happened yet. Without trust, signatures are not looked at.
     pub fn new(trust: Option<&'t Trust>) -> Self {
-        let (stories, chains, certified, revoked, history) = Default::default();
-        Self { trust, stories, chains, certified, revoked, history }
+        let (stories, chains, certified, revoked) = Default::default();
+        let (uncovered, history) = Default::default();
+        Self { trust, stories, chains, certified, revoked, uncovered, sealed_at: None, history }
     }
 
     /// The next entry, with what stands beside it.
     pub fn entry(&mut self, sequence: i64, entry: &Entry, attachment: Option<&Attachment>) {
+        if entry.action == SIGN {
+            self.uncovered.push((sequence, entry.object.clone(), entry.at));
+        }
         if let Err(fault) = self.follow(entry, attachment) {
-            if self.history.findings.len() < TOLD {
-                self.history.findings.push(Finding { sequence, object: entry.object.clone(), fault });
-            } else {
-                self.history.untold += 1;
+            self.found(sequence, entry.object.clone(), fault);
+        }
+    }
+
+    /// The next head, over the entries since the last one, that the audit key has signed. It bounds the times of what officers signed:
+    /// an entry has a time of its writer's choice.
+    pub fn head(&mut self, sealed_at: Timestamp) {
+        let sealed = sealed_at.unix_millis();
+        let earliest = self.sealed_at.replace(sealed).map_or(i64::MIN, |before| before - LATENESS - SKEW);
+        for (sequence, object, at) in std::mem::take(&mut self.uncovered) {
+            if !(earliest..=sealed + SKEW).contains(&at) {
+                self.found(sequence, object, Broken::OutOfTime);
             }
+        }
+    }
+
+    fn found(&mut self, sequence: i64, object: String, fault: Broken) {
+        if self.history.findings.len() < TOLD {
+            self.history.findings.push(Finding { sequence, object, fault });
+        } else {
+            self.history.untold += 1;
         }
     }
 
@@ -241,15 +273,11 @@ impl<'t> Chronicle<'t> {
         match entry.action.as_str() {
             "application.create" => self.created(entry),
             "certificate.issue" => self.issued(entry, attachment),
-            "statement.sign" => self.signed(entry, attachment),
+            SIGN => self.signed(entry, attachment),
             "officer.certify" => self.officer_certified(entry),
             "officer.revoke-certificates" => {
-                let revoked = self.certified.get(&entry.object).into_iter().flatten();
-                self.revoked.extend(revoked);
-                // What they approved and nobody has acted on counts no more.
-                let revoked = &self.revoked;
-                for story in self.stories.values_mut() {
-                    story.approvals.retain(|signed| !revoked.contains(&signed.officer.serial));
+                for serial in self.certified.get(&entry.object).into_iter().flatten() {
+                    self.revoked.entry(*serial).or_insert(entry.at);
                 }
                 Ok(())
             }
@@ -312,7 +340,7 @@ impl<'t> Chronicle<'t> {
         if !certified.is_some_and(|serials| serials.contains(&signed.officer.serial)) {
             return Err(Broken::UnknownCertificate);
         }
-        if self.revoked.contains(&signed.officer.serial) {
+        if self.is_revoked(&signed.officer.serial, entry.at) {
             return Err(Broken::RevokedCertificate);
         }
         // Nobody signs today with a key that ended, in the name of a time when it had not.
@@ -325,6 +353,11 @@ impl<'t> Chronicle<'t> {
             story.hear(signed);
         }
         Ok(())
+    }
+
+    /// By then, and not only in the moment in which somebody acted on it.
+    fn is_revoked(&self, serial: &SerialNumber, at: i64) -> bool {
+        self.revoked.get(serial).is_some_and(|since| since + SKEW < at)
     }
 
     fn issued(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {
@@ -350,19 +383,20 @@ impl<'t> Chronicle<'t> {
             }
         }
         let Some(application) = application else {
-            return match profile.parse::<SubjectType>() {
-                Ok(_) => Err(Broken::NoApplication),
-                Err(_) => Ok(()),
-            };
+            let named = read.map(|read| read.subject_text()).unwrap_or_default();
+            return if is_subscribers(&profile, &named) { Err(Broken::NoApplication) } else { Ok(()) };
         };
         self.history.certificates += 1;
-        let story = self.stories.remove(&format!("application:{application}")).ok_or(Broken::NoBeginning)?;
+        let story = self.stories.remove(&format!("application:{application}"));
+        let mut story = story.ok_or(Broken::NoBeginning)?;
+        // What officers approved whose certificates were revoked before counts no more.
+        story.approvals.retain(|signed| !self.is_revoked(&signed.officer.serial, entry.at));
         if !story.is_paid {
             return Err(Broken::Unpaid);
         }
         let under_review_since = story.under_review_since.ok_or(Broken::NotUnderReview)?;
         let Some(trust) = self.trust else { return Ok(()) };
-        if self.certified.is_empty() {
+        if read.is_some_and(|read| trust.officer_cas.iter().all(|ca| precedes(&read, ca))) {
             self.history.unsigned += 1;
             return Ok(());
         }
@@ -446,6 +480,16 @@ impl Story {
     fn signed_content(&self) -> Option<Hash> {
         hash(self.approvals.first()?.statement.term("content-sha256")?).ok()
     }
+}
+
+/// Whether a certificate is of the kind that applications are for: by its profile, or because a personal or taxpayer's number is in
+/// its subject (as [`Certificate::subject_text`] has it), whatever its profile is called.
+pub fn is_subscribers(profile: &str, subject: &str) -> bool {
+    profile.parse::<SubjectType>().is_ok() || subject.contains(NATIONAL_NUMBERS)
+}
+
+fn precedes(certificate: &Certificate, officer_ca: &[u8]) -> bool {
+    Certificate::read(officer_ca).is_ok_and(|officer_ca| certificate.not_before < officer_ca.not_before)
 }
 
 fn details<'a, T: Deserialize<'a>>(entry: &'a Entry) -> Result<T, Broken> {

@@ -18,7 +18,8 @@ use store::{Connection, StoreError, audit, feed, issuers, responders};
 use super::succession::{common_name_of, next_id, present};
 use super::{
     Ceremony, CeremonyError, CrlSigner, ISSUING_PROFILE, Made, Names, ROOT_CRL_VALIDITY, attribute_of,
-    issuer_row, names_of, open_issuer, publish_audit_key, requested_key, spki_sha256, store_made,
+    issuer_row, names_of, not_compromised, open_issuer, publish_audit_key, requested_key, spki_sha256,
+    store_made,
 };
 use crate::certification_request::certification_request;
 use crate::keyring::{AUDIT, Keyring, OCSP, OFFICER_CA, SUCCESSOR};
@@ -160,9 +161,12 @@ impl Ceremony<'_> {
                 }
             });
         }
-        let is_asked = |name: &str| asks.iter().any(|ask| ask.name == name);
-        if let Some((name, _)) = vouched.iter().find(|(name, _)| !is_asked(name)) {
-            return Err(carried("--spki-sha256", format!("there is no request {name}.csr")));
+        let is_nobodys = |(name, key): &&(String, [u8; 32])| {
+            !asks.iter().any(|ask| ask.name == *name && ask.spki_sha256 == *key)
+        };
+        if let Some((name, key)) = vouched.iter().find(is_nobodys) {
+            let why = format!("there is no request {name}.csr for the key {}", hex::encode(key));
+            return Err(carried("--spki-sha256", why));
         }
         if wanted.iter().filter(|(_, issuing, _)| issuing.is_some()).count() > 1 {
             return Err(carried("*.csr", "the root certifies one issuing CA at a time"));
@@ -233,7 +237,9 @@ impl Ceremony<'_> {
         }
         // Responders on machines of their own bring their requests themselves.
         if wanted == Wanted::Responder || keyring.has_responder()? {
-            keys.push((OCSP.to_owned(), keyring.responder()?));
+            let key = keyring.responder()?;
+            not_compromised(database, &spki_sha256(key.public_key())?)?;
+            keys.push((OCSP.to_owned(), key));
         }
         let ask = |(name, key): (String, _)| {
             self.transcript.known_key("certificate-asked-for", &name, std::sync::Arc::as_ref(&key));
@@ -363,6 +369,7 @@ impl Ceremony<'_> {
     /// It certifies the key of a responder of ours, for the root.
     fn is_of_a_responder(&self, made: &Made, root: &[u8]) -> Result<(), CeremonyError> {
         let key = responders_key(&made.certificate.der, root)?;
+        not_compromised(self.database, &made.spki_sha256)?;
         let is_certified = |certified: &responders::Certified| certified.spki_sha256 == made.spki_sha256;
         if self.database.read(responders::newest)?.iter().any(is_certified) {
             return Ok(());
@@ -405,7 +412,7 @@ pub(super) fn is_clean(certified: &[StoredCertificate], profile: &str, key: &[u8
 /// included.
 pub(super) fn is_free(certified: &[StoredCertificate], name: &str, key: &[u8; 32]) -> Result<(), String> {
     for StoredCertificate { certificate, status, .. } in certified {
-        let has_name = certificate.common_name == name;
+        let has_name = folded(&certificate.common_name) == folded(name);
         let has_key = certificate.spki_sha256 == *key;
         if has_name && !has_key {
             return Err(format!("`{name}` is the name of another key: another key has another name"));
@@ -418,6 +425,11 @@ pub(super) fn is_free(certified: &[StoredCertificate], name: &str, key: &[u8; 32
         }
     }
     Ok(())
+}
+
+/// As relying parties compare names: without regard to case and the number of spaces (RFC 5280 section 7.1).
+pub(super) fn folded(name: &str) -> String {
+    name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The octets of a CRL of the root.

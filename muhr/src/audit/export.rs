@@ -257,6 +257,9 @@ pub(crate) fn verify(
             (2.., Line::Head(line)) => {
                 let signed = line.read().ok_or_else(refused)?;
                 let opened = log.open(&signed);
+                if let (Some(chronicle), Ok(head)) = (&mut chronicle, &opened) {
+                    chronicle.head(head.sealed_at);
+                }
                 // Nothing but the text tells its number here.
                 let number = signed.number().unwrap_or_else(|| log.next_head());
                 log.head(number, &signed, opened);

@@ -141,6 +141,18 @@ fn what_nobody_has_approved_is_found_in_the_log_alone(database: Database) {
         stack.muhr(&["audit", "seal"]).well();
         Carried::from(&stack).verify(&["--officer-ca", "officer-ca.cer"]).refused_with(rule);
     }
+    // A key that ended signs nothing today in the name of its own time: the head over it has another.
+    stack.tamper(&format!(
+        "UPDATE audit_entries SET at = at - 7200000 WHERE action = 'statement.sign' AND object = 'application:{}'",
+        application.id
+    ));
+    let told = Carried::from(&stack).verify(&["--officer-ca", "officer-ca.cer"]);
+    let told = told.refused_with("a statement of an officer is recorded when it is signed");
+    assert!(told.out.contains("a sealed entry is what it was when it was sealed"), "{}", told.out);
+    stack.tamper(&format!(
+        "UPDATE audit_entries SET at = at + 7200000 WHERE action = 'statement.sign' AND object = 'application:{}'",
+        application.id
+    ));
     // What an operator ordered answers no application.
     let ordered = json!({ "application": null, "profile": "natural_person" });
     stack.tamper(&entry("certificate.issue", "certificate:ca/00112233445566778899aabbccddeefe", &ordered));
