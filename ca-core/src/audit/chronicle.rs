@@ -344,8 +344,7 @@ impl<'t> Chronicle<'t> {
             return Err(Broken::RevokedCertificate);
         }
         // Nobody signs today with a key that ended, in the name of a time when it had not.
-        let recorded = Timestamp::from_unix_millis(entry.at);
-        let age = recorded.unix_millis() - signed.statement.at.unix_millis();
+        let age = entry.at.saturating_sub(signed.statement.at.unix_millis());
         if !(-SKEW..=LATEST).contains(&age) {
             return Err(Broken::OutOfTime);
         }
@@ -357,7 +356,7 @@ impl<'t> Chronicle<'t> {
 
     /// By then, and not only in the moment in which somebody acted on it.
     fn is_revoked(&self, serial: &SerialNumber, at: i64) -> bool {
-        self.revoked.get(serial).is_some_and(|since| since + SKEW < at)
+        self.revoked.get(serial).is_some_and(|since| since.saturating_add(SKEW) < at)
     }
 
     fn issued(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {

@@ -4,13 +4,12 @@ use ca_core::Timestamp;
 use ca_core::issue::{Certificate, Issuer};
 use ca_core::revocation::Status;
 use ca_core::signer::KeyAlgorithm;
-use config::tables::Tables;
 use store::{Connection, Database, StoreError, audit, certificates, issuers, responders};
 
 use super::air_gap::{is_clean, is_free};
 use super::{
-    Ceremony, CeremonyError, CrlSigner, ISSUING_PROFILE, Made, Names, attribute_of, certify_responder, entry,
-    issuer_row, names_of, open_issuer, spki_sha256, store_made,
+    Ceremony, CeremonyError, CrlSigner, ISSUING_PROFILE, Made, Names, attribute_of, entry, issuer_row,
+    names_of, open_issuer, spki_sha256, store_made,
 };
 use crate::keyring::SUCCESSOR;
 use crate::responder_certificate::responders_key;
@@ -132,14 +131,15 @@ impl Beginning {
 impl Ceremony<'_> {
     /// A certificate of the root for a key that is here: whoever answers for the present CA is to answer for this one as well.
     pub(super) fn beginning(&self, id: &str, made: Made) -> Result<Beginning, CeremonyError> {
-        let Self { database, settings, keyring, now, .. } = *self;
+        let Self { database, keyring, .. } = *self;
         let issuer = Issuer::new(&made.certificate.der, keyring.issuer(id)?)?;
         let is_known = database.read(issuers::all)?.iter().any(|issuer| issuer.id == id);
         let mut responders = Vec::new();
         if !is_known {
+            let names = names_of(issuer.certificate());
+            let certifier = self.certifier(&names)?;
             for public_key in self.responders_keys()? {
-                let profiles = Tables::load(&settings.data)?.profiles;
-                responders.push(certify_responder(&issuer, id, settings, profiles, &public_key, now)?);
+                responders.push(certifier.responder(&issuer, id, &public_key, None)?);
             }
         }
         Ok(Beginning { id: id.to_owned(), made, issuer, responders, is_known })
