@@ -196,7 +196,8 @@ impl Context {
     }
 
     /// Loads, decides and applies in one writing transaction. If somebody else moved first, it is decided once more on
-    /// what is there now: the refusal then says whose move it is.
+    /// what is there now: the refusal then says whose move it is. On PostgreSQL a decision may read the application
+    /// before the other's commit and the last statement about it afterwards, hence the outdated statement.
     ///
     /// # Errors
     /// Whatever `f` says; 503 if the database cannot be reached.
@@ -205,7 +206,9 @@ impl Context {
         f: impl Fn(&mut Connection) -> Result<T, Problem> + Clone + Send + 'static,
     ) -> Result<T, Problem> {
         match self.write(f.clone()).await {
-            Err(problem) if problem.kind() == Kind::Conflict => self.write(f).await,
+            Err(problem) if [Kind::Conflict, Kind::StatementOutdated].contains(&problem.kind()) => {
+                self.write(f).await
+            }
             decided => decided,
         }
     }
