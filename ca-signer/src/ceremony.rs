@@ -117,6 +117,9 @@ pub enum CeremonyError {
         "`{0}` has begun to issue a certificate that it has not signed: let its signer run until that is done"
     )]
     StillIntended(String),
+    /// A key that is to be called lost is here.
+    #[error("the key of `{0}` is here: destroy it without --lost")]
+    NotLost(String),
     /// The key of the CA that issues.
     #[error("`{0}` has no successor: its key stays")]
     NoSuccessor(String),

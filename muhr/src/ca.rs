@@ -121,6 +121,9 @@ pub(crate) enum Command {
     DestroyKey {
         /// Its short name, as `muhr ca list` has it.
         issuer: String,
+        /// Nobody has the key any more: nothing is signed, and the CA's successor begins anew what it had begun.
+        #[arg(long)]
+        lost: bool,
         #[command(flatten)]
         people: People,
         #[command(flatten)]
@@ -266,7 +269,15 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Rekey { issuing_name, people, place } => {
             succeed(&place, "ca.rekey", &Succession::Rekey { common_name: issuing_name }, &people)
         }
-        Command::DestroyKey { issuer, people, place } => {
+        Command::DestroyKey { issuer, lost: true, people, place } => {
+            let stage = Stage::open(&place)?;
+            stage.hold("ca.give-up-key", &people, |ceremony| Ok(ceremony.give_up_key(&issuer)?))?;
+            say(format!(
+                "the key of `{issuer}` is given up: its certificates can be revoked no more, so think of revoking the CA itself"
+            ));
+            Ok(())
+        }
+        Command::DestroyKey { issuer, lost: false, people, place } => {
             let stage = Stage::open(&place)?;
             stage.hold("ca.destroy-key", &people, |ceremony| Ok(ceremony.destroy_key(&issuer)?))?;
             say(format!(

@@ -224,10 +224,24 @@ pub fn end(connection: &mut Connection, issuer: &str, for_ever: Timestamp) -> Re
             );
             return Err(StoreError::Conflict(why));
         }
-        let job = NewJob::sign_crl(issuer, &partition, for_ever);
-        jobs::complete_named(connection, JobKind::SignCrl, &job.key)?;
+        unask(connection, issuer, &partition)?;
     }
     Ok(())
+}
+
+/// Nobody can sign a CRL of this issuer any more, and nobody is asked for one.
+///
+/// # Errors
+/// The database's.
+pub fn give_up(connection: &mut Connection, issuer: &str) -> Result<(), StoreError> {
+    let partitions = crl_partitions::table.filter(crl_partitions::issuer_id.eq(issuer));
+    let partitions: Vec<String> = partitions.select(crl_partitions::crl_partition).load(connection)?;
+    partitions.iter().try_for_each(|partition| unask(connection, issuer, partition))
+}
+
+fn unask(connection: &mut Connection, issuer: &str, partition: &str) -> Result<(), StoreError> {
+    let job = NewJob::sign_crl(issuer, partition, Timestamp::MAX);
+    jobs::complete_named(connection, JobKind::SignCrl, &job.key).map(|_| ())
 }
 
 /// The number follows one of these, or somebody else had it.

@@ -286,6 +286,32 @@ pub fn refuse(connection: &mut Connection, transition: &Transition, job: i64) ->
     jobs::complete(connection, &[job])
 }
 
+/// The key of a CA is lost: what it has begun for applications is given up, and another CA begins anew. Returns how many there
+/// were. [`issuers::key_destroyed`] comes first, so that nothing is begun meanwhile.
+///
+/// # Errors
+/// The database's.
+pub fn give_up(connection: &mut Connection, issuer: &str, now: Timestamp) -> Result<usize, StoreError> {
+    let awaited: Vec<String> = intents::table
+        .inner_join(applications::table.on(intents::application_id.eq(applications::id.nullable())))
+        .filter(intents::issuer_id.eq(issuer))
+        .filter(intents::state.eq("recorded"))
+        .filter(applications::state.eq(State::Approved.as_str()))
+        .select(applications::id)
+        .load(connection)?;
+    let awaited: Vec<ApplicationId> =
+        awaited.iter().map(|id| id.parse()).collect::<Result<_, _>>().map_err(StoreError::corrupt)?;
+    // One that is issued meanwhile has its certificate.
+    let still = lock_approved(connection, &awaited)?;
+    let still = awaited.into_iter().filter(|id| still.contains(&id.to_string()));
+    let mut given_up = 0;
+    for application in still {
+        abandon(connection, application, now)?;
+        given_up += 1;
+    }
+    Ok(given_up)
+}
+
 /// What an intent recorded will not be signed, or not be seen. Its serial stays taken, and the log keeps the hash of what it was:
 /// the name in it goes.
 fn abandon(

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{certificates, issuers};
-use crate::{crls, responders};
+use crate::{crls, responders, turns};
 
 /// Name of the root in paths and records.
 pub const ROOT: &str = "root";
@@ -157,22 +157,29 @@ pub fn renew(connection: &mut Connection, issuer: &Issuer) -> Result<(), StoreEr
     if renewed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
-/// Nothing can be signed with its key any more.
+fn use_of_key(id: &str) -> String {
+    format!("key of {id}")
+}
+
+/// Nothing can be signed with its key any more. Until the caller's commit nobody begins a certificate or keeps a CRL of it, so
+/// what the caller asks afterwards, whether it is still needed, stays true.
 ///
 /// # Errors
 /// [`StoreError::NotFound`]: there is none of this name with a key.
 pub fn key_destroyed(connection: &mut Connection, id: &str, now: Timestamp) -> Result<(), StoreError> {
+    turns::take(connection, &use_of_key(id))?;
     let destroyed = diesel::update(issuers::table.find(id).filter(issuers::key_destroyed_at.is_null()))
         .set(issuers::key_destroyed_at.eq(now.unix_millis()))
         .execute(connection)?;
     if destroyed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
-/// A CA can sign; one that is not in the register yet is about to be.
+/// A CA can sign, until the caller's commit; one that is not in the register yet is about to be.
 ///
 /// # Errors
 /// [`StoreError::Conflict`]: its key is destroyed, and whoever has it in memory signs nothing with it that counts.
 pub(crate) fn has_key(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    turns::share(connection, &use_of_key(id))?;
     let destroyed: Option<Option<i64>> =
         issuers::table.find(id).select(issuers::key_destroyed_at).first(connection).optional()?;
     match destroyed.flatten() {

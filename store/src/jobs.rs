@@ -341,6 +341,12 @@ pub fn postpone(connection: &mut Connection, job: &Job, until: Timestamp) -> Res
     Ok(())
 }
 
+/// Since when a job is due, however often somebody looked at it in vain.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn since() -> _ {
+    case_when(jobs::waiting_since.is_null(), jobs::run_at.nullable()).otherwise(jobs::waiting_since)
+}
+
 /// What the job needs is away, through no fault of its own: it waits, with the error for people to read, and the attempt does
 /// not count.
 ///
@@ -349,7 +355,10 @@ pub fn postpone(connection: &mut Connection, job: &Job, until: Timestamp) -> Res
 pub fn wait(connection: &mut Connection, job: &Job, error: &str, until: Timestamp) -> Result<(), StoreError> {
     let ours = jobs::table.find(job.id).filter(jobs::attempts.eq(job.attempt));
     diesel::update(ours)
-        .set(jobs::last_error.eq(error.chars().take(500).collect::<String>()))
+        .set((
+            jobs::last_error.eq(error.chars().take(500).collect::<String>()),
+            jobs::waiting_since.eq(since()),
+        ))
         .execute(connection)?;
     postpone(connection, job, until)
 }
@@ -365,7 +374,8 @@ pub fn counts(connection: &mut Connection) -> Result<Vec<(String, String, i64)>,
         .load(connection)?)
 }
 
-/// When the work of each kind should have begun that waits longest; a job in somebody's hands waits as well until it is done.
+/// When the work of each kind should have begun that waits longest; a job in somebody's hands waits as well until it is done,
+/// and one that [`wait`]s, since it was first due.
 ///
 /// # Errors
 /// The database's.
@@ -373,7 +383,7 @@ pub fn longest_waiting(connection: &mut Connection) -> Result<Vec<(String, Times
     let rows: Vec<(String, Option<i64>)> = jobs::table
         .filter(jobs::state.eq("ready"))
         .group_by(jobs::kind)
-        .select((jobs::kind, diesel::dsl::min(jobs::run_at)))
+        .select((jobs::kind, diesel::dsl::min(since())))
         .load(connection)?;
     let known = |(kind, since): (String, Option<i64>)| Some((kind, Timestamp::from_unix_millis(since?)));
     Ok(rows.into_iter().filter_map(known).collect())

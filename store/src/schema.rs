@@ -352,6 +352,7 @@ diesel::table! {
         lease_owner -> Nullable<Text>,
         last_error -> Nullable<Text>,
         created_at -> BigInt,
+        waiting_since -> Nullable<BigInt>,
     }
 }
 

@@ -19,3 +19,16 @@ pub fn take(connection: &mut Connection, name: &str) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+/// As [`take`], beside others who share the name: only who takes it waits for them, and they for him.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] if who has taken it takes too long.
+pub(crate) fn share(connection: &mut Connection, name: &str) -> Result<(), StoreError> {
+    if let Connection::Postgres(c) = connection {
+        diesel::sql_query("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))")
+            .bind::<Text, _>(name)
+            .execute(c)?;
+    }
+    Ok(())
+}

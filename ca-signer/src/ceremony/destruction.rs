@@ -2,7 +2,7 @@
 
 use ca_core::Timestamp;
 use ca_core::signer::{AbsentKey, Signer};
-use store::{StoreError, audit, crls, issuance, issuers};
+use store::{Connection, StoreError, audit, crls, issuance, issuers};
 
 use super::{Ceremony, CeremonyError, CrlSigner, open_issuer};
 
@@ -28,25 +28,58 @@ impl Ceremony<'_> {
         let key = AbsentKey::of_certificate(&row.certificate)
             .map_err(|error| CeremonyError::WeakKey(error.to_string()))?;
         if row.has_key() {
-            if let Some(end) = database.read(|c| issuers::last_end(c, id))?.filter(|end| *end >= now) {
-                return Err(CeremonyError::StillNeeded(id.to_owned(), end));
-            }
-            if database.read(|c| issuance::is_awaited_of(c, id))? {
-                return Err(CeremonyError::StillIntended(id.to_owned()));
-            }
+            database.read(|connection| is_dispensable(connection, id, now))?;
             self.sign_last_crls(id)?;
             let spki_sha256 = hex::encode(ca_core::digest::sha256(key.public_key()));
             let details = serde_json::json!({ "spki_sha256": spki_sha256 });
             let entry = self.entry("key.destroy", format!("key:{id}"), details);
             // Before the key goes: whoever starts meanwhile does not look for it any more.
-            database.write(|connection| -> Result<(), StoreError> {
-                issuers::key_destroyed(connection, id, now)?;
+            database.write(|connection| -> Result<(), CeremonyError> {
+                // The rows of the CRLs first, as whoever keeps a CRL has them.
                 crls::end(connection, id, Timestamp::MAX)?;
-                audit::record(connection, &[entry])
+                issuers::key_destroyed(connection, id, now)?;
+                // A signer may have begun something while the CRLs were signed.
+                is_dispensable(connection, id, now)?;
+                Ok(audit::record(connection, &[entry])?)
             })?;
         }
         keyring.destroy_issuer(id)?;
         self.transcript.line("key-destroyed", format_args!("{id}, {}", super::transcript::described(&key)));
+        Ok(())
+    }
+
+    /// Gives up a key that nobody has any more, destroyed with its token or its files: what the CA has begun is begun anew by its
+    /// successor, and nobody waits for its CRLs. Certificates that still hold can be revoked no more; that the root revokes the CA
+    /// is for people to decide.
+    ///
+    /// # Errors
+    /// [`CeremonyError::NotLost`], [`CeremonyError::NoSuccessor`], [`CeremonyError::NoSuchCa`]; the token cannot be asked; others.
+    pub fn give_up_key(&mut self, id: &str) -> Result<(), CeremonyError> {
+        let Self { database, keyring, now, .. } = *self;
+        let row = match database.read(|connection| issuers::find(connection, id)) {
+            Ok(row) if row.has_key() => row,
+            Ok(_) | Err(StoreError::NotFound) => return Err(CeremonyError::NoSuchCa(id.to_owned())),
+            Err(other) => return Err(other.into()),
+        };
+        if row.is_issuing() && row.retired_at.is_none() {
+            return Err(CeremonyError::NoSuccessor(id.to_owned()));
+        }
+        if keyring.has_issuer(id)? {
+            return Err(CeremonyError::NotLost(id.to_owned()));
+        }
+        let key = AbsentKey::of_certificate(&row.certificate)
+            .map_err(|error| CeremonyError::WeakKey(error.to_string()))?;
+        let spki_sha256 = hex::encode(ca_core::digest::sha256(key.public_key()));
+        let begun = database.write(|connection| -> Result<usize, StoreError> {
+            issuers::key_destroyed(connection, id, now)?;
+            crls::give_up(connection, id)?;
+            let begun = issuance::give_up(connection, id, now)?;
+            let details = serde_json::json!({ "spki_sha256": spki_sha256, "begun": begun });
+            audit::record(connection, &[self.entry("key.give-up", format!("key:{id}"), details)])?;
+            Ok(begun)
+        })?;
+        let what = super::transcript::described(&key);
+        self.transcript.line("key-given-up", format_args!("{id}, {what}, begun and not signed: {begun}"));
         Ok(())
     }
 
@@ -62,4 +95,15 @@ impl Ceremony<'_> {
         }
         Ok(())
     }
+}
+
+/// Nothing that the CA has issued holds any more, and nothing is begun.
+fn is_dispensable(connection: &mut Connection, id: &str, now: Timestamp) -> Result<(), CeremonyError> {
+    if let Some(end) = issuers::last_end(connection, id)?.filter(|end| *end >= now) {
+        return Err(CeremonyError::StillNeeded(id.to_owned(), end));
+    }
+    if issuance::is_awaited_of(connection, id)? {
+        return Err(CeremonyError::StillIntended(id.to_owned()));
+    }
+    Ok(())
 }

@@ -44,6 +44,8 @@ on_both_databases!(
     a_signer_without_the_successors_key_leaves_its_work_to_others,
     a_signer_that_missed_the_end_of_its_key_signs_nothing_that_counts,
     a_key_is_not_destroyed_under_a_signer_that_uses_it,
+    a_key_is_not_destroyed_while_something_is_being_begun,
+    what_a_lost_key_had_begun_its_successor_begins_anew,
 );
 
 const PASSPHRASE: &[u8] = b"only a test";
@@ -320,6 +322,14 @@ fn a_signer_without_the_successors_key_leaves_its_work_to_others(kind: Database)
     // The attempt of the one that died counts; waiting does not.
     assert!(left[0].starts_with(&format!("1|ready|{why}")), "{left:?}");
     assert!(left[1].starts_with(&format!("0|ready|{why}")), "{left:?}");
+    // People are told how long they wait, not since when somebody last looked.
+    let due = ca.ground.rows("SELECT min(run_at) FROM jobs WHERE last_error IS NOT NULL");
+    assert!(due[0].parse::<i64>().is_ok_and(|due| due >= now.unix_millis()), "{due:?}");
+    let longest = ca.ground.read(jobs::longest_waiting);
+    for kind in ["issue-certificate", "sign-crl"] {
+        let since = longest.iter().find(|(of, _)| of == kind).map(|(_, since)| *since);
+        assert_eq!(since, Some(Timestamp::from_unix_millis(0)), "{kind}");
+    }
     ca.ground.rows("UPDATE jobs SET run_at = 0");
     ca.service().work("heir").expect("it works");
     assert_eq!(ca.ground.count("jobs WHERE kind = 'sign-crl'"), 0);
@@ -367,6 +377,72 @@ fn a_key_is_not_destroyed_under_a_signer_that_uses_it(kind: Database) {
     let ended = ca.ground.store.write(|c| crls::end(c, issuers::ISSUING, Timestamp::MAX));
     assert!(matches!(ended, Err(StoreError::Conflict(_))), "{ended:?}");
     assert!(ca.settings.keys.directory.join("ca.key").exists());
+}
+
+fn a_key_is_not_destroyed_while_something_is_being_begun(kind: Database) {
+    let ca = Ca::new(kind);
+    let id = ca.approved();
+    assert!(ca.with_key(Arc::new(Failing::new(&ca, usize::MAX))).work("dying").is_err());
+    let intent: Intent =
+        ca.ground.read(|c| issuance::pending_intents(c, &[id])).remove(&id).expect("recorded");
+    ca.ground.tamper(&format!("DELETE FROM intents WHERE application_id = '{id}'"));
+    ca.rekey();
+    // The signer's transaction has asked for the key and is not at its end while the ceremony looks.
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let now = ca.settings.clock().now();
+    let destroyed = std::thread::scope(|scope| {
+        let (ca, intent) = (&ca, &intent);
+        scope.spawn(move || {
+            ca.ground.write(|c| {
+                let recorded = issuance::record_intents(c, std::slice::from_ref(intent), now)?;
+                begun.send(recorded).expect("somebody listens");
+                std::thread::sleep(std::time::Duration::from_millis(700));
+                Ok(())
+            });
+        });
+        assert_eq!(has_begun.recv().expect("recorded"), 1);
+        ca.hold(|ceremony| ceremony.destroy_key(issuers::ISSUING))
+    });
+    assert!(matches!(destroyed, Err(CeremonyError::StillIntended(_))), "{destroyed:?}");
+    assert!(ca.ground.read(|c| issuers::find(c, issuers::ISSUING)).has_key());
+}
+
+fn what_a_lost_key_had_begun_its_successor_begins_anew(kind: Database) {
+    let ca = Ca::new(kind);
+    let (issued, id) = (ca.approved(), ca.approved());
+    let key = Arc::new(Failing::new(&ca, usize::MAX));
+    ca.ground.rows(&format!("UPDATE jobs SET run_at = 9999999999999 WHERE dedup_key LIKE '%{id}%'"));
+    ca.service().work("signer").expect("it works");
+    ca.ground.rows("UPDATE jobs SET run_at = 0");
+    assert!(ca.with_key(key).work("dying").is_err());
+    let begun: Intent =
+        ca.ground.read(|c| issuance::pending_intents(c, &[id])).remove(&id).expect("recorded");
+    let give_up = || ca.hold(|ceremony| ceremony.give_up_key(issuers::ISSUING));
+    assert!(matches!(give_up(), Err(CeremonyError::NoSuccessor(_))));
+    ca.rekey();
+    assert!(matches!(give_up(), Err(CeremonyError::NotLost(_))));
+    let file = ca.settings.keys.directory.join("ca.key");
+    std::fs::remove_file(&file).expect("lost");
+    ca.suspend(issued);
+    ca.ground.rows("UPDATE jobs SET run_at = 0, leased_until = 0");
+    ca.service().work("signer").expect("it works");
+    assert_eq!((ca.state(id), ca.ground.count("jobs WHERE kind = 'sign-crl'")), (State::Approved, 1));
+
+    give_up().expect("nobody has it");
+    assert!(matches!(give_up(), Err(CeremonyError::NoSuchCa(_))));
+    assert_eq!(ca.ground.count("jobs WHERE kind = 'sign-crl'"), 0);
+    ca.ground.rows("UPDATE jobs SET run_at = 0, leased_until = 0");
+    ca.service().work("heir").expect("it works");
+    assert_eq!(ca.state(id), State::Issued);
+    let certificate = ca.ground.read(|c| certificates::of_application(c, id)).expect("issued").certificate;
+    assert_eq!(certificate.issuer, "ca-2");
+    assert_ne!(certificate.serial, begun.serial);
+    let told = "SELECT object, details FROM audit_entries WHERE action IN ('key.give-up', 'intent.abandon') ORDER BY id";
+    let told = ca.ground.rows(told);
+    assert!(told[0].starts_with(&format!("certificate:ca/{}", begun.serial)), "{told:?}");
+    assert!(told[1].starts_with("key:ca|") && told[1].contains("\"begun\":1"), "{told:?}");
+    let report = ca.ground.read(|connection| store::verification::verify(connection, None));
+    assert_eq!(report.findings, vec![]);
 }
 
 /// The issuing CA's key behind a wire that is broken at first.
