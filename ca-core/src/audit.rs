@@ -7,6 +7,8 @@ mod head;
 mod log;
 mod tree;
 
+use std::time::Duration;
+
 pub use chronicle::{Attachment, Broken, Chronicle, Finding, History, Trust, is_subscribers};
 pub use head::{AuditKeys, Head, HeadRefusal, KeysRefusal, SignedHead};
 pub use log::{Evidence, Fault, Log, Report};
@@ -17,6 +19,11 @@ pub type Hash = [u8; 32];
 
 /// The most entries of one head, so that an inclusion proof costs little however long the log is.
 pub const MAX_BATCH: usize = 10_000;
+
+/// After so long at the most an entry is under a head. PostgreSQL gives numbers before the commit, so an entry may appear after
+/// larger numbers were sealed: the sealer looks back over what was sealed in so long a time. Nothing is committed so late: a
+/// statement may take ten minutes at most (`database.statement_timeout_milliseconds`).
+pub const LATENESS: Duration = Duration::from_secs(15 * 60);
 
 /// An entry as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! The sealed audit log: the places of entries and the signed heads over them. Rows are only ever added.
 
-use std::time::Duration;
-
 use ca_core::Timestamp;
-use ca_core::audit::{Entry, Hash, Head, Leaf, MAX_BATCH, SignedHead};
+use ca_core::audit::{Entry, Hash, Head, LATENESS, Leaf, MAX_BATCH, SignedHead};
 use diesel::dsl::{exists, max, not};
 use diesel::prelude::*;
 
@@ -12,12 +10,7 @@ use crate::database::Connection;
 use crate::error::StoreError;
 use crate::schema::{audit_entries, audit_heads, audit_leaves};
 
-/// PostgreSQL gives numbers before the commit, so an entry may appear after larger numbers were sealed: the sealer looks
-/// back over what was sealed in so long a time. Nothing is committed so late: a statement may take ten minutes at most
-/// (`database.statement_timeout_milliseconds`).
-pub const LATENESS: Duration = Duration::from_secs(15 * 60);
-
-/// It looks back over so many numbers at most, so that a look costs no more than a fraction of a second.
+/// The sealer looks back over so many numbers at most, so that a look costs no more than a fraction of a second.
 const MOST_LATE: i64 = 1_000_000;
 
 /// Rows that are read at a time.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::{Entry, Hash};
+use super::{Entry, Hash, LATENESS};
 use crate::application::{ApplicationId, DocumentKind, State};
 use crate::approval::{
     Approvable, NotApproved, Policy, Registration, content_sha256_of_certificate, evidence_sha256, judge,
@@ -24,8 +24,6 @@ use crate::{SerialNumber, Timestamp};
 /// statement names the minute in which it was asked for.
 const LATEST: i64 = 20 * 60 * 1000;
 const SKEW: i64 = 5 * 60 * 1000;
-/// In how many milliseconds an entry is under a head at the most (`store::audit_heads::LATENESS`).
-const LATENESS: i64 = 15 * 60 * 1000;
 
 /// The entry of what an officer signed.
 const SIGN: &str = "statement.sign";
@@ -160,7 +158,7 @@ pub struct Chronicle<'t> {
     /// Statements that no head covers yet: sequence, object, unix milliseconds.
     uncovered: Vec<(i64, String, i64)>,
     /// When the last head was sealed, unix milliseconds.
-    sealed_at: Option<i64>,
+    sealed_at: Option<Timestamp>,
     history: History,
 }
 
@@ -248,9 +246,10 @@ impl<'t> Chronicle<'t> {
     /// an entry has a time of its writer's choice.
     pub fn head(&mut self, sealed_at: Timestamp) {
         let sealed = sealed_at.unix_millis();
-        let earliest = self.sealed_at.replace(sealed).map_or(i64::MIN, |before| before - LATENESS - SKEW);
+        let before = self.sealed_at.replace(sealed_at);
+        let earliest = before.map_or(i64::MIN, |at| at.minus(LATENESS).unix_millis().saturating_sub(SKEW));
         for (sequence, object, at) in std::mem::take(&mut self.uncovered) {
-            if !(earliest..=sealed + SKEW).contains(&at) {
+            if !(earliest..=sealed.saturating_add(SKEW)).contains(&at) {
                 self.found(sequence, object, Broken::OutOfTime);
             }
         }

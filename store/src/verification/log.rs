@@ -1,9 +1,9 @@
 //! Is the audit log what was sealed? Every entry, leaf and head of the database, in their order.
 
 use ca_core::Timestamp;
-use ca_core::audit::{AuditKeys, Entry, Fault, Leaf, Log, Report, SignedHead};
+use ca_core::audit::{AuditKeys, Entry, Fault, LATENESS, Leaf, Log, Report, SignedHead};
 
-use crate::audit_heads::{self, LATENESS, PAGE};
+use crate::audit_heads::{self, PAGE};
 use crate::database::Connection;
 use crate::error::StoreError;
 

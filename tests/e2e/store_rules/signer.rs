@@ -13,7 +13,7 @@ use ca_core::officer_statement::FIRST;
 use ca_core::revocation::{Reason, Status};
 use ca_core::signer::{AbsentKey, SignError, Signer};
 use ca_core::{SerialNumber, Timestamp};
-use ca_signer::ceremony::{self, Ceremony, CeremonyError, Names, Succession};
+use ca_signer::ceremony::{self, Ceremony, CeremonyError, Names, ResponderKey, Succession, Wanted};
 use ca_signer::officer_ca::OfficerCa;
 use ca_signer::{Keyring, SigningService};
 use config::Settings;
@@ -25,8 +25,10 @@ use openssl::x509::X509;
 use store::crls::CrlKind;
 use store::issuance::{self, Intent};
 use store::jobs::NewJob;
-use store::{StoreError, applications, certificates, crls, feed, issuers, jobs, officer_statements};
-use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
+use store::{
+    StoreError, applications, certificates, crls, feed, issuers, jobs, officer_statements, responders,
+};
+use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 
 use super::stage::{Ground, HOUR, at_once, reviewer, settings};
 use crate::key::Key;
@@ -46,6 +48,8 @@ on_both_databases!(
     a_key_is_not_destroyed_under_a_signer_that_uses_it,
     a_key_is_not_destroyed_while_something_is_being_begun,
     what_a_lost_key_had_begun_its_successor_begins_anew,
+    names_of_authorities_are_compared_as_relying_parties_do,
+    a_responders_key_that_somebody_else_may_know_is_certified_no_more,
 );
 
 const PASSPHRASE: &[u8] = b"only a test";
@@ -443,6 +447,54 @@ fn what_a_lost_key_had_begun_its_successor_begins_anew(kind: Database) {
     assert!(told[1].starts_with("key:ca|") && told[1].contains("\"begun\":1"), "{told:?}");
     let report = ca.ground.read(|connection| store::verification::verify(connection, None));
     assert_eq!(report.findings, vec![]);
+}
+
+/// RFC 5280 section 7.1: neither case nor the number of spaces makes two names of one.
+fn names_of_authorities_are_compared_as_relying_parties_do(kind: Database) {
+    let ground = Ground::with_officers(kind);
+    let settings = settings(&[]);
+    let keyring = Keyring::with_passphrase(&settings, PASSPHRASE);
+    let names = Names { issuing: "MUHR  root ca".to_owned(), ..Names::default() };
+    let init = Ceremony::unattended("ca.init", &ground.store, &settings, &keyring).init(&names);
+    assert!(matches!(init, Err(CeremonyError::Uncertifiable(_))), "{init:?}");
+    assert!(!settings.keys.directory.join("root.key").exists(), "no key is made for what is refused");
+
+    let ca = Ca::new(kind);
+    for taken in ["muhr  ISSUING CA", "muhr root  ca"] {
+        let common_name = Some(taken.to_owned());
+        let rekey = ca.hold(|ceremony| ceremony.succeed(&Succession::Rekey { common_name }));
+        assert!(matches!(rekey, Err(CeremonyError::Uncertifiable(_))), "{taken}: {rekey:?}");
+    }
+    ca.rekey();
+}
+
+fn a_responders_key_that_somebody_else_may_know_is_certified_no_more(kind: Database) {
+    let ca = Ca::new(kind);
+    let keyring = Keyring::with_passphrase(&ca.settings, PASSPHRASE);
+    let now = ca.settings.clock().now();
+    let renew = |key: ResponderKey<'_>| {
+        ceremony::renew_ocsp(&ca.ground.store, &ca.settings, issuers::ISSUING, &key, &keyring, now)
+    };
+    let ask = || ca.hold(|ceremony| ceremony.request_certificates("Muhr", Wanted::Responder));
+    renew(ResponderKey::Own).expect("nobody knows it");
+    let request = ask().expect("nobody knows it").remove(0).request;
+
+    let certified = ca.ground.read(responders::newest).pop().expect("a responder");
+    let (_, certificate) = X509Certificate::from_der(&certified.certificate).expect("a certificate");
+    let serial = SerialNumber::try_from(certificate.raw_serial()).expect("a serial number");
+    let revoked = Status::Revoked { since: now, reason: Reason::KeyCompromise, invalidity_date: None };
+    ca.ground.write(|c| {
+        let stored = certificates::find(c, &serial)?;
+        certificates::change_status(c, &stored, revoked, "test", now)
+    });
+    let own = renew(ResponderKey::Own).err();
+    assert!(matches!(own, Some(CeremonyError::WeakKey(_))), "{own:?}");
+    // Its request from another machine is refused as well, and another key's is not.
+    let carried = renew(ResponderKey::Request(&request)).err();
+    assert!(matches!(carried, Some(CeremonyError::WeakKey(_))), "{carried:?}");
+    renew(ResponderKey::Request(&Key::p256().csr())).expect("another key");
+    let asked = ask().err();
+    assert!(matches!(asked, Some(CeremonyError::WeakKey(_))), "{asked:?}");
 }
 
 /// The issuing CA's key behind a wire that is broken at first.
