@@ -13,7 +13,7 @@ use ca_core::{SerialNumber, Timestamp};
 use config::Settings;
 use config::clock::SystemClock;
 use prometheus_client::registry::Registry;
-use store::crls::{CrlKind, Head};
+use store::crls::{CrlKind, CrlSummary, Head};
 use store::issuers::Issuer;
 use store::jobs::NewJob;
 use store::{Connection, Database, StoreError, certificates, crls, issuers, jobs};
@@ -39,7 +39,7 @@ pub struct Publisher {
     metrics: Metrics,
     mirror: Option<Mirror>,
     /// The full CRLs that the database had in the last round.
-    expected: RwLock<Vec<String>>,
+    expected: RwLock<Expected>,
 }
 
 /// Why there is no publisher.
@@ -101,8 +101,8 @@ impl Publisher {
     /// Whether every CRL is published, and none is about to outlive its nextUpdate, for `/health/ready`.
     pub fn is_ready(&self) -> bool {
         let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner);
-        expected.iter().all(|name| self.repository.find(name).is_some())
-            && self.repository.is_ready(self.clock.now(), self.alarm)
+        expected.names.iter().all(|name| self.repository.find(name).is_some())
+            && self.repository.is_ready(self.clock.now(), self.alarm, &expected.last)
     }
 
     /// Adds its counts to those of the process.
@@ -174,6 +174,15 @@ fn full_name(head: &Head) -> String {
     place(&format!("{}.crl", head.issuer), &head.partition)
 }
 
+/// What should be published.
+#[derive(Debug, Default)]
+struct Expected {
+    /// Full CRLs.
+    names: Vec<String>,
+    /// CRLs, full and delta, after which there can be no other: they may outlive their nextUpdate.
+    last: Vec<String>,
+}
+
 struct Rounds<'a> {
     publisher: &'a Publisher,
     /// The number of the published CRLs by the name of the full one.
@@ -208,9 +217,13 @@ impl Rounds<'_> {
             let placed = self.heads.place(database, repository, |name| self.publisher.placed(name));
             self.note("the heads of the audit log", placed.map_err(Obstacle::from));
         }
-        let signed = heads.iter().filter(|head| head.newest.is_some());
+        let signed = || heads.iter().filter(|head| head.newest.is_some());
+        let last = signed().filter(|head| !head.has_key).map(full_name);
         let mut expected = self.publisher.expected.write().unwrap_or_else(PoisonError::into_inner);
-        *expected = signed.map(full_name).collect();
+        *expected = Expected {
+            names: signed().map(full_name).collect(),
+            last: last.flat_map(|name| [delta_place(&name), name]).collect(),
+        };
     }
 
     fn note(&self, what: &str, outcome: Result<(), Obstacle>) {
@@ -423,15 +436,15 @@ fn judge_genuine(issuer: &Issuer, at: Timestamp, crl: File) -> Result<(), Fault>
     judge.genuine(crl).map(|_| ())
 }
 
-/// A CRL is due if there is none, if the newest ends within the overlap, or if it does not tell what happened since.
+/// A CRL is due if there is none, if the newest ends within the overlap, or if it does not tell what happened since; and never
+/// where nobody has the key any more.
 fn is_due(head: &Head, overlap: Duration, now: Timestamp) -> bool {
-    head.newest.as_ref().is_none_or(|crl| head.is_changed || now >= crl.next_update.minus(overlap))
+    let ends = |crl: &CrlSummary| now >= crl.next_update.minus(overlap);
+    head.has_key && head.newest.as_ref().is_none_or(|crl| head.is_changed || ends(crl))
 }
 
 #[cfg(test)]
 mod tests {
-    use store::crls::CrlSummary;
-
     use super::*;
 
     #[test]
@@ -439,7 +452,10 @@ mod tests {
         let (hour, now) = (Duration::from_secs(3600), Timestamp::from_unix_seconds(1_790_000_000));
         let ending = |next_update| CrlSummary { number: 1, this_update: now, next_update, last_change: 0 };
         let due = |newest, is_changed| {
-            let head = Head { issuer: "ca".to_owned(), partition: String::new(), newest, is_changed };
+            let (issuer, partition) = ("ca".to_owned(), String::new());
+            let mut head = Head { issuer, partition, newest, is_changed, has_key: false };
+            assert!(!is_due(&head, hour, now), "there is no key");
+            head.has_key = true;
             is_due(&head, hour, now)
         };
         assert!(due(None, false));

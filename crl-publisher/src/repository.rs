@@ -214,10 +214,11 @@ impl Repository {
     }
 
     /// Whether there is a CRL and each of them may be relied upon for longer than `alarm` from `now`, for
-    /// `/health/ready`.
-    pub fn is_ready(&self, now: Timestamp, alarm: std::time::Duration) -> bool {
+    /// `/health/ready`; those named in `last` excepted.
+    pub fn is_ready(&self, now: Timestamp, alarm: std::time::Duration, last: &[String]) -> bool {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
-        let mut crls = files.values().filter_map(|file| file.summary).peekable();
+        let others = files.iter().filter(|(name, _)| !last.contains(name));
+        let mut crls = others.filter_map(|(_, file)| file.summary).peekable();
         crls.peek().is_some() && crls.all(|crl| crl.next_update.minus(alarm) > now)
     }
 

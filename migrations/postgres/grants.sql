@@ -3,7 +3,11 @@
 -- a role that the server does not have is left out. Only `GRANT ... TO role, role;` stands here.
 
 -- Everybody asks whether the tables are those it was built for.
-GRANT SELECT ON __diesel_schema_migrations, issuers, certificates, status_changes TO muhr_api, muhr_signer, muhr_ocsp, muhr_crl;
+GRANT SELECT ON __diesel_schema_migrations, issuers, status_changes TO muhr_api, muhr_signer, muhr_ocsp, muhr_crl;
+-- Status is told by number: whose a certificate is, neither responder nor publisher reads.
+GRANT SELECT ON certificates TO muhr_signer;
+GRANT SELECT (id, issuer_id, serial, not_before, not_after, status, status_since, reason, invalidity_date, profile, crl_partition) ON certificates TO muhr_ocsp, muhr_crl;
+GRANT SELECT ON responder_certificates TO muhr_signer, muhr_ocsp;
 
 -- The web: everything but what is signed, and of a certificate only its status.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO muhr_api;

@@ -24,6 +24,7 @@ mod reconciliations;
 mod refunds;
 mod register;
 mod review;
+mod sessions;
 mod sign_in;
 mod signing;
 mod statistics;
@@ -35,6 +36,7 @@ pub(crate) const ACCOUNT: &str = "/officer/account";
 pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.configure(sign_in::configure)
         .configure(account::configure)
+        .configure(sessions::configure)
         .configure(signing::configure)
         .configure(queue::configure)
         .configure(review::configure)
@@ -238,6 +240,7 @@ fn told(page: &Page, done: &str) -> String {
         "reject",
         "password",
         "totp",
+        "session",
         "confirm",
         "cancel",
         "execute",

@@ -121,6 +121,8 @@ pub struct Head {
     pub newest: Option<CrlSummary>,
     /// Whether the feed has a change that this CRL does not tell.
     pub is_changed: bool,
+    /// Whether there can be another one: the CA has its key.
+    pub has_key: bool,
 }
 
 #[derive(QueryableByName)]
@@ -139,6 +141,8 @@ struct HeadRow {
     last_change: i64,
     #[diesel(sql_type = Bool)]
     is_changed: bool,
+    #[diesel(sql_type = Bool)]
+    has_key: bool,
 }
 
 /// Keeps CRLs that were signed together, and takes the job that asked for them off the queue; or queues the next, not
@@ -212,36 +216,32 @@ pub fn adopt(
 /// # Errors
 /// [`StoreError::Conflict`] if one does not hold so long: another signer has signed since.
 pub fn end(connection: &mut Connection, issuer: &str, for_ever: Timestamp) -> Result<(), StoreError> {
+    give_up(connection, issuer)?;
     let partitions = crl_partitions::table.filter(crl_partitions::issuer_id.eq(issuer));
     // Whoever is about to keep a CRL has the row until its commit.
     diesel::update(partitions).set(crl_partitions::number.eq(crl_partitions::number)).execute(connection)?;
-    let rows: Vec<(String, i64)> =
-        partitions.select((crl_partitions::crl_partition, crl_partitions::next_update)).load(connection)?;
-    for (partition, next_update) in rows {
-        if next_update != for_ever.unix_millis() {
-            let why = format!(
-                "a CRL of `{issuer}` was signed after its last one: stop every signer, and try again"
-            );
-            return Err(StoreError::Conflict(why));
-        }
-        unask(connection, issuer, &partition)?;
+    let others = partitions.filter(crl_partitions::next_update.ne(for_ever.unix_millis()));
+    match others.count().get_result::<i64>(connection)? {
+        0 => Ok(()),
+        _ => Err(StoreError::Conflict(format!(
+            "a CRL of `{issuer}` was signed after its last one: stop every signer, and try again"
+        ))),
     }
-    Ok(())
 }
 
-/// Nobody can sign a CRL of this issuer any more, and nobody is asked for one.
+/// Nobody is asked for a CRL of this issuer any more. It comes before anything else is locked: whoever keeps a CRL takes its
+/// job off first.
 ///
 /// # Errors
 /// The database's.
 pub fn give_up(connection: &mut Connection, issuer: &str) -> Result<(), StoreError> {
     let partitions = crl_partitions::table.filter(crl_partitions::issuer_id.eq(issuer));
-    let partitions: Vec<String> = partitions.select(crl_partitions::crl_partition).load(connection)?;
-    partitions.iter().try_for_each(|partition| unask(connection, issuer, partition))
-}
-
-fn unask(connection: &mut Connection, issuer: &str, partition: &str) -> Result<(), StoreError> {
-    let job = NewJob::sign_crl(issuer, partition, Timestamp::MAX);
-    jobs::complete_named(connection, JobKind::SignCrl, &job.key).map(|_| ())
+    let mut partitions: Vec<String> = partitions.select(crl_partitions::crl_partition).load(connection)?;
+    partitions.sort();
+    partitions.iter().try_for_each(|partition| {
+        let job = NewJob::sign_crl(issuer, partition, Timestamp::MAX);
+        jobs::complete_named(connection, JobKind::SignCrl, &job.key)
+    })
 }
 
 /// The number follows one of these, or somebody else had it.
@@ -360,7 +360,8 @@ pub fn heads(connection: &mut Connection) -> Result<Vec<Head>, StoreError> {
     let rows: Vec<HeadRow> = diesel::sql_query(
         "SELECT issuer_id, crl_partition, number, this_update, next_update, last_change, EXISTS (\
          SELECT 1 FROM status_changes c WHERE c.kind = 'changed' AND c.issuer_id = p.issuer_id \
-         AND c.crl_partition = p.crl_partition AND c.seq > p.last_change) AS is_changed \
+         AND c.crl_partition = p.crl_partition AND c.seq > p.last_change) AS is_changed, NOT EXISTS (\
+         SELECT 1 FROM issuers i WHERE i.id = p.issuer_id AND i.key_destroyed_at IS NOT NULL) AS has_key \
          FROM crl_partitions p ORDER BY issuer_id, crl_partition",
     )
     .load(connection)?;
@@ -371,6 +372,7 @@ pub fn heads(connection: &mut Connection) -> Result<Vec<Head>, StoreError> {
             issuer: row.issuer_id,
             partition: row.crl_partition,
             is_changed: row.is_changed,
+            has_key: row.has_key,
         })
         .collect())
 }

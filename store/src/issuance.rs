@@ -194,8 +194,9 @@ pub struct Signed {
 }
 
 /// Stores signed certificates in one transaction with the states, the events, the audit entries, the notices and the
-/// change feed, and takes the jobs off the queue. Of an application that another signer settled meanwhile, or whose
-/// intent it gave up, only the job is taken off. Returns how many certificates were stored.
+/// change feed, and takes the jobs off the queue. Of an application that another signer settled or refused meanwhile, only the
+/// job is taken off; where an intent was given up and the application is approved as before, the job stays for another
+/// intent. Returns how many certificates were stored.
 ///
 /// # Errors
 /// The database's; nothing is stored then.
@@ -214,7 +215,11 @@ pub fn settle(connection: &mut Connection, signed: &[Signed], now: Timestamp) ->
         .execute(connection)?;
     store_applications::record(connection, &transitions)?;
     audit::record(connection, &certificates.iter().map(|c| issued(c, now)).collect::<Vec<_>>())?;
-    let done: Vec<i64> = signed.iter().map(|s| s.job).collect();
+    // What is approved and whose intent was given up with a lost key is still to be issued.
+    let is_left = |s: &Signed| {
+        approved.contains(&s.transition.application.to_string()) && !kept.contains(&s.certificate.serial)
+    };
+    let done: Vec<i64> = signed.iter().filter(|s| !is_left(s)).map(|s| s.job).collect();
     jobs::complete(connection, &done)?;
     certificates::insert(connection, &certificates, now)?;
     Ok(certificates.len())

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use ca_core::Timestamp;
-use diesel::dsl::{case_when, sql};
+use diesel::dsl::{case_when, not, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool, Nullable};
 use diesel::upsert::excluded;
 
 use crate::database::Connection;
@@ -144,6 +144,8 @@ macro_rules! insert_or_revive {
                 jobs::payload.eq(case_when(dead(), excluded(jobs::payload)).otherwise(jobs::payload)),
                 jobs::run_at.eq(case_when(dead(), excluded(jobs::run_at)).otherwise(jobs::run_at)),
                 jobs::attempts.eq(case_when(dead(), excluded(jobs::attempts)).otherwise(jobs::attempts)),
+                jobs::waiting_since.eq(case_when(not(dead()), jobs::waiting_since)
+                    .otherwise(None::<i64>.into_sql::<Nullable<BigInt>>())),
             ))
             .execute($connection)
     }};
@@ -256,6 +258,20 @@ pub fn complete(connection: &mut Connection, ids: &[i64]) -> Result<(), StoreErr
 pub fn complete_named(connection: &mut Connection, kind: JobKind, key: &str) -> Result<(), StoreError> {
     let named = jobs::table.filter(jobs::kind.eq(kind.as_str())).filter(jobs::dedup_key.eq(key));
     diesel::delete(named).execute(connection)?;
+    Ok(())
+}
+
+/// The same of all whose keys begin so.
+///
+/// # Errors
+/// The database's.
+pub fn complete_beginning(
+    connection: &mut Connection,
+    kind: JobKind,
+    beginning: &str,
+) -> Result<(), StoreError> {
+    let kind = jobs::table.filter(jobs::kind.eq(kind.as_str()));
+    diesel::delete(kind.filter(jobs::dedup_key.like(format!("{beginning}%")))).execute(connection)?;
     Ok(())
 }
 

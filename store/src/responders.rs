@@ -4,12 +4,12 @@ use ca_core::Timestamp;
 use ca_core::revocation::Status;
 use diesel::prelude::*;
 
-use crate::certificates::{STATUS, StatusColumns};
+use crate::certificates::StatusColumns;
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::schema::certificates;
+use crate::schema::responder_certificates as own;
 
-/// The profile of every responder's certificate.
+/// The profile of every responder's certificate; the view `responder_certificates` has those of it.
 pub const PROFILE: &str = "ocsp_signer";
 
 /// A responder's key as one CA has certified it.
@@ -35,16 +35,15 @@ pub struct Certified {
 /// The database's.
 pub fn newest(connection: &mut Connection) -> Result<Vec<Certified>, StoreError> {
     type Columns = (String, Vec<u8>, Vec<u8>, i64, i64, StatusColumns);
-    let rows: Vec<Columns> = certificates::table
-        .filter(certificates::profile.eq(PROFILE))
-        .order((certificates::not_after.desc(), certificates::id.desc()))
+    let rows: Vec<Columns> = own::table
+        .order((own::not_after.desc(), own::id.desc()))
         .select((
-            certificates::issuer_id,
-            certificates::spki_sha256,
-            certificates::certificate,
-            certificates::not_before,
-            certificates::not_after,
-            STATUS,
+            own::issuer_id,
+            own::spki_sha256,
+            own::certificate,
+            own::not_before,
+            own::not_after,
+            (own::status, own::status_since, own::reason, own::invalidity_date),
         ))
         .load(connection)?;
     let mut newest: Vec<Certified> = Vec::new();

@@ -286,6 +286,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    responder_certificates (id) {
+        id -> BigInt,
+        issuer_id -> Text,
+        spki_sha256 -> Binary,
+        certificate -> Binary,
+        not_before -> BigInt,
+        not_after -> BigInt,
+        status -> Text,
+        status_since -> Nullable<BigInt>,
+        reason -> Nullable<SmallInt>,
+        invalidity_date -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     status_changes (seq) {
         seq -> BigInt,
         kind -> Text,

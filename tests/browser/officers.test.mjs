@@ -319,6 +319,38 @@ test('an officer enrols an authenticator, and needs it from then on', async () =
   await close();
 });
 
+test('an officer ends a session elsewhere, and an administrator somebody else\'s', async () => {
+  const here = await signIn('registrar');
+  const elsewhere = await signIn('registrar');
+  await here.page.goto(`${muhr.url}/officer/account`);
+  await here.page.click('main a[href$="account/sessions"]');
+  await here.page.waitForSelector('tbody tr .state.good');
+  const sessions = () => here.page.locator('tbody tr').count();
+  const before = await sessions();
+  for (const language of languages) {
+    await here.page.goto(`${muhr.url}/officer/account/sessions?lang=${language}`);
+    await look(here.page, '13-sessions');
+  }
+  await here.page.goto(`${muhr.url}/officer/account/sessions?lang=en`);
+  // The oldest first: the last one is where the same officer has signed in since.
+  await here.page.locator('tbody form button').last().click();
+  await here.page.waitForSelector('.note.good');
+  assert.equal(await sessions(), before - 1);
+  await elsewhere.page.goto(`${muhr.url}/officer`);
+  assert.match(new URL(elsewhere.page.url()).pathname, /sign-in$/);
+
+  const admin = await signIn('admin');
+  await admin.page.goto(`${muhr.url}/officer/administration/officers`);
+  await admin.page.click('tr:has(code:text-is("registrar")) a[href*="sessions"]');
+  assert.match(await admin.page.textContent('.lead'), /registrar/);
+  await admin.page.locator('tbody form button').last().click();
+  await admin.page.waitForSelector('.note.good');
+  await here.page.goto(`${muhr.url}/officer`);
+  assert.match(new URL(here.page.url()).pathname, /sign-in$/);
+  assert.deepEqual(admin.complaints, []);
+  for (const visitor of [here, elsewhere, admin]) await visitor.close();
+});
+
 test('two administrators hire an officer, change a price and stop a partner', async () => {
   const first = await signIn('admin');
   await first.page.goto(`${muhr.url}/officer/administration/officers`);

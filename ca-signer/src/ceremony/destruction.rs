@@ -2,6 +2,7 @@
 
 use ca_core::Timestamp;
 use ca_core::signer::{AbsentKey, Signer};
+use store::jobs::{self, JobKind};
 use store::{Connection, StoreError, audit, crls, issuance, issuers};
 
 use super::{Ceremony, CeremonyError, CrlSigner, open_issuer};
@@ -35,7 +36,7 @@ impl Ceremony<'_> {
             let entry = self.entry("key.destroy", format!("key:{id}"), details);
             // Before the key goes: whoever starts meanwhile does not look for it any more.
             database.write(|connection| -> Result<(), CeremonyError> {
-                // The rows of the CRLs first, as whoever keeps a CRL has them.
+                // Jobs and CRLs first, as whoever keeps a CRL has them.
                 crls::end(connection, id, Timestamp::MAX)?;
                 issuers::key_destroyed(connection, id, now)?;
                 // A signer may have begun something while the CRLs were signed.
@@ -61,7 +62,8 @@ impl Ceremony<'_> {
             Ok(_) | Err(StoreError::NotFound) => return Err(CeremonyError::NoSuchCa(id.to_owned())),
             Err(other) => return Err(other.into()),
         };
-        if row.is_issuing() && row.retired_at.is_none() {
+        // A root has none, and is away most of the time.
+        if row.retired_at.is_none() {
             return Err(CeremonyError::NoSuccessor(id.to_owned()));
         }
         if keyring.has_issuer(id)? {
@@ -71,8 +73,10 @@ impl Ceremony<'_> {
             .map_err(|error| CeremonyError::WeakKey(error.to_string()))?;
         let spki_sha256 = hex::encode(ca_core::digest::sha256(key.public_key()));
         let begun = database.write(|connection| -> Result<usize, StoreError> {
-            issuers::key_destroyed(connection, id, now)?;
+            // Jobs and CRLs first, as whoever keeps a CRL has them.
             crls::give_up(connection, id)?;
+            jobs::complete_beginning(connection, JobKind::CertifyResponder, &format!("{id}/"))?;
+            issuers::key_destroyed(connection, id, now)?;
             let begun = issuance::give_up(connection, id, now)?;
             let details = serde_json::json!({ "spki_sha256": spki_sha256, "begun": begun });
             audit::record(connection, &[self.entry("key.give-up", format!("key:{id}"), details)])?;
@@ -99,11 +103,12 @@ impl Ceremony<'_> {
 
 /// Nothing that the CA has issued holds any more, and nothing is begun.
 fn is_dispensable(connection: &mut Connection, id: &str, now: Timestamp) -> Result<(), CeremonyError> {
-    if let Some(end) = issuers::last_end(connection, id)?.filter(|end| *end >= now) {
-        return Err(CeremonyError::StillNeeded(id.to_owned(), end));
-    }
+    // In this order: what is begun at the first look may have become a certificate at the second.
     if issuance::is_awaited_of(connection, id)? {
         return Err(CeremonyError::StillIntended(id.to_owned()));
+    }
+    if let Some(end) = issuers::last_end(connection, id)?.filter(|end| *end >= now) {
+        return Err(CeremonyError::StillNeeded(id.to_owned(), end));
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ fn a_revocation_stands_in_the_published_crl_soon_after() {
     assert!(is_listed(&stage, lost) && !is_listed(&stage, kept));
     assert_eq!(fs::read(stage.path("repository/ca.cer")).unwrap(), stage.issuer.certificate);
     assert!(stage.publisher.is_ready());
-    assert!(!stage.publisher.repository().is_ready(Timestamp::MAX, Duration::ZERO));
+    assert!(!stage.publisher.repository().is_ready(Timestamp::MAX, Duration::ZERO, &[]));
 }
 
 /// The job that its revocation queues is the one the signer has in hand already.

@@ -1,8 +1,8 @@
 //! The signer on a real store: what it finds after another has died, and what one bad job does to the others.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 
 use ca_core::algorithm::SignatureAlgorithm;
 use ca_core::application::{ApplicationId, State};
@@ -48,6 +48,7 @@ on_both_databases!(
     a_key_is_not_destroyed_under_a_signer_that_uses_it,
     a_key_is_not_destroyed_while_something_is_being_begun,
     what_a_lost_key_had_begun_its_successor_begins_anew,
+    a_key_called_lost_under_a_signer_that_has_it_leaves_the_work_to_the_successor,
     names_of_authorities_are_compared_as_relying_parties_do,
     a_responders_key_that_somebody_else_may_know_is_certified_no_more,
 );
@@ -361,6 +362,9 @@ fn a_signer_that_missed_the_end_of_its_key_signs_nothing_that_counts(kind: Datab
     assert_eq!(ca.ground.count(&format!("intents WHERE application_id = '{id}'")), 0);
     assert_eq!(ca.ground.read(|c| crls::newest(c, issuers::ISSUING, "")), Some(last));
     assert_eq!(ca.ground.count("jobs WHERE kind = 'sign-crl'"), 0);
+    let heads = ca.ground.read(crls::heads).into_iter();
+    let keys: Vec<(String, bool)> = heads.map(|head| (head.issuer, head.has_key)).collect();
+    assert_eq!(keys, [("ca".to_owned(), false), ("ca-2".to_owned(), true), ("root".to_owned(), true)]);
     ca.ground.rows("UPDATE jobs SET run_at = 0, leased_until = 0");
     ca.service().work("heir").expect("it works");
     assert_eq!(ca.state(id), State::Issued);
@@ -423,6 +427,8 @@ fn what_a_lost_key_had_begun_its_successor_begins_anew(kind: Database) {
         ca.ground.read(|c| issuance::pending_intents(c, &[id])).remove(&id).expect("recorded");
     let give_up = || ca.hold(|ceremony| ceremony.give_up_key(issuers::ISSUING));
     assert!(matches!(give_up(), Err(CeremonyError::NoSuccessor(_))));
+    let root = ca.hold(|ceremony| ceremony.give_up_key(issuers::ROOT));
+    assert!(matches!(root, Err(CeremonyError::NoSuccessor(_))), "{root:?}");
     ca.rekey();
     assert!(matches!(give_up(), Err(CeremonyError::NotLost(_))));
     let file = ca.settings.keys.directory.join("ca.key");
@@ -447,6 +453,49 @@ fn what_a_lost_key_had_begun_its_successor_begins_anew(kind: Database) {
     assert!(told[1].starts_with("key:ca|") && told[1].contains("\"begun\":1"), "{told:?}");
     let report = ca.ground.read(|connection| store::verification::verify(connection, None));
     assert_eq!(report.findings, vec![]);
+}
+
+fn a_key_called_lost_under_a_signer_that_has_it_leaves_the_work_to_the_successor(kind: Database) {
+    let ca = Arc::new(Ca::new(kind));
+    let id = ca.approved();
+    let interrupted = Interrupted { key: Failing::new(&ca, 0), ca: Arc::clone(&ca), once: Once::new() };
+    ca.with_key(Arc::new(interrupted)).work("signer").expect("it works");
+    assert_eq!(ca.state(id), State::Approved);
+    assert_eq!(
+        ca.ground.count("certificates WHERE application_id IS NOT NULL"),
+        0,
+        "nobody sees what it signed"
+    );
+    ca.ground.rows("UPDATE jobs SET run_at = 0, leased_until = 0");
+    ca.service().work("heir").expect("it works");
+    let certificate = ca.ground.read(|c| certificates::of_application(c, id)).expect("issued").certificate;
+    assert_eq!(certificate.issuer, "ca-2");
+}
+
+/// A key whose token is called lost, wrongly, between the intent and the signature.
+struct Interrupted {
+    key: Failing,
+    ca: Arc<Ca>,
+    once: Once,
+}
+
+impl Signer for Interrupted {
+    fn algorithm(&self) -> &SignatureAlgorithm {
+        self.key.algorithm()
+    }
+
+    fn public_key(&self) -> &[u8] {
+        self.key.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.once.call_once(|| {
+            self.ca.rekey();
+            std::fs::remove_file(self.ca.settings.keys.directory.join("ca.key")).expect("lost");
+            self.ca.hold(|ceremony| ceremony.give_up_key(issuers::ISSUING)).expect("a successor is there");
+        });
+        self.key.sign(message)
+    }
 }
 
 /// RFC 5280 section 7.1: neither case nor the number of spaces makes two names of one.

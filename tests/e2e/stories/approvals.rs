@@ -44,9 +44,25 @@ impl Attacker<'_> {
         }
     }
 
+    /// An application that nobody has applied with, under the name that is returned: the row of another one.
+    fn conjures(&self, model: &Application) -> String {
+        const COLUMNS: &str = "subject_type, channel, phone, pinfl, stir, common_name, subject, region, district, email, \
+            purpose, language, offer_accepted_at, registered_by, csr, spki_sha256, submitted_at, created_at, updated_at";
+        let (beginning, last) = model.id.split_at(model.id.len() - 1);
+        let id = format!("{beginning}{}", if last == "7" { "8" } else { "7" });
+        self.sql(&format!(
+            "INSERT INTO applications (id, state, {COLUMNS}) SELECT '{id}', 'approved', {COLUMNS} FROM applications WHERE id = '{}'",
+            model.id
+        ));
+        id
+    }
+
     /// What the API writes when the last reviewer has signed.
     fn calls_approved(&self, application: &Application) {
-        let id = &application.id;
+        self.calls_it_approved(&application.id);
+    }
+
+    fn calls_it_approved(&self, id: &str) {
         self.sql(&format!("UPDATE applications SET state = 'approved' WHERE id = '{id}'"));
         self.sql(&format!("DELETE FROM jobs WHERE dedup_key = '{id}' AND kind = 'issue-certificate'"));
         self.sql(&format!(
@@ -78,7 +94,12 @@ impl Attacker<'_> {
     /// The signer has refused, said why, and raised an alarm; there is no certificate.
     #[track_caller]
     fn is_refused(&self, application: &Application, why: &str) {
-        let (stack, id) = (self.stack, &application.id);
+        self.it_is_refused(&application.id, why);
+    }
+
+    #[track_caller]
+    fn it_is_refused(&self, id: &str, why: &str) {
+        let stack = self.stack;
         let alarms = || stack.rows(&format!("SELECT details FROM alarms WHERE object = 'application:{id}'"));
         let before = alarms().len();
         stack.run(Role::Signer);
@@ -95,7 +116,7 @@ impl Attacker<'_> {
         assert_eq!(state, "under_review");
         let certificates = format!("SELECT COUNT(*) FROM certificates WHERE application_id = '{id}'");
         assert_eq!(stack.rows(&certificates), ["0"]);
-        let logged = |line: &str| line.contains(id.as_str()) && line.contains("ALARM");
+        let logged = |line: &str| line.contains(id) && line.contains("ALARM");
         assert!(stack.log().lines().any(logged), "nothing was logged");
         let recorded = format!(
             "SELECT COUNT(*) FROM audit_entries WHERE object = 'application:{id}' AND action = 'alarm.unapproved'"
@@ -125,6 +146,10 @@ fn no_certificate_without_valid_approvals(database: Database) {
     let nobody = waiting(SubjectType::NaturalPerson);
     attacker.calls_approved(&nobody);
     attacker.is_refused(&nobody, "0 of 1 approvals");
+
+    let conjured = attacker.conjures(&nobody);
+    attacker.calls_it_approved(&conjured);
+    attacker.it_is_refused(&conjured, "never waited for a reviewer");
 
     // Signed by somebody who calls themselves the reviewer.
     let forged = waiting(SubjectType::NaturalPerson);

@@ -16,6 +16,7 @@ on_both_databases!(
     a_successor_issues_and_the_one_before_goes_on_to_revoke,
     the_root_is_on_a_machine_without_a_network,
     a_key_is_destroyed_when_its_last_certificate_has_ended,
+    certificates_of_a_lost_key_are_answered_for,
     any_two_of_three_open_the_keys_and_one_does_not,
 );
 
@@ -371,6 +372,50 @@ fn a_key_is_destroyed_when_its_last_certificate_has_ended(database: Database) {
     stack.muhr(&["crl", "now"]).well();
     let said = stack.muhr(&["crl", "now", "--issuer", "ca"]);
     assert!(!said.success, "{}", said.all());
+    stack.muhr(&["audit", "verify"]).well();
+}
+
+fn certificates_of_a_lost_key_are_answered_for(database: Database) {
+    let mut stack = database.start();
+    let application = Application::issued(&stack, SubjectType::NaturalPerson);
+    let first = RelyingParty::receiving(&stack, &application.certificate());
+    let serial = application.serial();
+    let lost = ["ca", "destroy-key", "ca", "--lost"];
+    hold(&stack, &lost).refused_with("`ca` has no successor");
+    hold(&stack, &["ca", "rekey"]).well();
+    hold(&stack, &lost).refused_with("the key of `ca` is here");
+    hold(&stack, &["ca", "destroy-key", "root", "--lost"]).refused_with("`root` has no successor");
+    fs::remove_file(stack.folder.join("keys/ca.key")).expect("our folder");
+    let said = hold(&stack, &lost).well();
+    let told = transcript(&stack, &said);
+    assert!(told.contains("\nkey-given-up: ca, P-256, ") && !told.contains("failed"), "{told}");
+    hold(&stack, &lost).refused_with("there is no CA `ca` with a key");
+
+    stack.terminate(Role::All);
+    stack.run(Role::All);
+    let after = Application::issued(&stack, SubjectType::NaturalPerson);
+    let second = RelyingParty::receiving(&stack, &after.certificate());
+    assert_eq!((issuer(&second).as_str(), second.status().as_str()), ("Muhr Issuing CA 2", "good"));
+
+    // Two days later its CRL has ended. Nothing else suffers, and OCSP tells what happens to what it has issued.
+    stack.travel(2 * DAY);
+    let status = |holder: &RelyingParty| {
+        // OpenSSL's clock is two days behind.
+        let said = holder.openssl_ocsp_with(&["-validity_period", "259200"]).well();
+        assert!(said.err.contains("Response verify OK"), "{}", said.all());
+        let told = said.out.lines().find_map(|line| line.split_once("leaf.pem: "));
+        told.map(|(_, status)| status.trim().to_owned()).unwrap_or_default()
+    };
+    assert_eq!(status(&first), "good");
+    stack.muhr(&["certificate", "revoke", &serial, "--reason", "superseded"]).well();
+    eventually("OCSP tells the revocation", Duration::from_secs(20), || {
+        (status(&first) == "revoked").then_some(())
+    });
+    eventually("nobody waits for its CRL", Duration::from_secs(20), || {
+        let waiting = stack.rows("SELECT dedup_key FROM jobs WHERE kind = 'sign-crl' AND dedup_key = 'ca'");
+        waiting.is_empty().then_some(())
+    });
+    assert_eq!(status(&second), "good");
     stack.muhr(&["audit", "verify"]).well();
 }
 

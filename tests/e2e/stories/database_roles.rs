@@ -80,6 +80,12 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "muhr_ocsp",
         &[
+            "SELECT pinfl FROM certificates",
+            "SELECT stir FROM certificates",
+            "SELECT subject FROM certificates",
+            "SELECT common_name FROM certificates",
+            "SELECT certificate FROM certificates",
+            "SELECT application_id FROM certificates",
             "SELECT * FROM applications",
             "SELECT * FROM officers",
             "SELECT * FROM audit_entries",
@@ -94,6 +100,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "muhr_crl",
         &[
+            "SELECT pinfl FROM certificates",
+            "SELECT subject FROM certificates",
+            "SELECT certificate FROM certificates",
+            "SELECT * FROM responder_certificates",
             "SELECT * FROM applications",
             "SELECT * FROM officers",
             "UPDATE certificates SET status = 'good'",
@@ -106,6 +116,58 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// One line for each role and table: what PostgreSQL's catalogue says the role may.
+const HELD: &str = r"
+    WITH held AS (
+        SELECT a.grantee::regrole::text AS role, c.relname, a.privilege_type AS what
+        FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')
+        UNION ALL
+        SELECT a.grantee::regrole::text, c.relname,
+            a.privilege_type || ' (' || string_agg(t.attname, ', ' ORDER BY t.attnum) || ')'
+        FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a
+        WHERE c.relnamespace = 'public'::regnamespace
+        GROUP BY 1, 2, a.privilege_type
+    )
+    SELECT role || ' ' || relname || ': ' || string_agg(what, ', ' ORDER BY what)
+    FROM held WHERE role LIKE 'muhr\_%' GROUP BY role, relname ORDER BY role, relname";
+
+/// Tries whatever the role does not hold on any table, and fails at the first that is not refused.
+const TRY_THE_REST: &str = r"
+    DO $do$
+    DECLARE
+        t record;
+        p text;
+        tried int := 0;
+    BEGIN
+        FOR t IN SELECT c.oid, c.relname, c.relkind, (
+                SELECT a.attname FROM pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity = '' AND a.attgenerated = ''
+                ORDER BY a.attnum DESC LIMIT 1
+            ) AS attname
+            FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')
+        LOOP
+            FOREACH p IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] LOOP
+                CONTINUE WHEN t.relkind = 'v' AND p = 'TRUNCATE';
+                CONTINUE WHEN CASE WHEN p IN ('DELETE', 'TRUNCATE') THEN has_table_privilege(t.oid, p)
+                    ELSE has_any_column_privilege(t.oid, p) END;
+                BEGIN
+                    EXECUTE CASE p
+                        WHEN 'SELECT' THEN format('SELECT 1 FROM %I', t.relname)
+                        WHEN 'INSERT' THEN format('INSERT INTO %I DEFAULT VALUES', t.relname)
+                        WHEN 'UPDATE' THEN format('UPDATE %1$I SET %2$I = %2$I', t.relname, t.attname)
+                        WHEN 'DELETE' THEN format('DELETE FROM %I', t.relname)
+                        ELSE format('TRUNCATE %I', t.relname) END;
+                    RAISE EXCEPTION 'not refused: % %', p, t.relname;
+                EXCEPTION WHEN insufficient_privilege THEN
+                    tried := tried + 1;
+                END;
+            END LOOP;
+        END LOOP;
+        RAISE NOTICE 'refused: %', tried;
+    END
+    $do$";
 
 #[test]
 fn each_process_has_the_rights_it_needs_and_no_more() {
@@ -155,6 +217,13 @@ fn each_process_has_the_rights_it_needs_and_no_more() {
                 && (said.all().contains("permission denied") || said.all().contains("must be owner"));
             assert!(refused, "{name} may: {statement}\n{}", said.all());
         }
+    }
+    // All that each role holds, to be looked at whenever it changes; whatever is not among it is tried, table by table.
+    insta::assert_snapshot!("rights", psql(&owner, HELD).well().out);
+    for name in ["muhr_api", "muhr_signer", "muhr_ocsp", "muhr_crl"] {
+        let said = psql(&as_role(name), TRY_THE_REST).well();
+        let refused = said.err.split_once("refused: ").map(|(_, count)| count.trim().parse::<u32>());
+        assert!(matches!(refused, Some(Ok(30..))), "{name}: {}", said.all());
     }
     let log = stack.log();
     assert!(!log.contains("permission denied"), "a right is missing:\n{log}");
