@@ -12,9 +12,9 @@ use ca_core::Timestamp;
 use ca_core::ocsp::Responder;
 use ca_core::revocation::Status;
 use ca_core::signer::{AbsentKey, Signer};
-use store::StoreError;
 use store::jobs::{self, Job, JobKind, NewJob};
 use store::responders::{self, Certified};
+use store::{Connection, StoreError, issuers};
 
 use crate::SigningService;
 use crate::ceremony::{CeremonyError, certify_responder, store_made};
@@ -50,9 +50,13 @@ impl SigningService {
 
     /// The newest certificates of our CAs that have less than a third of their life left.
     fn due_responders(&self, now: Timestamp) -> Result<Vec<Certified>, StoreError> {
-        let mut newest = self.database.read(responders::newest)?;
-        newest
-            .retain(|certified| self.authority(Some(&certified.issuer)).is_some() && is_due(certified, now));
+        let look = |c: &mut Connection| Ok::<_, StoreError>((issuers::all(c)?, responders::newest(c)?));
+        let (issuers, mut newest) = self.database.read(look)?;
+        // A key in memory that is destroyed or given up certifies nothing that counts.
+        let can_sign = |id: &str| {
+            self.authority(Some(id)).is_some() && issuers.iter().any(|row| row.id == id && row.has_key())
+        };
+        newest.retain(|certified| can_sign(&certified.issuer) && is_due(certified, now));
         Ok(newest)
     }
 
@@ -66,8 +70,9 @@ impl SigningService {
         match renewed {
             Ok(made) => {
                 self.database.write(|c| {
-                    store_made(c, &made, now)?;
-                    jobs::complete(c, &[job.id])
+                    // The job before the key's turn, as whoever gives up a key does.
+                    jobs::complete(c, &[job.id])?;
+                    store_made(c, &made, now)
                 })?;
                 let certificate = &made.certificate;
                 tracing::info!(serial = %certificate.serial, not_after = %certificate.not_after, "OCSP responder certified again");
@@ -133,7 +138,7 @@ mod tests {
         let days =
             |days: u64| Timestamp::from_unix_seconds(1_790_000_000).plus(Duration::from_secs(days * 86_400));
         let certified = |status| Certified {
-            issuer: store::issuers::ISSUING.to_owned(),
+            issuer: issuers::ISSUING.to_owned(),
             spki_sha256: vec![7; 32],
             certificate: Vec::new(),
             not_before: days(0),

@@ -43,6 +43,11 @@ impl Metrics {
         registry.register("crl_unmirrored_files", "Files that crl.store_url has not got yet", unmirrored);
     }
 
+    /// There will be no other: nobody is to be alarmed that it ends.
+    pub(crate) fn is_last(&self, name: &str) {
+        self.next_update.remove(&Which { crl: name.to_owned() });
+    }
+
     pub(crate) fn published(&self, name: &str, summary: &Summary) {
         let which = Which { crl: name.to_owned() };
         self.next_update.get_or_create(&which).set(summary.next_update.unix_seconds());

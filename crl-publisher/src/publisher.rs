@@ -224,6 +224,7 @@ impl Rounds<'_> {
             names: signed().map(full_name).collect(),
             last: last.flat_map(|name| [delta_place(&name), name]).collect(),
         };
+        expected.last.iter().for_each(|name| self.publisher.metrics.is_last(name));
     }
 
     fn note(&self, what: &str, outcome: Result<(), Obstacle>) {

@@ -217,9 +217,9 @@ impl Repository {
     /// `/health/ready`; those named in `last` excepted.
     pub fn is_ready(&self, now: Timestamp, alarm: std::time::Duration, last: &[String]) -> bool {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
-        let others = files.iter().filter(|(name, _)| !last.contains(name));
-        let mut crls = others.filter_map(|(_, file)| file.summary).peekable();
-        crls.peek().is_some() && crls.all(|crl| crl.next_update.minus(alarm) > now)
+        let mut crls = files.iter().filter_map(|(name, file)| Some((name, file.summary?))).peekable();
+        crls.peek().is_some()
+            && crls.all(|(name, crl)| last.contains(name) || crl.next_update.minus(alarm) > now)
     }
 
     /// Puts what `write` writes beside the published files, on the disk.

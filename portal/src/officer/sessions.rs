@@ -48,6 +48,9 @@ struct Asked {
 }
 
 async fn sessions(desk: Desk, asked: web::Query<Asked>) -> Result<HttpResponse, Failure> {
+    if desk.me.has_to_act_first() {
+        return Err(Failure::AccountFirst);
+    }
     let p = desk.page();
     let own = asked.login.is_empty() || asked.login == desk.me.login;
     let login = if own { desk.me.login.clone() } else { asked.login.clone() };

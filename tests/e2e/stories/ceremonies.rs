@@ -411,6 +411,9 @@ fn certificates_of_a_lost_key_are_answered_for(database: Database) {
     eventually("OCSP tells the revocation", Duration::from_secs(20), || {
         (status(&first) == "revoked").then_some(())
     });
+    let metrics = stack.metrics(Role::All);
+    assert!(metrics.contains("crl_next_update_seconds{crl=\"ca-2.crl\"}"), "{metrics}");
+    assert!(!metrics.contains("crl_next_update_seconds{crl=\"ca.crl\"}"), "nobody is alarmed about it");
     eventually("nobody waits for its CRL", Duration::from_secs(20), || {
         let waiting = stack.rows("SELECT dedup_key FROM jobs WHERE kind = 'sign-crl' AND dedup_key = 'ca'");
         waiting.is_empty().then_some(())

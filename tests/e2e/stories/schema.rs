@@ -88,7 +88,7 @@ const SQLITE_COLUMNS: &str = "
              WHEN upper(c.type) LIKE '%TEXT%' OR upper(c.type) LIKE '%CHAR%' THEN 'text' ELSE lower(c.type) END,
         CASE WHEN c.\"notnull\" = 1 OR c.pk > 0 THEN 'required' ELSE 'optional' END
     FROM sqlite_master m JOIN pragma_table_info(m.name) c
-    WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\'";
+    WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\'";
 const POSTGRES_COLUMNS: &str = "
     SELECT table_name, column_name,
         CASE WHEN data_type IN ('bigint', 'integer', 'smallint') THEN 'integer' WHEN data_type = 'boolean' THEN 'boolean'
