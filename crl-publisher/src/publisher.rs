@@ -38,7 +38,7 @@ pub struct Publisher {
     publishes_heads: bool,
     metrics: Metrics,
     mirror: Option<Mirror>,
-    /// The full CRLs that the database had in the last round.
+    /// By what the database had in the last round.
     expected: RwLock<Expected>,
 }
 

@@ -159,16 +159,8 @@ pub(crate) fn open_ocsp(
     database: &Database,
     keyring: &Keyring<'_>,
 ) -> Result<Arc<ocsp_responder::Service>, Failure> {
-    let mut issuers = database.read(store::issuers::all)?;
-    // A CA without a key is answered for while a certificate of it holds: one whose key was destroyed has none, one whose key is
-    // lost may have many.
     let now = settings.clock().now();
-    let ends = database.read(|connection| {
-        let keyless = issuers.iter().filter(|issuer| !issuer.has_key());
-        keyless.map(|issuer| store::issuers::last_end(connection, &issuer.id)).collect::<Result<Vec<_>, _>>()
-    })?;
-    let mut ends = ends.into_iter();
-    issuers.retain(|issuer| issuer.has_key() || ends.next().flatten().is_some_and(|end| end >= now));
+    let issuers = database.read(|connection| store::issuers::answered_for(connection, now))?;
     let key = keyring.responder()?;
     let certificates = responder_certificates(settings, database, &issuers, key.as_ref())?;
     let clock = settings.clock();

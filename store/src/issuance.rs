@@ -83,15 +83,19 @@ type Row = (String, Vec<u8>, Option<String>, String, Vec<u8>);
 /// # Errors
 /// The database's.
 pub fn is_awaited_of(connection: &mut Connection, issuer: &str) -> Result<bool, StoreError> {
-    let found: Option<Option<String>> = intents::table
+    Ok(!awaited_of(connection, issuer)?.is_empty())
+}
+
+/// The approved applications for which a CA has begun a certificate that it has not signed.
+fn awaited_of(connection: &mut Connection, issuer: &str) -> Result<Vec<ApplicationId>, StoreError> {
+    let awaited: Vec<String> = intents::table
         .inner_join(applications::table.on(intents::application_id.eq(applications::id.nullable())))
         .filter(intents::issuer_id.eq(issuer))
         .filter(intents::state.eq("recorded"))
         .filter(applications::state.eq(State::Approved.as_str()))
-        .select(intents::application_id)
-        .first(connection)
-        .optional()?;
-    Ok(found.is_some())
+        .select(applications::id)
+        .load(connection)?;
+    awaited.iter().map(|id| id.parse().map_err(StoreError::corrupt)).collect()
 }
 
 /// Records intents. Where an application has a pending one already (its signer died, or another signer is at it), the
@@ -297,15 +301,7 @@ pub fn refuse(connection: &mut Connection, transition: &Transition, job: i64) ->
 /// # Errors
 /// The database's.
 pub fn give_up(connection: &mut Connection, issuer: &str, now: Timestamp) -> Result<usize, StoreError> {
-    let awaited: Vec<String> = intents::table
-        .inner_join(applications::table.on(intents::application_id.eq(applications::id.nullable())))
-        .filter(intents::issuer_id.eq(issuer))
-        .filter(intents::state.eq("recorded"))
-        .filter(applications::state.eq(State::Approved.as_str()))
-        .select(applications::id)
-        .load(connection)?;
-    let awaited: Vec<ApplicationId> =
-        awaited.iter().map(|id| id.parse()).collect::<Result<_, _>>().map_err(StoreError::corrupt)?;
+    let awaited = awaited_of(connection, issuer)?;
     // One that is issued meanwhile has its certificate.
     let still = lock_approved(connection, &awaited)?;
     let still = awaited.into_iter().filter(|id| still.contains(&id.to_string()));

@@ -188,6 +188,21 @@ pub(crate) fn has_key(connection: &mut Connection, id: &str) -> Result<(), Store
     }
 }
 
+/// The CAs whose certificates are answered for: those that have their key, and those without one of which a certificate still
+/// holds. A key that was destroyed leaves none; one that was lost may leave many.
+///
+/// # Errors
+/// The database's.
+pub fn answered_for(connection: &mut Connection, now: Timestamp) -> Result<Vec<Issuer>, StoreError> {
+    let mut answered = Vec::new();
+    for issuer in all(connection)? {
+        if issuer.has_key() || last_end(connection, &issuer.id)?.is_some_and(|end| end >= now) {
+            answered.push(issuer);
+        }
+    }
+    Ok(answered)
+}
+
 /// When the last certificate ends that it signed, and that is not revoked: its own and those of whoever answers for it do not
 /// count.
 ///
