@@ -36,6 +36,7 @@ mod payments_reconciliation;
 mod payments_refunds;
 mod payments_webhook;
 mod person_export;
+mod practice_statement;
 mod price;
 mod readme;
 mod relying_servers;

@@ -1,0 +1,78 @@
+//! What docs/CPS.md and docs/SECURITY.md promise names code and tests that are there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Clauses that promise nothing which software could keep.
+const PROMISES_NOTHING: [&str; 2] = ["No stipulation", "Not offered."];
+
+#[test]
+fn every_clause_names_what_keeps_it() {
+    let statement = document("docs/CPS.md");
+    let clauses = clauses(&statement);
+    assert!(clauses.len() > 100, "RFC 3647 has more than {} clauses", clauses.len());
+    let mut wrong = Vec::new();
+    for (heading, body) in &clauses {
+        let (promise, kept) = body.split_once("Kept by ").unwrap_or((body, ""));
+        let kept: Vec<&str> = quoted(kept).collect();
+        if promise.trim().is_empty() || PROMISES_NOTHING.iter().any(|nothing| promise.starts_with(nothing)) {
+            continue;
+        }
+        if kept.is_empty() {
+            wrong.push(format!("{heading}: nothing keeps it"));
+        }
+        wrong.extend(kept.iter().filter_map(|name| missing(name)).map(|what| format!("{heading}: {what}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_threat_model_names_tests_that_are_there() {
+    let model = document("docs/SECURITY.md");
+    let named = quoted(&model).filter(|name| name.ends_with(".rs") || name.ends_with(".mjs"));
+    let wrong: Vec<&str> = named
+        .filter(|name| !root().join(name).is_file() && !root().join("tests/e2e").join(name).is_file())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// What is not there of a `file::function`, or of a file or folder.
+fn missing(name: &str) -> Option<String> {
+    let (file, function) =
+        name.split_once("::").map_or((name, None), |(file, function)| (file, Some(function)));
+    if !root().join(file).exists() {
+        return Some(format!("no {file}"));
+    }
+    let function = function?;
+    let has = document(file).contains(&format!("fn {function}("));
+    (!has).then(|| format!("no {function} in {file}"))
+}
+
+/// Each heading with what stands under it until the next, without the lines between.
+fn clauses(text: &str) -> Vec<(&str, String)> {
+    let mut clauses: Vec<(&str, String)> = Vec::new();
+    for line in text.lines() {
+        match (line.starts_with("##"), clauses.last_mut()) {
+            (true, _) => clauses.push((line.trim_start_matches(['#', ' ']), String::new())),
+            (false, Some((_, body))) if !line.is_empty() => {
+                body.push_str(line);
+                body.push(' ');
+            }
+            (false, _) => {}
+        }
+    }
+    clauses
+}
+
+/// What stands between pairs of backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
