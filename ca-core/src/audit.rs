@@ -2,6 +2,7 @@
 //! 2.1), and its root is signed in a head that names the head before it. Whoever holds a head can prove what was in the
 //! log at its time, and that nothing of it was changed, moved or taken out since.
 
+mod attachment;
 mod chronicle;
 mod head;
 mod log;
@@ -9,7 +10,8 @@ mod tree;
 
 use std::time::Duration;
 
-pub use chronicle::{Attachment, Broken, Chronicle, Finding, History, Trust, is_subscribers};
+pub use attachment::{Attachment, Examined, Examiner};
+pub use chronicle::{Broken, Chronicle, Finding, History, Trust, is_subscribers};
 pub use head::{AuditKeys, Head, HeadRefusal, KeysRefusal, SignedHead};
 pub use log::{Evidence, Fault, Log, Report};
 pub use tree::{Tree, leaf_hash, path, root_by_path};

@@ -3,11 +3,15 @@
 //! A statement is text that a person can read. It is signed as detached CMS (RFC 5652) with the key of the officer's
 //! certificate, and `ca-signer` reads and verifies it again before it signs anything because of it.
 
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::{PoisonError, RwLock};
+
 use x509_parser::x509::X509Name;
 
 use crate::application::Role;
 use crate::digest::sha256;
-use crate::path::{PathFault, path, read};
+use crate::path::{PathFault, path, read, validity};
 use crate::signed_document::{SignatureRefusal, Signed};
 use crate::statement::{MAX_SIZE, StatementRefusal, push_line};
 use crate::{SerialNumber, Timestamp};
@@ -168,10 +172,75 @@ pub fn verify(
 ) -> Result<SignedStatement, StatementFault> {
     let signed = signature(&statement.text(), cms)?;
     let officer = officer_of(&signed.certificate, anchor, statement.at)?;
-    if officer.login != statement.officer {
-        return Err(StatementFault::OtherOfficer);
+    SignedStatement::by(officer, statement)
+}
+
+impl SignedStatement {
+    fn by(officer: SigningOfficer, statement: OfficerStatement) -> Result<Self, StatementFault> {
+        if officer.login != statement.officer {
+            return Err(StatementFault::OtherOfficer);
+        }
+        Ok(Self { statement, officer })
     }
-    Ok(SignedStatement { statement, officer })
+}
+
+/// Verifies many statements. An officer signs thousands with one certificate: that the officer CA signed it is found out once.
+pub struct OfficerCertificates<'a> {
+    anchors: &'a [Vec<u8>],
+    /// By the certificate's DER; only those that hold.
+    known: RwLock<HashMap<Vec<u8>, Known>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    officer: SigningOfficer,
+    /// When both the certificate and the officer CA's are valid, in unix seconds.
+    valid: RangeInclusive<i64>,
+}
+
+impl<'a> OfficerCertificates<'a> {
+    /// Those of officer CAs with these certificates, DER.
+    pub fn of(anchors: &'a [Vec<u8>]) -> Self {
+        Self { anchors, known: RwLock::default() }
+    }
+
+    /// As [`verify`](self::verify), up to any of the officer CAs.
+    ///
+    /// # Errors
+    /// A [`StatementFault`].
+    pub fn verify(&self, statement: OfficerStatement, cms: &[u8]) -> Result<SignedStatement, StatementFault> {
+        let signed = signature(&statement.text(), cms)?;
+        let known =
+            self.known.read().unwrap_or_else(PoisonError::into_inner).get(&signed.certificate).cloned();
+        let holds = known.filter(|known| known.valid.contains(&statement.at.unix_seconds()));
+        let officer = match holds {
+            Some(known) => known.officer,
+            None => self.find(signed.certificate, statement.at)?,
+        };
+        SignedStatement::by(officer, statement)
+    }
+
+    fn find(&self, certificate: Vec<u8>, at: Timestamp) -> Result<SigningOfficer, StatementFault> {
+        let mut fault = PathFault::NoIssuer.into();
+        for anchor in self.anchors {
+            match officer_of(&certificate, anchor, at) {
+                Ok(officer) => {
+                    let valid = [&certificate, anchor].map(|der| read(der).map(|read| validity(&read)));
+                    if let [Ok((from, until)), Ok((ca_from, ca_until))] = valid {
+                        let known = Known {
+                            officer: officer.clone(),
+                            valid: from.max(ca_from)..=until.min(ca_until),
+                        };
+                        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                        all.insert(certificate, known);
+                    }
+                    return Ok(officer);
+                }
+                Err(found) => fault = found,
+            }
+        }
+        Err(fault)
+    }
 }
 
 /// The signature alone: whose certificate it is made with is for the caller to look at.
@@ -216,7 +285,88 @@ fn single<'a>(
 
 #[cfg(test)]
 mod tests {
+    use openssl::cms::{CMSOptions, CmsContentInfo};
+    use openssl::pkey::PKey;
+    use openssl::x509::X509;
+    use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+
     use super::*;
+
+    /// An officer CA for the year 2026, and an officer of its own until the end of June.
+    struct Officers {
+        anchor: Vec<u8>,
+        certificate: Vec<u8>,
+        key: Vec<u8>,
+    }
+
+    impl Officers {
+        fn new(login: &str) -> Self {
+            let named = |name: &str, until: u8, is_ca: IsCa| {
+                let mut params = CertificateParams::new(Vec::new()).unwrap();
+                params.distinguished_name = DistinguishedName::new();
+                params.distinguished_name.push(DnType::CommonName, name);
+                params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 12]), "reviewer");
+                params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+                params.not_after = rcgen::date_time_ymd(2026, until, 30);
+                params.is_ca = is_ca;
+                params
+            };
+            let ca_key = KeyPair::generate().unwrap();
+            let ca = named("Officer CA", 12, IsCa::Ca(BasicConstraints::Unconstrained));
+            let anchor = ca.self_signed(&ca_key).unwrap().der().to_vec();
+            let key = KeyPair::generate().unwrap();
+            let leaf = named(login, 6, IsCa::NoCa).signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
+            Self { anchor, certificate: leaf.der().to_vec(), key: key.serialize_der() }
+        }
+
+        /// The signature of OpenSSL.
+        fn sign(&self, statement: &OfficerStatement) -> Vec<u8> {
+            let certificate = X509::from_der(&self.certificate).unwrap();
+            let key = PKey::private_key_from_der(&self.key).unwrap();
+            let options = CMSOptions::DETACHED | CMSOptions::BINARY;
+            let text = statement.text();
+            let signed = CmsContentInfo::sign(Some(&certificate), Some(&key), None, Some(&text), options);
+            signed.unwrap().to_der().unwrap()
+        }
+    }
+
+    fn said(officer: &str, at: &str) -> OfficerStatement {
+        OfficerStatement {
+            act: "approve".to_owned(),
+            object: "application:1".to_owned(),
+            terms: Vec::new(),
+            officer: officer.to_owned(),
+            at: at.parse().unwrap(),
+            previous: FIRST,
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_known_is_believed_for_its_time_and_its_owner_only() {
+        let (officers, others) = (Officers::new("a.karimova"), Officers::new("a.karimova"));
+        let anchors = [others.anchor.clone(), officers.anchor.clone()];
+        let certificates = OfficerCertificates::of(&anchors);
+        let judge = |statement: OfficerStatement| {
+            let cms = officers.sign(&statement);
+            let alone = verify(statement.clone(), &cms, &officers.anchor);
+            let known = certificates.verify(statement, &cms);
+            assert_eq!(known, alone);
+            known
+        };
+        for _ in 0..2 {
+            let signed = judge(said("a.karimova", "2026-03-01T08:00:00Z")).unwrap();
+            assert_eq!((signed.officer.login.as_str(), signed.officer.role), ("a.karimova", Role::Reviewer));
+            assert_eq!(judge(said("b.karimov", "2026-03-01T08:00:00Z")), Err(StatementFault::OtherOfficer));
+            let late = judge(said("a.karimova", "2026-08-01T08:00:00Z"));
+            assert_eq!(late, Err(PathFault::NotValidThen.into()));
+        }
+        let statement = said("a.karimova", "2026-03-01T08:00:00Z");
+        let cms = officers.sign(&statement);
+        let changed = said("a.karimova", "2026-03-01T08:01:00Z");
+        assert!(matches!(certificates.verify(changed, &cms), Err(StatementFault::Signature(_))));
+        let strangers = [others.anchor];
+        assert!(OfficerCertificates::of(&strangers).verify(statement, &cms).is_err());
+    }
 
     #[test]
     fn a_statement_is_read_as_it_was_written_and_in_no_other_form() {

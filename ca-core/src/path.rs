@@ -109,8 +109,7 @@ fn allowed_depth(issuer: &[u8], between: usize) -> bool {
 /// What one certificate must keep, whoever issued it.
 fn check(certificate: &[u8], at: Timestamp) -> Result<(), PathFault> {
     let certificate = read(certificate)?;
-    let validity = certificate.validity();
-    let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    let (from, until) = validity(&certificate);
     if !(from..=until).contains(&at.unix_seconds()) {
         return Err(PathFault::NotValidThen);
     }
@@ -119,6 +118,12 @@ fn check(certificate: &[u8], at: Timestamp) -> Result<(), PathFault> {
         .iter()
         .any(|extension| extension.critical && extension.parsed_extension().unsupported());
     if unknown { Err(PathFault::CriticalExtension) } else { Ok(()) }
+}
+
+/// Its first and last second, in unix seconds.
+pub(crate) fn validity(certificate: &X509Certificate<'_>) -> (i64, i64) {
+    let validity = certificate.validity();
+    (validity.not_before.timestamp(), validity.not_after.timestamp())
 }
 
 pub(crate) fn read(der: &[u8]) -> Result<X509Certificate<'_>, PathFault> {

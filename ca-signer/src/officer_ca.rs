@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use ca_core::application::Officer;
 use ca_core::csr::SubjectPublicKey;
-use ca_core::issue::{Certificate, Issuer, IssuerError, Urls};
+use ca_core::issue::{Certificate, Issuer, Urls};
 use ca_core::profile::Profile;
 use ca_core::signer::KeyAlgorithm;
 use ca_core::{SerialNumber, Timestamp};
 use config::Settings;
 use config::tables::Tables;
-use der::Decode;
+
 use store::officer_statements::{self, OfficerCertificate};
-use store::verification::Witnesses;
 use store::{Database, audit};
 
 use crate::ceremony::{CeremonyError, organization_of, replace, request, subject};
@@ -64,25 +63,6 @@ pub fn remember_revoked(settings: &Settings, serials: &[SerialNumber]) -> Result
 pub fn anchor(settings: &Settings) -> Result<Vec<u8>, KeyError> {
     let path = certificate_file(settings);
     fs::read(&path).map_err(|reason| KeyError::File { path, reason })
-}
-
-/// What `muhr audit verify` believes officers' signatures from: this machine's officer CA and policy. None without an officer CA.
-///
-/// # Errors
-/// [`CeremonyError`]: the certificate or the policy cannot be read.
-pub fn witnesses(settings: &Settings) -> Result<Option<Witnesses>, CeremonyError> {
-    if !certificate_file(settings).exists() {
-        return Ok(None);
-    }
-    let anchor = anchor(settings)?;
-    let since = validity_begins(&anchor).ok_or(CeremonyError::Issuer(IssuerError::Unreadable))?;
-    Ok(Some(Witnesses { anchor, policy: Tables::load(&settings.data)?.approval, since }))
-}
-
-fn validity_begins(certificate: &[u8]) -> Option<Timestamp> {
-    let read = x509_cert::Certificate::from_der(certificate).ok()?;
-    let begins = read.tbs_certificate.validity.not_before.to_unix_duration().as_secs();
-    i64::try_from(begins).ok().map(Timestamp::from_unix_seconds)
 }
 
 /// A key and its certificate that are not kept yet.

@@ -8,17 +8,19 @@ use std::path::{Path, PathBuf};
 
 use ca_core::audit::{AuditKeys, History, Report, SignedHead, Trust};
 use ca_signer::{HeadSigner, audit_log, ceremony, officer_ca};
-use config::tables::approval_policy;
+use config::Settings;
+use config::tables::{Tables, approval_policy};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use store::{Database, issuers};
 
 use crate::commands::{Place, keyring};
 use crate::failure::{Failure, say};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Go through the sealed log and every certificate: leaves, roots, heads and their signatures; application, payment,
-    /// signatures of approval (where keys/officer-ca.cer is), intent, audit entry. With --file, through an export alone.
+    /// Go through the sealed log and every certificate: leaves, roots, heads and their signatures; what officers signed and when (where
+    /// keys/officer-ca.cer is); application, payment, approvals, intent, audit entry. With --file, through an export alone.
     Verify(Verify),
     /// Sign a head over everything that has none yet.
     Seal {
@@ -62,16 +64,16 @@ pub(crate) struct Verify {
     /// Published heads that must be in the log: a file, or a folder of files *.heads.
     #[arg(long, value_name = "FILE|DIR")]
     heads: Vec<PathBuf>,
-    /// With --file: an officer CA's certificate (officer-ca.cer in keys.directory), the present one and those before it. Then the
-    /// signatures under every approval are looked at.
-    #[arg(long, value_name = "FILE", requires = "file")]
+    /// Certificates of officer CAs, once for each: with --file the present one (officer-ca.cer in keys.directory) and those before it,
+    /// so that officers' signatures are looked at; without it, those before the present one.
+    #[arg(long, value_name = "FILE")]
     officer_ca: Vec<PathBuf>,
     /// With --file: the certificate of a CA, DER or PEM, once for each. Then every certificate that the log tells of must be in the
     /// export, and signed by one of them.
-    #[arg(long, value_name = "FILE", requires = "officer_ca")]
+    #[arg(long, value_name = "FILE", requires_all = ["file", "officer_ca"])]
     issuer: Vec<PathBuf>,
     /// With --file: how many officers sign what, instead of the approval.toml that this program was built with.
-    #[arg(long, value_name = "FILE", requires = "officer_ca")]
+    #[arg(long, value_name = "FILE", requires_all = ["file", "officer_ca"])]
     policy: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
@@ -122,18 +124,18 @@ fn verify(arguments: &Verify) -> Result<(), Failure> {
     let memory = keyring(&settings).audit_memory();
     evidence.extend(audit_log::remembered(&memory)?.map(|head| (memory.display().to_string(), head)));
     let now = settings.clock().now();
-    let witnesses = officer_ca::witnesses(&settings)?;
-    if witnesses.is_none() {
+    let trust = trust_here(&settings, &database, &arguments.officer_ca)?;
+    if trust.is_none() {
         say(format!(
             "officers' signatures are not looked at: there is no {}",
             officer_ca::certificate_file(&settings).display()
         ));
     }
     let (found, report) = database.read(|connection| -> Result<_, Failure> {
-        let found = store::verification::verify_log(connection, &keys, evidence, now)?;
-        Ok((found, store::verification::verify(connection, witnesses.as_ref())?))
+        let found = store::verification::verify_log(connection, &keys, evidence, trust.as_ref(), now)?;
+        Ok((found, store::verification::verify(connection, trust.as_ref())?))
     })?;
-    let of_log = tell(&found.log);
+    let of_log = tell(&found.log) + tell_history(&found.history, trust.is_some());
     for finding in &report.findings {
         say(format!("{}: {}", finding.object, finding.rule));
     }
@@ -175,12 +177,30 @@ fn trust(arguments: &Verify) -> Result<Option<Trust>, Failure> {
     if arguments.officer_ca.is_empty() {
         return Ok(None);
     }
-    let read = |files: &[PathBuf]| files.iter().map(|file| read_certificate(file)).collect::<Result<_, _>>();
     Ok(Some(Trust {
-        officer_cas: read(&arguments.officer_ca)?,
-        issuers: read(&arguments.issuer)?,
+        officer_cas: read_certificates(&arguments.officer_ca)?,
+        issuers: read_certificates(&arguments.issuer)?,
         policy: approval_policy(arguments.policy.as_deref())?,
     }))
+}
+
+/// Whom this machine believes: its officer CA and policy, and `earlier` officer CAs. None without an officer CA.
+pub(crate) fn trust_here(
+    settings: &Settings,
+    database: &Database,
+    earlier: &[PathBuf],
+) -> Result<Option<Trust>, Failure> {
+    if !officer_ca::certificate_file(settings).exists() {
+        return Ok(None);
+    }
+    let mut officer_cas = vec![officer_ca::anchor(settings)?];
+    officer_cas.extend(read_certificates(earlier)?);
+    let issuers = database.read(issuers::all)?.into_iter().map(|issuer| issuer.certificate).collect();
+    Ok(Some(Trust { officer_cas, policy: Tables::load(&settings.data)?.approval, issuers }))
+}
+
+fn read_certificates(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
+    files.iter().map(|file| read_certificate(file)).collect()
 }
 
 /// A certificate in DER or PEM.

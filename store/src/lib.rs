@@ -7,6 +7,7 @@ pub mod acts;
 pub mod alarms;
 pub mod applications;
 pub mod audit;
+pub mod audit_attachments;
 pub mod audit_heads;
 pub mod bills;
 pub mod captchas;

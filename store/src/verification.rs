@@ -5,7 +5,7 @@ mod log;
 
 use std::collections::{HashMap, HashSet};
 
-use ca_core::audit::is_subscribers;
+use ca_core::audit::{Trust, is_subscribers};
 use ca_core::digest::sha256;
 use ca_core::fee::names_benefit;
 use ca_core::issue::Certificate;
@@ -19,7 +19,7 @@ use crate::schema::{
     application_events, applications, audit_entries, certificates, intents, invoices, payments,
 };
 
-pub use approvals::Witnesses;
+use approvals::Witnesses;
 pub use log::{LogReport, verify_log};
 
 /// Something that must not be.
@@ -61,11 +61,12 @@ struct CertificateRow {
     status: StatusColumns,
 }
 
-/// Looks at every certificate and at every issued application; with `witnesses`, at the signatures of the officers as well.
+/// Looks at every certificate and at every issued application; with `trust`, at the signatures of the officers as well.
 ///
 /// # Errors
 /// The database's.
-pub fn verify(connection: &mut Connection, witnesses: Option<&Witnesses>) -> Result<Report, StoreError> {
+pub fn verify(connection: &mut Connection, trust: Option<&Trust>) -> Result<Report, StoreError> {
+    let witnesses = trust.map(Witnesses::from);
     let mut report = Report::default();
     let mut after = 0;
     loop {
@@ -90,7 +91,7 @@ pub fn verify(connection: &mut Connection, witnesses: Option<&Witnesses>) -> Res
         check_intents(connection, &page, &mut report)?;
         check_applications(connection, &page, &mut report)?;
         check_audit(connection, &page, &mut report)?;
-        if let Some(witnesses) = witnesses {
+        if let Some(witnesses) = &witnesses {
             approvals::check(connection, &page, witnesses, &mut report)?;
         }
     }

@@ -1,6 +1,7 @@
 //! A running Muhr: its own folder, its own port, its own database, one process or one per role.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -15,12 +16,15 @@ use crate::http::{Answer, Client, try_send};
 use crate::postgres::{Server, free_port};
 use crate::program::program;
 use crate::sql::{lines, sqlite_file, try_rows};
+use crate::token::Token;
 use crate::{janitor, person};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Database {
     Sqlite,
     Postgres,
+    /// PostgreSQL, with the keys of every authority and of the audit log on a PKCS #11 token.
+    PostgresAndToken,
 }
 
 /// The stack that stories share on one database. Prints the story's part of the log when the story fails.
@@ -73,11 +77,33 @@ impl Database {
         program();
         static SQLITE: OnceLock<Stack> = OnceLock::new();
         static POSTGRES: OnceLock<Stack> = OnceLock::new();
-        let place = match self {
-            Self::Sqlite => &SQLITE,
-            Self::Postgres => &POSTGRES,
-        };
-        Shared::of(place.get_or_init(|| self.start()))
+        static TOKEN: OnceLock<(Token, Stack)> = OnceLock::new();
+        Shared::of(match self {
+            Self::Sqlite => SQLITE.get_or_init(|| self.start()),
+            Self::Postgres => POSTGRES.get_or_init(|| self.start()),
+            Self::PostgresAndToken => {
+                let (_, stack) = TOKEN.get_or_init(|| {
+                    let token = Token::new();
+                    let stack = token.stack(self, &[("KEYS__TOKEN__ROOT_LABEL", "root")]);
+                    stack.run(Role::All);
+                    (token, stack)
+                });
+                stack
+            }
+        })
+    }
+
+    /// Where a new and empty database is; nowhere but in the stack's own folder for SQLite.
+    pub(crate) fn address(self) -> Option<String> {
+        (self != Self::Sqlite).then(|| Server::shared().fresh_database())
+    }
+
+    /// Octets, given in hexadecimal, as the database writes them.
+    pub(crate) fn blob(self, hex: impl Display) -> String {
+        match self {
+            Self::Sqlite => format!("x'{hex}'"),
+            Self::Postgres | Self::PostgresAndToken => format!("'\\x{hex}'::bytea"),
+        }
     }
 
     /// A stack of its own.
@@ -87,11 +113,7 @@ impl Database {
 
     /// A stack of its own, with `SECTION__KEY` settings that differ from the default.
     pub(crate) fn start_with(self, settings: &[(&str, &str)]) -> Stack {
-        let address = match self {
-            Self::Sqlite => None,
-            Self::Postgres => Some(Server::shared().fresh_database()),
-        };
-        let stack = Stack::prepare(fresh_folder(), address, settings);
+        let stack = Stack::prepare(fresh_folder(), self.address(), settings);
         stack.run(Role::All);
         stack
     }

@@ -7,7 +7,6 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::command::{self, Said};
-use crate::postgres::Server;
 use crate::stack::{Database, Stack, fresh_folder};
 
 pub(crate) const PIN: &str = "271828";
@@ -35,10 +34,6 @@ impl Token {
     /// A stack that keeps the keys of issuing CA and OCSP responder here, as far as `settings` do not say otherwise. Nothing
     /// of it runs yet.
     pub(crate) fn stack(&self, database: Database, settings: &[(&str, &str)]) -> Stack {
-        let address = match database {
-            Database::Sqlite => None,
-            Database::Postgres => Some(Server::shared().fresh_database()),
-        };
         let pin_file = self.pin_file().display().to_string();
         let keys = [
             ("KEYS__TOKEN__MODULE", MODULE),
@@ -52,7 +47,7 @@ impl Token {
             ("OCSP__TOKEN__PIN_FILE", &pin_file),
             ("OCSP__TOKEN__KEY_ID", "0c59"),
         ];
-        let mut stack = Stack::prepare(fresh_folder(), address, &keys);
+        let mut stack = Stack::prepare(fresh_folder(), database.address(), &keys);
         settings.iter().for_each(|(key, value)| stack.set(key, value));
         stack.set_environment(SETTINGS, &self.settings().display().to_string());
         stack

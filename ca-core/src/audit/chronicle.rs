@@ -7,16 +7,15 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::attachment::{Examined, ExaminedCertificate, ExaminedStatement, Findings};
 use super::{Entry, Hash, LATENESS};
 use crate::application::{ApplicationId, DocumentKind, State};
 use crate::approval::{
     Approvable, NotApproved, Policy, Registration, content_sha256_of_certificate, evidence_sha256, judge,
 };
-use crate::digest::sha256;
 use crate::fee::names_benefit;
 use crate::issue::Certificate;
-use crate::officer_statement::{FIRST, OfficerStatement, SignedStatement, verify};
-use crate::path::issued_by;
+use crate::officer_statement::{FIRST, SignedStatement};
 use crate::subject::SubjectType;
 use crate::{SerialNumber, Timestamp};
 
@@ -44,18 +43,12 @@ pub struct Trust {
     pub issuers: Vec<Vec<u8>>,
 }
 
-/// What stands beside an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attachment {
-    /// What an officer signed, and the detached CMS over it.
-    Statement {
-        /// The octets that were signed.
-        text: Vec<u8>,
-        /// DER.
-        signature: Vec<u8>,
-    },
-    /// The certificate that was issued, DER.
-    Certificate(Vec<u8>),
+impl Trust {
+    /// Whether nobody could sign yet: no officer CA is as old.
+    pub fn precedes(&self, at: Timestamp) -> bool {
+        let begins = |ca: &Vec<u8>| Certificate::read(ca).is_ok_and(|ca| at < ca.not_before);
+        self.officer_cas.iter().all(begins)
+    }
 }
 
 /// Something that the entries tell and that must not be.
@@ -233,11 +226,11 @@ impl<'t> Chronicle<'t> {
     }
 
     /// The next entry, with what stands beside it.
-    pub fn entry(&mut self, sequence: i64, entry: &Entry, attachment: Option<&Attachment>) {
+    pub fn entry(&mut self, sequence: i64, entry: &Entry, attachment: Option<&Examined>) {
         if entry.action == SIGN {
             self.uncovered.push((sequence, entry.object.clone(), entry.at));
         }
-        if let Err(fault) = self.follow(entry, attachment) {
+        if let Err(fault) = self.follow(entry, attachment.map(|examined| &examined.0)) {
             self.found(sequence, entry.object.clone(), fault);
         }
     }
@@ -268,7 +261,7 @@ impl<'t> Chronicle<'t> {
         self.history
     }
 
-    fn follow(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {
+    fn follow(&mut self, entry: &Entry, attachment: Option<&Findings>) -> Result<(), Broken> {
         match entry.action.as_str() {
             "application.create" => self.created(entry),
             "certificate.issue" => self.issued(entry, attachment),
@@ -319,22 +312,22 @@ impl<'t> Chronicle<'t> {
         Ok(())
     }
 
-    fn signed(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {
+    fn signed(&mut self, entry: &Entry, attachment: Option<&Findings>) -> Result<(), Broken> {
         self.history.statements += 1;
         let told = hash(&details::<Stated>(entry)?.sha256)?;
-        let Some(Attachment::Statement { text, signature }) = attachment else {
+        let Some(Findings::Statement(ExaminedStatement { sha256, statement, signed })) = attachment else {
             return Err(Broken::NoStatement);
         };
-        let statement = OfficerStatement::read(text).filter(|read| read.object == entry.object);
-        let statement = statement.filter(|_| sha256(text) == told).ok_or(Broken::NoStatement)?;
+        let statement = statement.as_ref().filter(|read| read.object == entry.object);
+        let statement = statement.filter(|_| *sha256 == told).ok_or(Broken::NoStatement)?;
         let previous = self.chains.insert(entry.object.clone(), told).unwrap_or(FIRST);
         if statement.previous != previous {
             return Err(Broken::BrokenChain);
         }
-        let Some(trust) = self.trust else { return Ok(()) };
-        let mut anchors = trust.officer_cas.iter();
-        let signed = anchors.find_map(|anchor| verify(statement.clone(), signature, anchor).ok());
-        let signed = signed.ok_or(Broken::Signature)?;
+        if self.trust.is_none() {
+            return Ok(());
+        }
+        let signed = signed.as_ref().ok_or(Broken::Signature)?;
         let certified = self.certified.get(&format!("officer:{}", signed.officer.login));
         if !certified.is_some_and(|serials| serials.contains(&signed.officer.serial)) {
             return Err(Broken::UnknownCertificate);
@@ -348,7 +341,7 @@ impl<'t> Chronicle<'t> {
             return Err(Broken::OutOfTime);
         }
         if let Some(story) = self.stories.get_mut(&entry.object) {
-            story.hear(signed);
+            story.hear(signed.clone());
         }
         Ok(())
     }
@@ -358,30 +351,25 @@ impl<'t> Chronicle<'t> {
         self.revoked.get(serial).is_some_and(|since| since.saturating_add(SKEW) < at)
     }
 
-    fn issued(&mut self, entry: &Entry, attachment: Option<&Attachment>) -> Result<(), Broken> {
+    fn issued(&mut self, entry: &Entry, attachment: Option<&Findings>) -> Result<(), Broken> {
         let Issued { application, profile, certificate_sha256 } = details(entry)?;
-        let certificate = match attachment {
-            Some(Attachment::Certificate(der)) => Some(der.as_slice()),
-            _ => None,
-        };
         let told = certificate_sha256.as_deref().map(hash).transpose()?;
-        if certificate.zip(told).is_some_and(|(der, told)| sha256(der) != told) {
-            return Err(Broken::OtherCertificate);
+        let mut certificate = None;
+        if let Some(Findings::Certificate(ExaminedCertificate { sha256, read, .. })) = attachment {
+            let read = read.as_ref().filter(|_| told.is_none_or(|told| *sha256 == told));
+            let serial = entry.object.rsplit('/').next().unwrap_or_default();
+            let read = read.filter(|read| read.serial.to_string() == serial);
+            certificate = Some(read.ok_or(Broken::OtherCertificate)?);
         }
-        let read = certificate.map(Certificate::read).transpose().map_err(|_| Broken::OtherCertificate)?;
-        let serial = entry.object.rsplit('/').next().unwrap_or_default();
-        if read.as_ref().is_some_and(|read| read.serial.to_string() != serial) {
-            return Err(Broken::OtherCertificate);
-        }
-        let issuers = self.trust.map_or(&[][..], |trust| trust.issuers.as_slice());
-        if !issuers.is_empty() {
-            let der = certificate.ok_or(Broken::NoCertificate)?;
-            if !issuers.iter().any(|issuer| issued_by(der, issuer).is_ok()) {
-                return Err(Broken::OtherIssuer);
+        if self.trust.is_some_and(|trust| !trust.issuers.is_empty()) {
+            match attachment {
+                Some(Findings::Certificate(examined)) if examined.is_issued => {}
+                Some(Findings::Certificate(_)) => return Err(Broken::OtherIssuer),
+                _ => return Err(Broken::NoCertificate),
             }
         }
         let Some(application) = application else {
-            let named = read.map(|read| read.subject_text()).unwrap_or_default();
+            let named = certificate.map(Certificate::subject_text).unwrap_or_default();
             return if is_subscribers(&profile, &named) { Err(Broken::NoApplication) } else { Ok(()) };
         };
         self.history.certificates += 1;
@@ -394,7 +382,7 @@ impl<'t> Chronicle<'t> {
         }
         let under_review_since = story.under_review_since.ok_or(Broken::NotUnderReview)?;
         let Some(trust) = self.trust else { return Ok(()) };
-        if read.is_some_and(|read| trust.officer_cas.iter().all(|ca| precedes(&read, ca))) {
+        if certificate.is_some_and(|read| trust.precedes(read.not_before)) {
             self.history.unsigned += 1;
             return Ok(());
         }
@@ -402,9 +390,9 @@ impl<'t> Chronicle<'t> {
             return Err(NotApproved::Rejected.into());
         }
         let content_sha256 = match certificate {
-            Some(der) => {
+            Some(read) => {
                 self.history.compared += 1;
-                content_sha256_of_certificate(der, &story.registration)
+                content_sha256_of_certificate(&read.der, &story.registration)
                     .map_err(|_| Broken::OtherCertificate)?
             }
             // What it says is not here to be seen: at least all of them signed the same.
@@ -484,10 +472,6 @@ impl Story {
 /// its subject (as [`Certificate::subject_text`] has it), whatever its profile is called.
 pub fn is_subscribers(profile: &str, subject: &str) -> bool {
     profile.parse::<SubjectType>().is_ok() || subject.contains(NATIONAL_NUMBERS)
-}
-
-fn precedes(certificate: &Certificate, officer_ca: &[u8]) -> bool {
-    Certificate::read(officer_ca).is_ok_and(|officer_ca| certificate.not_before < officer_ca.not_before)
 }
 
 fn details<'a, T: Deserialize<'a>>(entry: &'a Entry) -> Result<T, Broken> {

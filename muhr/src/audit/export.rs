@@ -1,7 +1,6 @@
 //! The sealed log as a file: a JSON object a line, first the format, then the entries of each head before it; what officers signed,
 //! and certificates, before the entries that tell of them.
 
-use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,21 +8,22 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ca_core::SerialNumber;
 use ca_core::audit::{
-    Attachment, AuditKeys, Chronicle, Entry, Hash, Head, History, Leaf, Log, Report, SignedHead, Trust,
+    Attachment, AuditKeys, Chronicle, Entry, Examined, Examiner, Hash, Head, History, Leaf, Log, Report,
+    SignedHead, Trust,
 };
-use ca_core::digest::sha256;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use store::Connection;
 use store::audit_heads::{self, PAGE};
-use store::officer_statements::{self, StoredStatement};
+use store::{Connection, audit_attachments};
 
 use crate::failure::Failure;
 
 const FORMAT: &str = "muhr-audit-export/2";
 /// Without what officers signed.
 const FORMAT_BEFORE: &str = "muhr-audit-export/1";
+/// Lines that are read at a time.
+const BATCH: usize = 10_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,12 +83,19 @@ impl EntryLine {
     }
 }
 
-impl StatementLine {
-    fn new(stored: &StoredStatement) -> Option<Self> {
-        let text = String::from_utf8(stored.statement.clone()).ok()?;
-        Some(Self { text, signature: STANDARD.encode(&stored.signature) })
+impl Line {
+    fn beside(attachment: Attachment) -> Option<Self> {
+        Some(match attachment {
+            Attachment::Statement { text, signature } => {
+                let signature = STANDARD.encode(signature);
+                Self::Statement(StatementLine { text: String::from_utf8(text).ok()?, signature })
+            }
+            Attachment::Certificate(der) => Self::Certificate(STANDARD.encode(der)),
+        })
     }
+}
 
+impl StatementLine {
     fn read(self) -> Option<Attachment> {
         let signature = STANDARD.decode(self.signature).ok()?;
         Some(Attachment::Statement { text: self.text.into_bytes(), signature })
@@ -137,17 +144,13 @@ fn write_to(connection: &mut Connection, file: File, with_certificates: bool) ->
             let head = Head::parse(&stored.signed.text).ok_or_else(damaged)?;
             let leaves = audit_heads::leaves_of(connection, &head)?;
             let mut found = audit_heads::entries_of(connection, &leaves)?;
-            let statements = statements(connection, &found)?;
-            let certificates =
-                if with_certificates { certificates(connection, &found)? } else { HashMap::new() };
+            let mut beside = audit_attachments::beside(connection, &found, with_certificates)?;
             for leaf in &leaves {
                 let place = found.binary_search_by_key(&leaf.entry, |entry| entry.id);
-                let entry = std::mem::replace(&mut found[place.map_err(|_| damaged())?], empty(leaf.entry));
-                if let Some(stored) = signed_in(&entry).and_then(|sha256| statements.get(&sha256)) {
-                    put(&mut out, &Line::Statement(StatementLine::new(stored).ok_or_else(damaged)?))?;
-                }
-                if let Some(der) = issued_in(&entry).and_then(|serial| certificates.get(&serial)) {
-                    put(&mut out, &Line::Certificate(STANDARD.encode(der)))?;
+                let place = place.map_err(|_| damaged())?;
+                let entry = std::mem::replace(&mut found[place], empty(leaf.entry));
+                if let Some(attachment) = beside[place].take() {
+                    put(&mut out, &Line::beside(attachment).ok_or_else(damaged)?)?;
                 }
                 put(&mut out, &Line::Entry(EntryLine::new(leaf, entry)))?;
                 entries += 1;
@@ -159,45 +162,6 @@ fn write_to(connection: &mut Connection, file: File, with_certificates: bool) ->
     let file = out.into_inner().map_err(|error| Failure::new(error.to_string()))?;
     file.sync_all()?;
     Ok((entries, heads))
-}
-
-/// The statement that an entry tells of: its SHA-256.
-fn signed_in(entry: &Entry) -> Option<Hash> {
-    if entry.action != "statement.sign" {
-        return None;
-    }
-    let details: serde_json::Value = serde_json::from_str(&entry.details).ok()?;
-    hex::decode(details["sha256"].as_str()?).ok()?.try_into().ok()
-}
-
-/// The certificate that an entry tells of.
-fn issued_in(entry: &Entry) -> Option<SerialNumber> {
-    let (_, serial) = entry.object.strip_prefix("certificate:")?.split_once('/')?;
-    serial.parse().ok().filter(|_| entry.action == "certificate.issue")
-}
-
-fn statements(
-    connection: &mut Connection,
-    entries: &[Entry],
-) -> Result<HashMap<Hash, StoredStatement>, Failure> {
-    let told = entries.iter().filter(|entry| signed_in(entry).is_some());
-    let objects: BTreeSet<String> = told.map(|entry| entry.object.clone()).collect();
-    let objects: Vec<String> = objects.into_iter().collect();
-    let mut found = HashMap::new();
-    for some in objects.chunks(1000) {
-        let about = officer_statements::about(connection, some)?;
-        found.extend(about.into_values().flatten().map(|stored| (sha256(&stored.statement), stored)));
-    }
-    Ok(found)
-}
-
-fn certificates(
-    connection: &mut Connection,
-    entries: &[Entry],
-) -> Result<HashMap<SerialNumber, Vec<u8>>, Failure> {
-    let serials: Vec<SerialNumber> = entries.iter().filter_map(issued_in).collect();
-    let found = store::certificates::find_many(connection, &serials)?.into_iter();
-    Ok(found.map(|stored| (stored.certificate.serial, stored.certificate.der)).collect())
 }
 
 /// Stands where an entry was taken out; its number keeps the others findable.
@@ -226,49 +190,31 @@ pub(crate) fn verify(
     for (source, head) in evidence {
         log.expect(head, &source);
     }
-    let mut chronicle = None;
-    let mut attachment = None;
-    let file = File::open(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-    let (mut reader, mut text) = (BufReader::with_capacity(1 << 20, file), String::new());
-    let mut number = 0_u64;
-    loop {
-        text.clear();
-        number += 1;
-        if reader.read_line(&mut text)? == 0 {
-            break;
-        }
-        let refused = || Failure::new(format!("{}: line {number} is none of an export", path.display()));
-        match (number, serde_json::from_str(&text).map_err(|_| refused())?) {
-            (1, Line::Format(format)) if format == FORMAT => chronicle = Some(Chronicle::new(trust)),
-            (1, Line::Format(format)) if format == FORMAT_BEFORE => {}
-            (2.., Line::Statement(line)) if attachment.is_none() => {
-                attachment = Some(line.read().ok_or_else(refused)?);
-            }
-            (2.., Line::Certificate(der)) if attachment.is_none() => {
-                attachment = Some(Attachment::Certificate(STANDARD.decode(der).map_err(|_| refused())?));
-            }
-            (2.., Line::Entry(line)) => {
-                let (leaf, entry) = line.read().ok_or_else(refused)?;
-                log.leaf(leaf, Some(&entry));
-                if let Some(chronicle) = &mut chronicle {
-                    chronicle.entry(leaf.sequence, &entry, attachment.take().as_ref());
+    let (mut chronicle, examiner) = (Chronicle::new(trust), Examiner::new(trust));
+    let mut export = Export::open(path)?;
+    while let Some(steps) = export.next()? {
+        let examine = |step: &Step| match step {
+            Step::Entry(_, _, Some(beside)) => Some(examiner.examine(beside)),
+            _ => None,
+        };
+        let examined: Vec<Option<Examined>> = steps.par_iter().map(examine).collect();
+        for (step, examined) in steps.into_iter().zip(examined) {
+            match step {
+                Step::Entry(leaf, entry, _) => {
+                    log.leaf(leaf, Some(&entry));
+                    chronicle.entry(leaf.sequence, &entry, examined.as_ref());
+                }
+                Step::Head(signed) => {
+                    let opened = log.open(&signed);
+                    if let Ok(head) = &opened {
+                        chronicle.head(head.sealed_at);
+                    }
+                    // Nothing but the text tells its number here.
+                    let number = signed.number().unwrap_or_else(|| log.next_head());
+                    log.head(number, &signed, opened);
                 }
             }
-            (2.., Line::Head(line)) => {
-                let signed = line.read().ok_or_else(refused)?;
-                let opened = log.open(&signed);
-                if let (Some(chronicle), Ok(head)) = (&mut chronicle, &opened) {
-                    chronicle.head(head.sealed_at);
-                }
-                // Nothing but the text tells its number here.
-                let number = signed.number().unwrap_or_else(|| log.next_head());
-                log.head(number, &signed, opened);
-            }
-            _ => return Err(refused()),
         }
-    }
-    if number == 1 {
-        return Err(Failure::new(format!("{}: it is empty", path.display())));
     }
     let report = log.finish();
     if report.newest.is_none() && report.faults.is_empty() {
@@ -277,5 +223,91 @@ pub(crate) fn verify(
             path.display()
         )));
     }
-    Ok((report, chronicle.map(Chronicle::finish)))
+    Ok((report, export.has_statements.then(|| chronicle.finish())))
+}
+
+/// What an export tells, one after the other.
+enum Step {
+    Entry(Leaf, Entry, Option<Attachment>),
+    Head(SignedHead),
+}
+
+/// An export that is read, so many lines at a time.
+struct Export<'a> {
+    path: &'a Path,
+    lines: std::io::Lines<BufReader<File>>,
+    /// How many lines were read.
+    read: usize,
+    /// Whether its format has what officers signed.
+    has_statements: bool,
+    /// What stands before the next entry.
+    attachment: Option<Attachment>,
+}
+
+impl<'a> Export<'a> {
+    fn open(path: &'a Path) -> Result<Self, Failure> {
+        let file = File::open(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        let mut lines = BufReader::with_capacity(1 << 20, file).lines();
+        let first =
+            lines.next().ok_or_else(|| Failure::new(format!("{}: it is empty", path.display())))??;
+        let mut export = Self { path, lines, read: 1, has_statements: false, attachment: None };
+        match serde_json::from_str(&first) {
+            Ok(Line::Format(format)) if format == FORMAT => export.has_statements = true,
+            Ok(Line::Format(format)) if format == FORMAT_BEFORE => {}
+            _ => return Err(export.refused()),
+        }
+        Ok(export)
+    }
+
+    /// The next steps; `None` at the end.
+    fn next(&mut self) -> Result<Option<Vec<Step>>, Failure> {
+        let text: Vec<String> = self.lines.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+        if text.is_empty() {
+            // An attachment without its entry: something is missing.
+            return if self.attachment.is_some() { Err(self.refused()) } else { Ok(None) };
+        }
+        let pieces: Vec<Option<Piece>> = text.par_iter().map(|line| Piece::read(line)).collect();
+        let mut steps = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            self.read += 1;
+            match piece {
+                Some(Piece::Attachment(attachment)) if self.attachment.is_none() => {
+                    self.attachment = Some(attachment);
+                }
+                Some(Piece::Entry(leaf, entry)) => {
+                    steps.push(Step::Entry(leaf, entry, self.attachment.take()));
+                }
+                Some(Piece::Head(signed)) => steps.push(Step::Head(signed)),
+                _ => return Err(self.refused()),
+            }
+        }
+        Ok(Some(steps))
+    }
+
+    /// For what the last line is not.
+    fn refused(&self) -> Failure {
+        Failure::new(format!("{}: line {} is none of an export", self.path.display(), self.read))
+    }
+}
+
+/// What one line has.
+enum Piece {
+    Entry(Leaf, Entry),
+    Head(SignedHead),
+    /// Of the entry after it.
+    Attachment(Attachment),
+}
+
+impl Piece {
+    fn read(line: &str) -> Option<Self> {
+        match serde_json::from_str(line).ok()? {
+            Line::Entry(line) => line.read().map(|(leaf, entry)| Self::Entry(leaf, entry)),
+            Line::Head(line) => line.read().map(Self::Head),
+            Line::Statement(line) => line.read().map(Self::Attachment),
+            Line::Certificate(der) => {
+                Some(Self::Attachment(Attachment::Certificate(STANDARD.decode(der).ok()?)))
+            }
+            Line::Format(_) => None,
+        }
+    }
 }

@@ -58,7 +58,8 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
 
     let keys = AuditKeys::from_pem(&std::fs::read(settings.audit_key_file())?)?;
     let verified = Meter::start();
-    let found = database.read(|c| verification::verify_log(c, &keys, Vec::new(), settings.clock().now()))?;
+    let found =
+        database.read(|c| verification::verify_log(c, &keys, Vec::new(), None, settings.clock().now()))?;
     let (wall, cpu) = verified.read();
     let entries = found.log.entries as f64;
     if !found.log.faults.is_empty() || entries < count || found.log.heads != heads.len() as u64 {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ca_core::application::{Actor, Application, ApplicationId, DocumentKind, Officer, Role};
 use ca_core::approval::{Approvable, content_sha256};
-use ca_core::audit::{AuditKeys, Trust};
+use ca_core::audit::{AuditKeys, History, Report};
 use ca_core::csr::{CertificationRequest, SubjectPublicKey};
 use ca_core::fee::{Channel, FeeTable};
 use ca_core::issue::{Issuer, Request};
@@ -14,7 +15,7 @@ use ca_core::payment::HOLD;
 use ca_core::signer::{AbsentKey, FileKey, KeyAlgorithm, Signer};
 use ca_core::subject::{Subject, SubjectForm, SubjectType};
 use ca_core::{SerialNumber, Timestamp};
-use ca_signer::officer_ca::{self, OfficerCa};
+use ca_signer::officer_ca::OfficerCa;
 use ca_signer::{HeadSigner, Keyring, SigningService};
 use config::Settings;
 use config::tables::Tables;
@@ -22,11 +23,13 @@ use key_tool::cms;
 use store::applications::NewApplication;
 use store::documents::Document;
 use store::payments::{self, Announced};
-use store::{Database, StoreError, applications, documents, invoices, issuers, officer_statements};
+use store::{
+    Database, StoreError, applications, documents, invoices, issuers, officer_statements, verification,
+};
 
 use super::meter::{Meter, figure};
 use super::{PASSPHRASE, ca, in_temporary};
-use crate::audit::export;
+use crate::audit::{export, trust_here};
 use crate::commands::Place;
 use crate::failure::Failure;
 use crate::officer;
@@ -88,56 +91,64 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
         }
     });
     let (wall, cpu) = meter.read();
-    let witnesses = officer_ca::witnesses(&settings)?;
-    let verified = Meter::start();
-    let report = database.read(|c| store::verification::verify(c, witnesses.as_ref()))?;
-    let (verified, verified_cpu) = verified.read();
-    if failed.load(Ordering::Relaxed) || report.applications != arguments.count as u64 {
-        return Err(Failure::new(format!("only {} of {} were issued", report.applications, arguments.count)));
-    }
-    if let Some(finding) = report.findings.first() {
-        return Err(Failure::new(format!("{}: {}", finding.object, finding.rule)));
+    if failed.load(Ordering::Relaxed) {
+        return Err(Failure::new(format!("not all of {} were issued", arguments.count)));
     }
     let count = arguments.count as f64;
     figure("issuance.rate", count / wall.as_secs_f64(), "certificates/s");
     figure("issuance.cpu", cpu.as_secs_f64() * 1e6 / count, "us CPU/certificate");
     figure("issuance.cpu.ratio", cpu.as_secs_f64() * 1e6 / count / bare, "x one signature");
-    let certificates = report.certificates as f64;
-    figure("issuance.verify", certificates / verified.as_secs_f64(), "certificates/s");
-    figure("issuance.verify.cpu", verified_cpu.as_secs_f64() * 1e6 / certificates, "us CPU/certificate");
-    audit_elsewhere(&database, &settings, &keyring, arguments.count)
+    audit(&database, &settings, &keyring, arguments.count as u64)
 }
 
-/// What an auditor with nothing but files does about the same certificates.
-fn audit_elsewhere(
-    database: &Database,
-    settings: &Settings,
-    keyring: &Keyring<'_>,
-    count: usize,
-) -> Result<(), Failure> {
+/// What `muhr audit verify` does about the same certificates, here and elsewhere, where there are only files.
+fn audit(database: &Database, settings: &Settings, keyring: &Keyring<'_>, count: u64) -> Result<(), Failure> {
     let signer = HeadSigner::open(database.clone(), settings, keyring)?
         .ok_or_else(|| Failure::new("the ceremony makes an audit key"))?;
     signer.seal()?;
+    let keys = AuditKeys::from_pem(&std::fs::read(settings.audit_key_file())?)?;
+    let trust = trust_here(settings, database, &[])?
+        .ok_or_else(|| Failure::new("the ceremony makes an officer CA"))?;
+
+    let meter = Meter::start();
+    let (log, rows) = database.read(|connection| -> Result<_, StoreError> {
+        let now = settings.clock().now();
+        let log = verification::verify_log(connection, &keys, Vec::new(), Some(&trust), now)?;
+        Ok((log, verification::verify(connection, Some(&trust))?))
+    })?;
+    verified("issuance.verify", meter.read(), &log.log, &log.history, count)?;
+    if let Some(finding) = rows.findings.first() {
+        return Err(Failure::new(format!("{}: {}", finding.object, finding.rule)));
+    }
+    if rows.applications != count {
+        return Err(Failure::new(format!("only {} of {count} were issued", rows.applications)));
+    }
+
     let file = settings.data.directory.join("audit.jsonl");
     let exported = Meter::start();
     let (entries, _) = database.read(|connection| export::write(connection, &file, true))?;
     figure("issuance.export", entries as f64 / exported.read().0.as_secs_f64(), "entries/s");
-    let keys = AuditKeys::from_pem(&std::fs::read(settings.audit_key_file())?)?;
-    let issuers = database.read(issuers::all)?.into_iter().map(|issuer| issuer.certificate).collect();
-    let trust = Trust {
-        officer_cas: vec![officer_ca::anchor(settings)?],
-        policy: Tables::load(&settings.data)?.approval,
-        issuers,
-    };
-    let verified = Meter::start();
+    let meter = Meter::start();
     let (report, history) = export::verify(&file, &keys, Some(&trust), Vec::new())?;
-    let (wall, cpu) = verified.read();
-    let compared = history.map_or(0, |history| history.compared + history.findings.len() as u64);
-    if !report.faults.is_empty() || compared != count as u64 {
-        return Err(Failure::new("the export is not what was issued"));
+    let history = history.ok_or_else(|| Failure::new("the export has no statements"))?;
+    verified("issuance.verify.file", meter.read(), &report, &history, count)
+}
+
+/// How fast it was, if nothing was found and nothing left out.
+fn verified(
+    name: &str,
+    (wall, cpu): (Duration, Duration),
+    log: &Report,
+    history: &History,
+    count: u64,
+) -> Result<(), Failure> {
+    if !log.faults.is_empty() || !history.findings.is_empty() || history.compared != count {
+        return Err(Failure::new("the log is not what was issued"));
     }
-    figure("issuance.verify.file", count as f64 / wall.as_secs_f64(), "certificates/s");
-    figure("issuance.verify.file.cpu", cpu.as_secs_f64() * 1e6 / count as f64, "us CPU/certificate");
+    let cpu = cpu.as_secs_f64() * 1e6 / count as f64;
+    figure(name, count as f64 / wall.as_secs_f64(), "certificates/s");
+    figure(&format!("{name}.entries"), log.entries as f64 / wall.as_secs_f64(), "entries/s");
+    figure(&format!("{name}.cpu"), cpu, "us CPU/certificate");
     Ok(())
 }
 
@@ -296,7 +307,7 @@ fn apply(
         documents::put(connection, &document, "applicant", now)?;
     }
     let quote = fees.quote(subject.subject_type(), Channel::Online, None, now)?;
-    let expires_at = now.plus(std::time::Duration::from_secs(3600));
+    let expires_at = now.plus(Duration::from_secs(3600));
     let invoice = invoices::write(connection, id, &quote, expires_at, now)?;
     let payment = Announced {
         provider: "measurement".to_owned(),

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use ca_core::Timestamp;
 use ca_core::application::{Application, ApplicationId};
-use ca_core::approval::{Approvable, Policy, content_sha256_of_certificate, judge, of_this_round};
-use ca_core::officer_statement::{OfficerStatement, verify};
+use ca_core::approval::{Approvable, content_sha256_of_certificate, judge, of_this_round};
+use ca_core::audit::Trust;
+use ca_core::officer_statement::{OfficerCertificates, OfficerStatement};
+use rayon::prelude::*;
 
 use super::{CertificateRow, Report};
 use crate::applications;
@@ -14,25 +16,28 @@ use crate::error::StoreError;
 use crate::officer_statements::{self, StoredStatement};
 
 /// Whom the signatures are believed from.
-#[derive(Debug, Clone)]
-pub struct Witnesses {
-    /// The officer CA's certificate, DER.
-    pub anchor: Vec<u8>,
-    /// How many have to sign what.
-    pub policy: Policy,
-    /// Since when officers sign: earlier certificates have no signatures.
-    pub since: Timestamp,
+pub(super) struct Witnesses<'t> {
+    trust: &'t Trust,
+    officers: OfficerCertificates<'t>,
+}
+
+impl<'t> From<&'t Trust> for Witnesses<'t> {
+    fn from(trust: &'t Trust) -> Self {
+        Self { trust, officers: OfficerCertificates::of(&trust.officer_cas) }
+    }
 }
 
 /// Looks at the certificates of a page that answer an application.
 pub(super) fn check(
     connection: &mut Connection,
     page: &[CertificateRow],
-    witnesses: &Witnesses,
+    witnesses: &Witnesses<'_>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let since = witnesses.since.unix_millis();
-    let signed = page.iter().filter(|row| row.not_before >= since);
+    // Nobody could sign before there was an officer CA.
+    let could =
+        |row: &&CertificateRow| !witnesses.trust.precedes(Timestamp::from_unix_millis(row.not_before));
+    let signed = page.iter().filter(could);
     let named = |row: &CertificateRow| row.application.as_ref().and_then(|id| id.parse().ok());
     let rows: Vec<(&CertificateRow, ApplicationId)> =
         signed.filter_map(|row| Some((row, named(row)?))).collect();
@@ -44,14 +49,15 @@ pub(super) fn check(
         .into_iter()
         .map(|stored| (stored.application.id, stored.application))
         .collect();
-    for ((row, id), object) in rows.into_iter().zip(&objects) {
-        let Some(application) = found.get(&id) else { continue };
+    let holds = |((row, id), object): (&(&CertificateRow, ApplicationId), &String)| {
+        let Some(application) = found.get(id) else { return true };
         let stored = statements.get(object).map_or(&[][..], Vec::as_slice);
-        let since = under_review.get(&id).copied();
-        let holds = since.is_some_and(|since| approved(row, application, stored, since, witnesses));
-        if !holds {
-            row.breaks("a certificate says what officers signed that it shall say", report);
-        }
+        let since = under_review.get(id).copied();
+        since.is_some_and(|since| approved(row, application, stored, since, witnesses))
+    };
+    let held: Vec<bool> = rows.par_iter().zip(&objects).map(holds).collect();
+    for ((row, _), _) in rows.iter().zip(held).filter(|(_, held)| !held) {
+        row.breaks("a certificate says what officers signed that it shall say", report);
     }
     Ok(())
 }
@@ -62,12 +68,12 @@ fn approved(
     application: &Application,
     stored: &[StoredStatement],
     under_review_since: Timestamp,
-    witnesses: &Witnesses,
+    witnesses: &Witnesses<'_>,
 ) -> bool {
     let texts = stored.iter().map(|stored| stored.statement.as_slice());
     let Ok(approvals) = of_this_round(texts, under_review_since) else { return false };
     let verify = |(place, statement): (usize, OfficerStatement)| {
-        verify(statement, &stored[place].signature, &witnesses.anchor)
+        witnesses.officers.verify(statement, &stored[place].signature)
     };
     let registration = application.into();
     let verified: Result<Vec<_>, _> = approvals.into_iter().map(verify).collect();
@@ -81,6 +87,6 @@ fn approved(
     evidence.is_some_and(|evidence_sha256| {
         let approvable =
             Approvable { application: application.id, content_sha256, evidence_sha256, under_review_since };
-        judge(&verified, &registration, &approvable, &witnesses.policy).is_ok()
+        judge(&verified, &registration, &approvable, &witnesses.trust.policy).is_ok()
     })
 }

@@ -1,8 +1,13 @@
 //! Is the audit log what was sealed? Every entry, leaf and head of the database, in their order.
 
 use ca_core::Timestamp;
-use ca_core::audit::{AuditKeys, Entry, Fault, LATENESS, Leaf, Log, Report, SignedHead};
+use ca_core::audit::{
+    AuditKeys, Chronicle, Entry, Examined, Examiner, Fault, History, LATENESS, Leaf, Log, Report, SignedHead,
+    Trust,
+};
+use rayon::prelude::*;
 
+use crate::audit_attachments::beside;
 use crate::audit_heads::{self, PAGE};
 use crate::database::Connection;
 use crate::error::StoreError;
@@ -15,11 +20,14 @@ const SPAN: i64 = 100_000;
 pub struct LogReport {
     /// About the sealed entries and heads, and about entries that should be sealed.
     pub log: Report,
+    /// About what the sealed entries tell.
+    pub history: History,
     /// Entries whose head is still to come.
     pub waiting: u64,
 }
 
-/// Goes through the whole log. Heads of `evidence`, each with where it is known from, must be in it.
+/// Goes through the whole log, and what officers signed with it if `trust` says from whom that is believed. Heads of `evidence`, each
+/// with where it is known from, must be in it.
 ///
 /// # Errors
 /// The database's.
@@ -27,13 +35,14 @@ pub fn verify_log(
     connection: &mut Connection,
     keys: &AuditKeys,
     evidence: Vec<(String, SignedHead)>,
+    trust: Option<&Trust>,
     now: Timestamp,
 ) -> Result<LogReport, StoreError> {
     let mut log = Log::new(keys);
     for (source, head) in evidence {
         log.expect(head, &source);
     }
-    let mut leaves = Leaves { read: 0, page: Vec::new(), entries: Vec::new(), at: 0 };
+    let (mut leaves, mut chronicle) = (Leaves::of(trust), Chronicle::new(trust));
     let mut number = 0;
     loop {
         let heads = audit_heads::after(connection, number, PAGE)?;
@@ -45,46 +54,73 @@ pub fn verify_log(
                 if (head.first, head.sealed_at.unix_millis()) != (stored.first, stored.sealed_at) {
                     log.found(Fault::HeadRow(stored.number));
                 }
-                leaves.until(connection, head.end(), &mut log)?;
+                leaves.until(connection, head.end(), &mut log, &mut chronicle)?;
+                chronicle.head(head.sealed_at);
             }
             log.head(stored.number, &stored.signed, opened);
         }
     }
-    leaves.until(connection, i64::MAX, &mut log)?;
+    leaves.until(connection, i64::MAX, &mut log, &mut chronicle)?;
     let waiting = look_for_unsealed(connection, &mut log, now)?;
-    Ok(LogReport { log: log.finish(), waiting })
+    Ok(LogReport { log: log.finish(), history: chronicle.finish(), waiting })
 }
 
 /// Leaves in their order, a page in memory.
-struct Leaves {
+struct Leaves<'t> {
+    examiner: Examiner<'t>,
     /// The largest sequence number read.
     read: i64,
     page: Vec<Leaf>,
-    /// Theirs, by id.
-    entries: Vec<Entry>,
+    /// Theirs, by id, each with what stands beside it.
+    entries: Vec<(Entry, Option<Examined>)>,
     /// The next of the page.
     at: usize,
 }
 
-impl Leaves {
-    /// Gives the log every leaf before this sequence number.
-    fn until(&mut self, connection: &mut Connection, end: i64, log: &mut Log<'_>) -> Result<(), StoreError> {
+impl<'t> Leaves<'t> {
+    fn of(trust: Option<&'t Trust>) -> Self {
+        Self { examiner: Examiner::new(trust), read: 0, page: Vec::new(), entries: Vec::new(), at: 0 }
+    }
+
+    /// Tells of every leaf before this sequence number.
+    fn until(
+        &mut self,
+        connection: &mut Connection,
+        end: i64,
+        log: &mut Log<'_>,
+        chronicle: &mut Chronicle<'_>,
+    ) -> Result<(), StoreError> {
         loop {
-            if self.at == self.page.len() {
-                self.page = audit_heads::leaves_after(connection, self.read)?;
-                self.at = 0;
-                let Some(last) = self.page.last() else { return Ok(()) };
-                self.read = last.sequence;
-                self.entries = audit_heads::entries_of(connection, &self.page)?;
+            if self.at == self.page.len() && !self.turn(connection)? {
+                return Ok(());
             }
             let leaf = self.page[self.at];
             if leaf.sequence >= end {
                 return Ok(());
             }
-            let entry = self.entries.binary_search_by_key(&leaf.entry, |entry| entry.id);
-            log.leaf(leaf, entry.ok().map(|found| &self.entries[found]));
+            let found = self.entries.binary_search_by_key(&leaf.entry, |(entry, _)| entry.id);
+            let found = found.ok().map(|place| &self.entries[place]);
+            log.leaf(leaf, found.map(|(entry, _)| entry));
+            if let Some((entry, examined)) = found {
+                chronicle.entry(leaf.sequence, entry, examined.as_ref());
+            }
             self.at += 1;
         }
+    }
+
+    /// Reads the next page, if there is one.
+    fn turn(&mut self, connection: &mut Connection) -> Result<bool, StoreError> {
+        self.page = audit_heads::leaves_after(connection, self.read)?;
+        self.at = 0;
+        let Some(last) = self.page.last() else { return Ok(false) };
+        self.read = last.sequence;
+        let entries = audit_heads::entries_of(connection, &self.page)?;
+        let beside = beside(connection, &entries, true)?;
+        let examiner = &self.examiner;
+        let examined: Vec<_> =
+            beside.into_par_iter().map(|found| found.map(|found| examiner.examine(&found))).collect();
+        self.entries = entries.into_iter().zip(examined).collect();
+        Ok(true)
     }
 }
 

@@ -87,7 +87,7 @@ fn ground(database: Database) -> &'static (Stack, ClickMerchant) {
     static POSTGRES: OnceLock<(Stack, ClickMerchant)> = OnceLock::new();
     let place = match database {
         Database::Sqlite => &SQLITE,
-        Database::Postgres => &POSTGRES,
+        Database::Postgres | Database::PostgresAndToken => &POSTGRES,
     };
     place.get_or_init(|| {
         let merchant = ClickMerchant::start();

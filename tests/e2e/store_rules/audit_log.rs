@@ -103,7 +103,7 @@ impl Sealed {
 
     fn look(&self, evidence: &[SignedHead], now: Timestamp) -> (Report, u64) {
         let evidence = evidence.iter().map(|head| ("outside".to_owned(), head.clone())).collect();
-        let found = self.ground.read(|c| verification::verify_log(c, &self.keys, evidence, now));
+        let found = self.ground.read(|c| verification::verify_log(c, &self.keys, evidence, None, now));
         (found.log, found.waiting)
     }
 
@@ -429,7 +429,8 @@ fn an_audit_key_is_made_once(kind: Database) {
         .expect("made");
     assert_eq!(next.seal().expect("a head")[0].count, 1, "its making is in the log");
     let both = AuditKeys::from_pem(&std::fs::read(pem).expect("readable")).expect("two keys");
-    let report = sealed.ground.read(|c| verification::verify_log(c, &both, Vec::new(), sealed.now())).log;
+    let report =
+        sealed.ground.read(|c| verification::verify_log(c, &both, Vec::new(), None, sealed.now())).log;
     assert_eq!((report.faults, report.heads), (vec![], 2));
     assert_eq!(sealed.faults()[0], "audit head 2: a head names an audit key", "the first key alone");
 }

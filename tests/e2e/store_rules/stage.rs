@@ -24,7 +24,6 @@ use store::payments::{self, Announced};
 use store::{Connection, Database, Options, StoreError, Target, migrations, officers};
 
 use crate::person::{Person, next_number};
-use crate::postgres::Server;
 use crate::stack;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -67,10 +66,8 @@ impl Ground {
 
     /// Without tables.
     pub(crate) fn empty(kind: stack::Database) -> Self {
-        let address = match kind {
-            stack::Database::Sqlite => stack::fresh_folder().join("rules.sqlite").display().to_string(),
-            stack::Database::Postgres => Server::shared().fresh_database(),
-        };
+        let file = || stack::fresh_folder().join("rules.sqlite").display().to_string();
+        let address = kind.address().unwrap_or_else(file);
         let store = open(&address, Duration::from_secs(30));
         Self { store, address }
     }

@@ -107,20 +107,18 @@ fn a_period_without_anything_is_empty(kind: Database) {
 fn only_subscribers_revoked_certificates_are_counted(kind: Database) {
     let ground = Ground::new(kind);
     let serials = [(); 4].map(|()| ground.issued().1);
-    let hex = |serial: &ca_core::SerialNumber| match kind {
-        Database::Postgres => format!("'\\x{serial}'::bytea"),
-        Database::Sqlite => format!("x'{serial}'"),
-    };
     let at = now().unix_millis();
     for (serial, status) in serials.iter().zip(["revoked", "revoked", "suspended"]) {
         ground.rows(&format!(
             "UPDATE certificates SET status = '{status}', status_since = {at}, reason = 1 WHERE serial = {}",
-            hex(serial)
+            kind.blob(serial)
         ));
     }
     // A responder's or an authority's own certificate answers no application.
-    ground
-        .rows(&format!("UPDATE certificates SET application_id = NULL WHERE serial = {}", hex(&serials[1])));
+    ground.rows(&format!(
+        "UPDATE certificates SET application_id = NULL WHERE serial = {}",
+        kind.blob(&serials[1])
+    ));
     let revoked = ground.read(|c| statistics::revocations(c, period(DAY, DAY)));
     assert_eq!(revoked, [(DAY, 1)]);
 }

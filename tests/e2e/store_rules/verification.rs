@@ -49,10 +49,7 @@ fn found_out(kind: Database, rule: &str, sql: impl Fn(ApplicationId, &SerialNumb
 
 /// The serial as an SQL literal that compares with the column as text on both databases.
 fn is(serial: &SerialNumber, kind: Database) -> String {
-    match kind {
-        Database::Postgres => format!("serial = '\\x{serial}'::bytea"),
-        Database::Sqlite => format!("serial = x'{serial}'"),
-    }
+    format!("serial = {}", kind.blob(serial))
 }
 
 fn a_database_that_nobody_tampered_with_has_no_finding(kind: Database) {
@@ -70,10 +67,7 @@ fn a_deleted_intent_is_found(kind: Database) {
 }
 
 fn an_intent_that_says_something_else_is_found(kind: Database) {
-    let tbs = match kind {
-        Database::Postgres => "'\\x3003'::bytea",
-        Database::Sqlite => "x'3003'",
-    };
+    let tbs = kind.blob("3003");
     found_out(kind, "a certificate says what its intent recorded", |_, serial| {
         format!("UPDATE intents SET tbs = {tbs} WHERE {}", is(serial, kind))
     });

@@ -37,11 +37,7 @@ impl Attacker<'_> {
     }
 
     fn blob(&self, octets: &[u8]) -> String {
-        let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-        match self.database {
-            Database::Sqlite => format!("X'{hex}'"),
-            Database::Postgres => format!("'\\x{hex}'"),
-        }
+        self.database.blob(octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>())
     }
 
     /// An application that nobody has applied with, under the name that is returned: the row of another one.
@@ -281,7 +277,9 @@ fn strangers_tools_verify_what_officers_signed(database: Database) {
     Officer::reviewer(&stack).reject(&rejected.id, "other", "Rasm xira\nyana bir qator").json();
     let hex = match database {
         Database::Sqlite => ["hex(statement)", "hex(signature)"],
-        Database::Postgres => ["encode(statement, 'hex')", "encode(signature, 'hex')"],
+        Database::Postgres | Database::PostgresAndToken => {
+            ["encode(statement, 'hex')", "encode(signature, 'hex')"]
+        }
     };
     let objects = [
         format!("application:{}", application.id),

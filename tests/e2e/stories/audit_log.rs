@@ -101,6 +101,14 @@ fn an_auditor_elsewhere_sees_what_officers_signed(database: Database) {
     assert!(!fs::read_to_string(&without.export).expect("ours").contains("\"certificate\":"));
     let said = without.verify(&["--officer-ca", "officer-ca.cer"]).well().out;
     assert!(said.contains("4 statements of officers looked at, 0 certificates compared"), "{said}");
+    // Whoever has the database sees as much, and not only what approves.
+    let said = stack.muhr(&["audit", "verify"]).well().out;
+    assert!(said.contains(expected), "{said}");
+    stack.tamper(
+        "UPDATE officer_statements SET signature = (SELECT signature FROM officer_statements WHERE act = 'approve' LIMIT 1) \
+         WHERE act = 'revoke'",
+    );
+    stack.muhr(&["audit", "verify"]).refused_with("is signed by that officer's certificate");
 }
 
 /// Whoever has the database and the audit key can have everything sealed, and no officer's signature.

@@ -12,7 +12,6 @@ use crate::command::run;
 use crate::key::text;
 use crate::officer::Officer;
 use crate::picture;
-use crate::postgres::Server;
 use crate::relying_party::{CRL_KNOWS, OCSP_KNOWS, RelyingParty};
 use crate::stack::{Database, Role, Stack, eventually, fresh_folder};
 
@@ -39,11 +38,7 @@ fn members(backup: &str, key: &str, folder: &Path) -> Vec<String> {
 
 /// An empty place at the same address, with what an operator keeps apart from backups.
 fn empty_place(database: Database, lost: &Stack) -> Stack {
-    let address = match database {
-        Database::Sqlite => None,
-        Database::Postgres => Some(Server::shared().fresh_database()),
-    };
-    let mut stack = Stack::prepare(fresh_folder(), address, &[]);
+    let mut stack = Stack::prepare(fresh_folder(), database.address(), &[]);
     stack.set("HTTP__LISTEN", lost.base.trim_start_matches("http://"));
     stack.base.clone_from(&lost.base);
     for kept in ["keys", "documents.key", "master.key", "payments-sandbox.secret"] {

@@ -156,12 +156,7 @@ fn spki_sha256(request: &Path) -> String {
 
 /// An installation of which nothing runs yet.
 fn prepared(database: Database, settings: &[(&str, &str)]) -> Stack {
-    let folder = fresh_folder();
-    let address = match database {
-        Database::Sqlite => None,
-        Database::Postgres => Some(crate::postgres::Server::shared().fresh_database()),
-    };
-    let stack = Stack::prepare(folder, address, settings);
+    let stack = Stack::prepare(fresh_folder(), database.address(), settings);
     fs::create_dir_all(stack.folder.join("keys")).expect("our folder");
     fs::write(stack.folder.join("keys/passphrase"), "only a test\n").expect("our folder");
     stack.muhr(&["migrate"]).well();

@@ -61,10 +61,7 @@ fn an_audit_with_a_missing_approval_is_found(database: Database) {
 fn a_certificate_without_an_intent_cannot_be_stored(database: Database) {
     let stack = database.start();
     Application::issued(&stack, SubjectType::NaturalPerson);
-    let serial = match database {
-        Database::Sqlite => "x'0102'",
-        Database::Postgres => "'\\x0102'::bytea",
-    };
+    let serial = database.blob("0102");
     let columns = "issuer_id, application_id, profile, subject, common_name, common_name_folded, pinfl, stir, \
                    spki_sha256, certificate, not_before, not_after, issued_at, status";
     let copy = |application: &str| {
@@ -72,10 +69,8 @@ fn a_certificate_without_an_intent_cannot_be_stored(database: Database) {
         let insert = format!(
             "INSERT INTO certificates (serial, {columns}) SELECT {serial}, {values} FROM certificates LIMIT 1"
         );
-        stack.try_rows(&match database {
-            Database::Sqlite => format!("PRAGMA foreign_keys = ON; {insert}"),
-            Database::Postgres => insert,
-        })
+        let keys = if database == Database::Sqlite { "PRAGMA foreign_keys = ON; " } else { "" };
+        stack.try_rows(&format!("{keys}{insert}"))
     };
     for application in ["NULL", "application_id"] {
         let said = copy(application);

@@ -94,7 +94,7 @@ fn certificates_of_a_profile(stack: &Stack, database: Database) {
             "CAST(printf('M%031d', n) AS BLOB)",
             "x'00'",
         ),
-        Database::Postgres => (
+        Database::Postgres | Database::PostgresAndToken => (
             format!("WITH n AS (SELECT generate_series(1, {CERTIFICATES}) AS n)"),
             "convert_to('M' || lpad(n::text, 15, '0'), 'UTF8')",
             "convert_to('M' || lpad(n::text, 31, '0'), 'UTF8')",
