@@ -1,5 +1,7 @@
 //! Health and metrics, on a port of their own that the internet must not reach.
 
+mod parts;
+
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -15,24 +17,16 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use store::alarms::AlarmKind;
+use store::responders;
 use store::{
     Connection, Database, StoreError, alarms, applications, audit_heads, certificates, issuance, issuers,
     jobs,
 };
-use store::{migrations, responders};
+
+pub use parts::{Check, Parts};
 
 /// Of how recent certificates the waiting is told.
 const RECENT: Duration = Duration::from_secs(300);
-
-/// A part of the process that does its work or does not.
-pub struct Check {
-    /// Its name, for example `ocsp`.
-    pub part: &'static str,
-    /// What is the matter when it does not.
-    pub trouble: &'static str,
-    /// Its own word.
-    pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
-}
 
 type Labels = Vec<(String, String)>;
 type Seconds = Gauge<f64, AtomicU64>;
@@ -41,7 +35,7 @@ type Seconds = Gauge<f64, AtomicU64>;
 pub struct Operations {
     database: Database,
     registry: Mutex<Registry>,
-    checks: Vec<Check>,
+    parts: Parts,
     counts: Option<Counts>,
 }
 
@@ -83,7 +77,8 @@ impl Operations {
         counting: Option<SystemClock>,
     ) -> Self {
         let counts = counting.map(|clock| Counts::new(clock, &mut registry));
-        Self { database, registry: Mutex::new(registry), checks, counts }
+        let parts = Parts::new(database.clone(), checks, &mut registry);
+        Self { database, registry: Mutex::new(registry), parts, counts }
     }
 }
 
@@ -212,18 +207,7 @@ async fn live() -> HttpResponse {
 /// 200 when the database is in this version's shape and every part can do its work, else 503; in JSON every part by its name, with
 /// what is the matter.
 async fn ready(operations: web::Data<Operations>) -> HttpResponse {
-    let checked = web::block(move || {
-        let database = match migrations::pending(&operations.database) {
-            Ok(false) => None,
-            Ok(true) => Some("it is not in this version's shape"),
-            Err(_) => Some("it cannot be reached"),
-        };
-        let ask = |check: &Check| (check.part, (!(check.is_ready)()).then_some(check.trouble));
-        let parts = operations.checks.iter().map(ask);
-        std::iter::once(("database", database)).chain(parts).collect::<Vec<_>>()
-    })
-    .await;
-    let Ok(parts) = checked else {
+    let Ok(parts) = web::block(move || operations.parts.ask()).await else {
         return HttpResponse::ServiceUnavailable().json(json!({ "ready": false, "parts": {} }));
     };
     let ready = parts.iter().all(|(_, trouble)| trouble.is_none());
@@ -244,9 +228,12 @@ async fn ready(operations: web::Data<Operations>) -> HttpResponse {
 /// OpenMetrics text. What is counted in the database is left as it was while the database is away.
 async fn metrics(operations: web::Data<Operations>) -> HttpResponse {
     let counted = operations.clone();
-    let counted = web::block(move || match &counted.counts {
-        Some(counts) => counts.update(&counted.database),
-        None => Ok(()),
+    let counted = web::block(move || {
+        counted.parts.ask();
+        match &counted.counts {
+            Some(counts) => counts.update(&counted.database),
+            None => Ok(()),
+        }
     });
     if !matches!(counted.await, Ok(Ok(()))) {
         tracing::warn!("metrics of the database are out of date");

@@ -57,6 +57,19 @@ enum Command {
     Apply(issuance::Apply),
     /// Save the issued certificate with its key as DS<number><NNNN>.pfx, and remove the temporary file.
     Fetch(issuance::Fetch),
+    /// Save a key with a certificate that came by other hands, as an officer's does, in a new file.
+    Install {
+        /// The key file.
+        key: PathBuf,
+        /// The certificate, DER or PEM.
+        #[arg(long, value_name = "FILE")]
+        certificate: PathBuf,
+        /// The new key file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        password: PasswordFile,
+    },
     /// List the keys on all drives, without a password.
     List {
         /// Look on this drive (its root and DSKEYS in it) instead of all; may be repeated.
@@ -158,6 +171,9 @@ fn act(command: Command, speech: Speech, now: Timestamp) -> Result<(), Trouble> 
         Command::Csr { key, output, name, password } => files::csr(&key, &output, &name, &password, speech),
         Command::Apply(apply) => apply.run(speech, now),
         Command::Fetch(fetch) => fetch.run(speech),
+        Command::Install { key, certificate, out, password } => {
+            files::install(&key, &certificate, &out, &password, speech)
+        }
         Command::List { drives, json } => {
             files::list(&drives, json, speech, now);
             Ok(())

@@ -19,7 +19,7 @@ use config::Settings;
 use config::settings::Role;
 use crl_publisher::{Publisher, Worker};
 use issuance_api::context::Context;
-use issuance_api::operations::{Check, Operations};
+use issuance_api::operations::{Check, Operations, Parts};
 use prometheus_client::registry::Registry;
 use store::{Database, audit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -69,17 +69,20 @@ pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
     // Passphrases, and keys that nothing here signs with from now on.
     drop(keyring);
     tell_of_process(&settings, &database, "start", "signer");
-    // No listening port, not even for its own health: its heartbeat is its log, the queue it empties, and a file of its counts.
+    // No listening port, not even for its own health: its heartbeat is its log, the queue it empties, and a file of what it counts and
+    // whether it is ready.
     let mut registry = Registry::default();
     signer.register(&mut registry);
+    let signer = Arc::new(signer);
+    let parts = Arc::new(Parts::new(database.clone(), vec![check_of(&signer)], &mut registry));
     let stop = Arc::new(AtomicBool::new(false));
-    let mut workers = start_signers(&Arc::new(signer), &stop)?;
+    let mut workers = start_signers(&signer, &stop)?;
     workers.extend(heads.as_ref().map(|heads| start_sealing(heads, &stop)).transpose()?);
     tracing::info!("signing");
     runtime()?.block_on(async {
         tokio::select! {
             ended = stopped() => ended,
-            never = keep_writing(settings.operations.textfile.as_deref(), &registry) => match never {},
+            never = keep_writing(settings.operations.textfile.as_deref(), &parts, &registry) => match never {},
         }
     })?;
     finish(&stop, workers);
@@ -361,9 +364,7 @@ fn operations_server(
         let trouble = "a revocation list is missing or about to end";
         check("repository", trouble, Box::new(move || publisher.is_ready()));
     }
-    if let Some(signer) = roles.signer.clone() {
-        check("signer", "its key cannot be reached", Box::new(move || signer.is_ready()));
-    }
+    checks.extend(roles.signer.as_ref().map(check_of));
     let counting = roles.api.is_some().then(|| settings.clock());
     let operations = web::Data::new(Operations::new(database.clone(), registry, checks, counting));
     let server = HttpServer::new(move || {
@@ -376,6 +377,15 @@ fn operations_server(
     .run();
     let handle = server.handle();
     Ok((server, handle))
+}
+
+fn check_of(signer: &Arc<SigningService>) -> Check {
+    let signer = Arc::clone(signer);
+    Check {
+        part: "signer",
+        trouble: "its key cannot be reached",
+        is_ready: Box::new(move || signer.is_ready()),
+    }
 }
 
 fn workers(configured: usize) -> usize {
@@ -399,11 +409,15 @@ fn start_signers(
         .collect()
 }
 
-/// Writes what is counted into a file for the collector of a machine's text files (node_exporter's `textfile`), which reads it whole.
-async fn keep_writing(file: Option<&Path>, registry: &Registry) -> Infallible {
+/// Writes what is counted, and which part is ready, into a file for the collector of a machine's text files (node_exporter's `textfile`), which reads it whole.
+async fn keep_writing(file: Option<&Path>, parts: &Arc<Parts>, registry: &Registry) -> Infallible {
     let mut tick = tokio::time::interval(Duration::from_secs(15));
     loop {
         tick.tick().await;
+        let asked = Arc::clone(parts);
+        if tokio::task::spawn_blocking(move || asked.ask()).await.is_err() {
+            tracing::warn!("whether its parts are ready is not known");
+        }
         if let (Some(file), Some(text)) = (file, issuance_api::operations::text(registry)) {
             // That collector reads Prometheus' older format, which has no end mark.
             let text = text.trim_end_matches("# EOF\n");

@@ -85,6 +85,27 @@ impl Server {
         self.address(&name)
     }
 
+    /// Takes a database of the shared server off the disk: hundreds of them are some gigabytes. One that somebody else still uses, or
+    /// that is elsewhere, stays.
+    pub(crate) fn drop_database(address: &str) {
+        Self::drop_database_with(address, "");
+    }
+
+    /// The same, whoever still has a connection.
+    pub(crate) fn drop_used_database(address: &str) {
+        Self::drop_database_with(address, "WITH (FORCE)");
+    }
+
+    fn drop_database_with(address: &str, how: &str) {
+        if !address.starts_with("postgres://") {
+            return;
+        }
+        let place = format!("{}/", Self::shared().authority());
+        if let Some((_, name)) = address.split_once(&place) {
+            psql(&Self::shared().address("postgres"), &format!("DROP DATABASE IF EXISTS {name} {how}"));
+        }
+    }
+
     /// Stops as an administrator would who does not wait for anybody: open transactions are rolled back.
     pub(crate) fn stop(&self) {
         let Some(mut process) = self.process.lock().unwrap_or_else(PoisonError::into_inner).take() else {
@@ -112,7 +133,9 @@ impl Server {
                 "-c",
                 "max_connections=300",
             ])
-            .args(["-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on"])
+            .args(["-c", "synchronous_commit=on", "-c", "max_wal_size=128MB"])
+            // Processes are killed here, and no machine loses its power: what the system has been told need not be on the disk.
+            .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)

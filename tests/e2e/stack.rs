@@ -466,6 +466,9 @@ impl Drop for Stack {
         }
         let _ = fs::remove_dir_all(&self.folder);
         let _ = fs::remove_file(self.log_file());
+        if let Some(address) = self.setting("DATABASE__URL") {
+            Server::drop_database(address);
+        }
     }
 }
 

@@ -43,6 +43,7 @@ key-tool-application = Application { $id }: { $state }. { $next }
 key-tool-then-fetch = When the certificate is issued: muhr key fetch { $path }
 key-tool-go-on = Nothing is lost. Go on with: muhr key apply --key { $path }
 key-tool-fetched = The key with its certificate is saved and was read back. The temporary file is removed.
+key-tool-installed = The key with its certificate is saved and was read back. Delete the temporary file when it is no longer needed.
 key-tool-password-changed = { $path } has its new password. Copies of the file keep the old one.
 key-tool-plain-private-key = The private key is written without a password. Whoever reads the file can sign in your name; delete it as soon as you can.
 key-tool-no-keys = No keys were found. They are looked for in the root of each drive and in DSKEYS there.

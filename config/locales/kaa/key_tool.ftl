@@ -43,6 +43,7 @@ key-tool-application = { $id }-arza: { $state }. { $next }
 key-tool-then-fetch = Sertifikat berilgende: muhr key fetch { $path }
 key-tool-go-on = Hesh nárse joǵalmadı. Dawam etiw ushın: muhr key apply --key { $path }
 key-tool-fetched = Gilt sertifikatı menen saqlandı hám qayta oqıp tekserildi. Waqıtsha fayl óshirildi.
+key-tool-installed = Gilt sertifikatı menen saqlandı hám qayta oqıp tekserildi. Waqıtsha fayl kerek bolmasa, onı óshiriń.
 key-tool-password-changed = { $path } faylınıń paroli jańalandı. Nusqalarında eski parol qaladı.
 key-tool-plain-private-key = Jasırın gilt parolsiz jazıladı. Fayldı oqıǵan adam siziń atıńızdan imza qoya aladı; onı tezirek óshiriń.
 key-tool-no-keys = Giltler tabılmadı. Olar hár bir disktiń túbirinen hám DSKEYS papkasınan izlenedi.

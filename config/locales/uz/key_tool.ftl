@@ -43,6 +43,7 @@ key-tool-application = { $id }-ariza: { $state }. { $next }
 key-tool-then-fetch = Sertifikat berilganda: muhr key fetch { $path }
 key-tool-go-on = Hech narsa yoʻqolmadi. Davom etish uchun: muhr key apply --key { $path }
 key-tool-fetched = Kalit sertifikati bilan saqlandi va qayta oʻqib tekshirildi. Vaqtinchalik fayl oʻchirildi.
+key-tool-installed = Kalit sertifikati bilan saqlandi va qayta oʻqib tekshirildi. Vaqtinchalik fayl kerak boʻlmasa, uni oʻchiring.
 key-tool-password-changed = { $path } faylining paroli yangilandi. Nusxalarida eski parol qoladi.
 key-tool-plain-private-key = Maxfiy kalit parolsiz yoziladi. Faylni oʻqigan kishi sizning nomingizdan imzo qoʻya oladi; uni tezroq oʻchiring.
 key-tool-no-keys = Kalitlar topilmadi. Ular har bir diskning ildizidan va DSKEYS papkasidan qidiriladi.

@@ -1,4 +1,4 @@
-//! `generate`, `csr`, `list`, `show`, `passwd`, `export`: files, and no server.
+//! `generate`, `csr`, `install`, `list`, `show`, `passwd`, `export`: files, and no server.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -114,6 +114,23 @@ pub(super) fn csr(
         Form::Pem => output.write(request::certification_request_pem(&key.signer, name)?.as_bytes()),
         Form::Der => output.write(&request::certification_request(&key.signer, name)?),
     }
+}
+
+pub(super) fn install(
+    key: &Path,
+    certificate: &Path,
+    out: &Path,
+    password: &PasswordFile,
+    speech: Speech,
+) -> Result<(), Trouble> {
+    let certificate =
+        key_tool::verify::certificate(&disk::read(certificate, key_tool::pfx::MAX_SIZE as u64)?)?;
+    disk::read(key, key_tool::pfx::MAX_SIZE as u64)?;
+    let password = Password::existing(password.source(), speech, key)?;
+    let installed = Key::open(key, &password)?.write_with(vec![certificate], out, &password)?;
+    speech.say("installed", &[]);
+    say(installed.path.display());
+    Ok(())
 }
 
 pub(super) fn list(drives: &[PathBuf], json: bool, speech: Speech, now: Timestamp) {

@@ -24,6 +24,7 @@ use store::payments::{self, Announced};
 use store::{Connection, Database, Options, StoreError, Target, migrations, officers};
 
 use crate::person::{Person, next_number};
+use crate::postgres::Server;
 use crate::stack;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -41,6 +42,12 @@ pub(crate) struct Ground {
     pub(crate) store: Database,
     /// For other people's programs.
     pub(crate) address: String,
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        Server::drop_used_database(&self.address);
+    }
 }
 
 impl Ground {

@@ -5,13 +5,35 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
+use serde_json::{Value, json};
+
 use crate::applicant::{Applicant, Application, SubjectType, form};
-use crate::http::try_send;
+use crate::http::{Answer, Client, try_send};
 use crate::officer::Officer;
 use crate::postgres::{Server, psql};
 use crate::relying_party::{OCSP_KNOWS, RelyingParty};
 use crate::stack::{Role, Stack, eventually, fresh_folder};
 use crate::stories::signer_kills::many_under_review;
+
+/// What a success answered; during a failover anything else may come, but an answer comes.
+fn try_get(client: &Client, path: &str) -> Option<Answer> {
+    Some(try_send(client.request(Method::GET, path)).expect("an answer, whatever it says"))
+        .filter(|answer| answer.status == 200)
+}
+
+fn try_post(client: &Client, path: &str, body: &Value) -> Option<Answer> {
+    let request = client.request(Method::POST, path).json(body);
+    Some(try_send(request).expect("an answer, whatever it says")).filter(|answer| answer.status < 300)
+}
+
+/// Signs what is to be signed for this decision, and posts it; whether it was acknowledged.
+fn try_decide(officer: &Officer<'_>, path: &str, query: &str, body: &Value) -> bool {
+    let Some(statement) = try_get(&officer.client, &format!("{path}-statement{query}")) else { return false };
+    let mut body = body.clone();
+    body["signature"] = officer.sign(&statement.body).into();
+    try_post(&officer.client, path, &body).is_some()
+}
 
 /// Ends the load even when the story fails in the middle.
 struct AtEnd<'a>(&'a AtomicBool);
@@ -41,20 +63,30 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
     let relying_party = RelyingParty::receiving(&stack, &before.certificate());
     let revoked = Application::issued(&stack, SubjectType::NaturalPerson);
     Officer::revocation(&stack).revoke(&revoked.serial(), "superseded").json_or_empty();
+    let valid: Vec<Application> =
+        (0..8).map(|_| Application::issued(&stack, SubjectType::NaturalPerson)).collect();
+    let serials: Vec<String> = valid.iter().map(Application::serial).collect();
     let waiting = many_under_review(&stack, 12);
-    let reviewer = Officer::reviewer(&stack);
+    let unpaid: Vec<(Application, Value)> = (0..12)
+        .map(|_| {
+            let application = Applicant::with_confirmed_phone(&stack).apply(SubjectType::NaturalPerson);
+            let invoice = application.invoice();
+            (application, invoice)
+        })
+        .collect();
+    let (reviewer, revoker) = (Officer::reviewer(&stack), Officer::revocation(&stack));
     let writers: Vec<Applicant> = (0..2).map(|_| Applicant::with_confirmed_phone(&stack)).collect();
 
     let (over, promoted) = (AtomicBool::new(false), AtomicBool::new(false));
-    let (created, approved) = (Mutex::new(Vec::<String>::new()), Mutex::new(Vec::<usize>::new()));
+    let created = Mutex::new(Vec::<String>::new());
+    let [approved, paid, ended] = [const { Mutex::new(Vec::<usize>::new()) }; 3];
     let afterwards = AtomicUsize::new(0);
     thread::scope(|scope| {
         for writer in &writers {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     let body = form(&writer.person, SubjectType::NaturalPerson);
-                    let request =
-                        writer.client.request(reqwest::Method::POST, "/api/v1/applications").json(&body);
+                    let request = writer.client.request(Method::POST, "/api/v1/applications").json(&body);
                     let was_promoted = promoted.load(Ordering::Relaxed);
                     match try_send(request).expect("an answer, whatever it says") {
                         answer if answer.status == 201 => {
@@ -73,16 +105,31 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
         scope.spawn(|| {
             for (number, application) in waiting.iter().enumerate() {
                 let path = format!("/api/v1/officer/applications/{}/approval", application.id);
-                let statement = reviewer.client.request(reqwest::Method::GET, &format!("{path}-statement"));
-                let statement = try_send(statement).expect("an answer, whatever it says");
-                if statement.status == 200 {
-                    let approval = serde_json::json!({"signature": reviewer.sign(&statement.body)});
-                    let request = reviewer.client.request(reqwest::Method::POST, &path).json(&approval);
-                    if try_send(request).expect("an answer, whatever it says").status == 200 {
-                        approved.lock().expect("no panic").push(number);
-                    }
+                if try_decide(&reviewer, &path, "", &json!({})) {
+                    approved.lock().expect("no panic").push(number);
                 }
                 thread::sleep(Duration::from_millis(250));
+            }
+        });
+        scope.spawn(|| {
+            for (number, serial) in serials.iter().enumerate() {
+                let path = format!("/api/v1/certificates/{serial}/revocation");
+                if try_decide(&revoker, &path, "?reason=superseded", &json!({"reason": "superseded"})) {
+                    ended.lock().expect("no panic").push(number);
+                }
+                thread::sleep(Duration::from_millis(300));
+            }
+        });
+        scope.spawn(|| {
+            for (number, (application, invoice)) in unpaid.iter().enumerate() {
+                let id = invoice["id"].as_str().expect("an id");
+                try_post(&application.client, &format!("/sandbox/payments/{id}"), &json!({}));
+                thread::sleep(Duration::from_millis(200));
+                // What is read has been acknowledged to whoever paid.
+                let seen = try_get(&application.client, &application.path("/invoice"));
+                if seen.is_some_and(|seen| seen.json()["state"] == "paid") {
+                    paid.lock().expect("no panic").push(number);
+                }
             }
         });
         let _end = AtEnd(&over);
@@ -100,15 +147,23 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
     });
 
     let here = replica.address(name);
-    let (created, approved) =
-        (created.into_inner().expect("no panic"), approved.into_inner().expect("no panic"));
-    assert!(created.len() > 40 && !approved.is_empty(), "{} {}", created.len(), approved.len());
+    let created = created.into_inner().expect("no panic");
+    let [approved, paid, ended] = [approved, paid, ended].map(|found| found.into_inner().expect("no panic"));
+    let counts = [created.len(), approved.len(), paid.len(), ended.len()];
+    assert!(created.len() > 40 && counts.iter().all(|count| *count > 0), "{counts:?}");
     let kept = psql(&here, "SELECT id FROM applications").well().out;
     let kept: std::collections::HashSet<&str> = kept.lines().collect();
     let lost: Vec<&String> = created.iter().filter(|id| !kept.contains(id.as_str())).collect();
     assert!(lost.is_empty(), "{} of {} acknowledged applications are lost", lost.len(), created.len());
     for number in approved {
         waiting[number].wait_until("issued");
+    }
+    for (application, invoice) in paid.into_iter().map(|number| &unpaid[number]) {
+        assert_eq!(application.invoice()["state"], "paid", "{invoice}");
+    }
+    for serial in ended.into_iter().map(|number| &serials[number]) {
+        let entry = stack.anybody().get(&format!("/api/v1/certificates/{serial}")).json();
+        assert_eq!(entry["status"], "revoked", "{entry}");
     }
     assert_eq!(relying_party.status(), "good");
     let register = stack.anybody().get(&format!("/api/v1/certificates/{}", revoked.serial())).json();

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::applicant::SubjectType;
+use crate::applicant::{Application, SubjectType};
+use crate::auditor;
 use crate::command::{Said, find, finish, run};
 use crate::disk::SmallDisk;
 use crate::key_owner::{KeyOwner, PASSWORD};
@@ -20,6 +21,7 @@ on_both_databases!(
     an_application_goes_on_where_it_stopped,
     a_returned_application_is_mended_and_its_key_overwrites_no_other,
     signatures_are_verified_both_ways_with_openssl_until_the_certificate_is_revoked,
+    an_officer_decides_with_a_key_of_the_key_tool,
 );
 
 fn a_person_applies_from_the_terminal_and_saves_the_key(database: Database) {
@@ -230,6 +232,44 @@ fn a_request_is_one_that_openssl_verifies() {
         owner.key_with_password(&["csr", &key, "--form", "der", "--out", &der]).well();
         run("openssl", ["req", "-inform", "DER", "-in", &der, "-verify", "-noout"]).well();
     }
+}
+
+/// An officer needs no browser: neither for the key nor for what is signed with it.
+fn an_officer_decides_with_a_key_of_the_key_tool(database: Database) {
+    let (stack, owner) = (database.start(), KeyOwner::new());
+    let [key, other] = [(); 2].map(|()| owner.generate());
+    let [request, installed] = ["reviewer.csr", "reviewer.pfx"].map(|name| owner.file(name));
+    owner.key_with_password(&["csr", &key, "--name", "reviewer", "--out", &request]).well();
+    let certify = ["officer", "certify", "reviewer", "--role", "reviewer", "--csr", &request];
+    let certificate = owner.put("reviewer.pem", stack.muhr(&certify).well().out);
+    let install = |key: &str| {
+        owner.key_with_password(&["install", key, "--certificate", &certificate, "--out", &installed])
+    };
+    let said = install(&other).refused_with("for another key");
+    assert!(said.code == Some(7) && !Path::new(&installed).exists(), "{}", said.all());
+    install(&key).well();
+    assert_eq!(install(&key).code, Some(5), "no file is ever overwritten");
+    run("openssl", ["pkcs12", "-in", &installed, "-noout", "-passin", &format!("pass:{PASSWORD}")]).well();
+
+    let application = Application::under_review(&stack, SubjectType::NaturalPerson);
+    let reviewer = Officer::reviewer(&stack);
+    let path = format!("/api/v1/officer/applications/{}", application.id);
+    let statement = reviewer.client.get(&format!("{path}/approval-statement")).is(200).body;
+    let (statement, signature) = (owner.put("statement", statement), owner.file("signature"));
+    let sign = |key: &str, signature: &str| {
+        owner
+            .key_with_password(&["sign", key, "--in", &statement, "--form", "der", "--out", signature])
+            .well();
+        openssl::base64::encode_block(&fs::read(signature).expect("just written"))
+    };
+    let approve = |signature: &str| {
+        reviewer.client.post(&format!("{path}/approval"), &json!({ "signature": signature }))
+    };
+    // Without the officer CA's certificate it is anybody's.
+    approve(&sign(&key, &owner.file("anybody's"))).problem(422, "signature-refused");
+    approve(&sign(&installed, &signature)).json();
+    application.wait_until("issued");
+    auditor::finds_nothing(&stack);
 }
 
 #[test]

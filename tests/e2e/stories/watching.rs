@@ -154,6 +154,16 @@ fn a_signer_that_listens_nowhere_writes_its_counts_and_a_responder_asks_for_no_f
     let written = eventually("its counts", Duration::from_secs(5), || fs::read_to_string(&file).ok());
     assert!(written.contains("signer_certificates_total{outcome=\"issued\"} 0"), "{written}");
     assert!(!written.contains("# EOF"), "{written}");
+    let says = |part: &str, ready: u8| {
+        let line = format!("muhr_part_ready{{part=\"{part}\"}} {ready}\n");
+        fs::read_to_string(&file).is_ok_and(|written| written.contains(&line)).then_some(())
+    };
+    let patience = Duration::from_secs(60);
+    eventually("its key is ready", patience, || says("signer", 1).and_then(|()| says("database", 1)));
+    server.stop();
+    eventually("its database is not", patience, || says("database", 0).and_then(|()| says("signer", 1)));
+    server.resume();
+    eventually("its database is again", patience, || says("database", 1));
     // Under its own role a responder reads neither jobs nor applications, and need not.
     stack.set("DATABASE__URL", &owner.replace("muhr@", "muhr_ocsp@"));
     stack.run(Role::Ocsp);
