@@ -42,12 +42,19 @@ struct PolicyDocument {
     sole_proprietor: u8,
     legal_entity: u8,
     at_a_counter: u8,
+    /// Files of before it could be said have the number that held then.
+    #[serde(default = "two")]
+    administration: u8,
+}
+
+fn two() -> u8 {
+    2
 }
 
 /// The rule that a policy breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "approval takes one signature at least and five at most; two at least for legal entities and at a counter"
+    "approval takes one signature at least and five at most; two at least for legal entities, at a counter, and of administrators"
 )]
 pub struct PolicyError;
 
@@ -55,9 +62,10 @@ impl TryFrom<PolicyDocument> for Policy {
     type Error = PolicyError;
 
     fn try_from(document: PolicyDocument) -> Result<Self, PolicyError> {
-        let PolicyDocument { natural_person, sole_proprietor, legal_entity, at_a_counter } = document;
+        let PolicyDocument { natural_person, sole_proprietor, legal_entity, at_a_counter, administration } =
+            document;
         let one = [natural_person, sole_proprietor].iter().all(|n| (1..=5).contains(n));
-        let two = [legal_entity, at_a_counter].iter().all(|n| (2..=5).contains(n));
+        let two = [legal_entity, at_a_counter, administration].iter().all(|n| (2..=5).contains(n));
         if one && two { Ok(Self(document)) } else { Err(PolicyError) }
     }
 }
@@ -72,6 +80,11 @@ impl Policy {
         };
         let counter = if channel == Channel::ServiceCenter { self.0.at_a_counter } else { 0 };
         usize::from(of_kind.max(counter))
+    }
+
+    /// How many administrators sign an act, with the one who proposes it.
+    pub fn administrators(&self) -> usize {
+        usize::from(self.0.administration)
     }
 }
 

@@ -186,7 +186,8 @@ impl SignedStatement {
 
 /// Verifies many statements. An officer signs thousands with one certificate: that the officer CA signed it is found out once.
 pub struct OfficerCertificates<'a> {
-    anchors: &'a [Vec<u8>],
+    /// Certificates of officer CAs, each with the unix second in which the next one took its place.
+    anchors: Vec<(&'a [u8], i64)>,
     /// By the certificate's DER; only those that hold.
     known: RwLock<HashMap<Vec<u8>, Known>>,
 }
@@ -194,13 +195,19 @@ pub struct OfficerCertificates<'a> {
 #[derive(Clone)]
 struct Known {
     officer: SigningOfficer,
-    /// When both the certificate and the officer CA's are valid, in unix seconds.
+    /// When both the certificate and the officer CA's are valid, and no other officer CA has come, in unix seconds.
     valid: RangeInclusive<i64>,
 }
 
 impl<'a> OfficerCertificates<'a> {
-    /// Those of officer CAs with these certificates, DER.
+    /// Those of officer CAs with these certificates, DER, in any order. Each is believed until the next begins: whoever finds the key
+    /// of an earlier one can sign nothing new.
     pub fn of(anchors: &'a [Vec<u8>]) -> Self {
+        let begins = |der: &[u8]| read(der).map_or(i64::MAX, |read| validity(&read).0);
+        let mut begun: Vec<(&[u8], i64)> = anchors.iter().map(|der| (&der[..], begins(der))).collect();
+        begun.sort_by_key(|(_, begins)| *begins);
+        let ends = begun.iter().skip(1).map(|(_, begins)| *begins).chain([i64::MAX]);
+        let anchors = begun.iter().zip(ends).map(|((der, _), end)| (*der, end)).collect();
         Self { anchors, known: RwLock::default() }
     }
 
@@ -222,14 +229,17 @@ impl<'a> OfficerCertificates<'a> {
 
     fn find(&self, certificate: Vec<u8>, at: Timestamp) -> Result<SigningOfficer, StatementFault> {
         let mut fault = PathFault::NoIssuer.into();
-        for anchor in self.anchors {
+        for (anchor, end) in &self.anchors {
+            if at.unix_seconds() >= *end {
+                continue;
+            }
             match officer_of(&certificate, anchor, at) {
                 Ok(officer) => {
-                    let valid = [&certificate, anchor].map(|der| read(der).map(|read| validity(&read)));
+                    let valid = [&certificate, *anchor].map(|der| read(der).map(|read| validity(&read)));
                     if let [Ok((from, until)), Ok((ca_from, ca_until))] = valid {
                         let known = Known {
                             officer: officer.clone(),
-                            valid: from.max(ca_from)..=until.min(ca_until),
+                            valid: from.max(ca_from)..=until.min(ca_until).min(end - 1),
                         };
                         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
                         all.insert(certificate, known);
@@ -292,7 +302,7 @@ mod tests {
 
     use super::*;
 
-    /// An officer CA for the year 2026, and an officer of its own until the end of June.
+    /// An officer CA from the first of a month until the end of 2026, and an officer of its own until the end of June.
     struct Officers {
         anchor: Vec<u8>,
         certificate: Vec<u8>,
@@ -300,7 +310,7 @@ mod tests {
     }
 
     impl Officers {
-        fn new(login: &str) -> Self {
+        fn new(login: &str, from: u8) -> Self {
             let named = |name: &str, until: u8, is_ca: IsCa| {
                 let mut params = CertificateParams::new(Vec::new()).unwrap();
                 params.distinguished_name = DistinguishedName::new();
@@ -312,7 +322,8 @@ mod tests {
                 params
             };
             let ca_key = KeyPair::generate().unwrap();
-            let ca = named("Officer CA", 12, IsCa::Ca(BasicConstraints::Unconstrained));
+            let mut ca = named("Officer CA", 12, IsCa::Ca(BasicConstraints::Unconstrained));
+            ca.not_before = rcgen::date_time_ymd(2026, from, 1);
             let anchor = ca.self_signed(&ca_key).unwrap().der().to_vec();
             let key = KeyPair::generate().unwrap();
             let leaf = named(login, 6, IsCa::NoCa).signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
@@ -343,8 +354,8 @@ mod tests {
 
     #[test]
     fn a_certificate_that_is_known_is_believed_for_its_time_and_its_owner_only() {
-        let (officers, others) = (Officers::new("a.karimova"), Officers::new("a.karimova"));
-        let anchors = [others.anchor.clone(), officers.anchor.clone()];
+        let [officers, others] = [2, 1].map(|from| Officers::new("a.karimova", from));
+        let anchors = [officers.anchor.clone(), others.anchor.clone()];
         let certificates = OfficerCertificates::of(&anchors);
         let judge = |statement: OfficerStatement| {
             let cms = officers.sign(&statement);
@@ -364,8 +375,14 @@ mod tests {
         let cms = officers.sign(&statement);
         let changed = said("a.karimova", "2026-03-01T08:01:00Z");
         assert!(matches!(certificates.verify(changed, &cms), Err(StatementFault::Signature(_))));
-        let strangers = [others.anchor];
+        let strangers = [others.anchor.clone()];
         assert!(OfficerCertificates::of(&strangers).verify(statement, &cms).is_err());
+        // The officer CA before this one is believed for its own time.
+        let (before, since) =
+            (said("a.karimova", "2026-01-20T08:00:00Z"), said("a.karimova", "2026-02-01T00:00:00Z"));
+        let [known, late] =
+            [before, since].map(|said| certificates.verify(said.clone(), &others.sign(&said)));
+        assert!(known.is_ok() && late.is_err(), "{known:?} {late:?}");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ca_core::audit::{AuditKeys, History, Report, SignedHead, Trust};
+use ca_core::issue::Certificate;
+use ca_core::path::path;
 use ca_signer::{HeadSigner, audit_log, ceremony, officer_ca};
 use config::Settings;
 use config::tables::{Tables, approval_policy};
@@ -184,19 +186,37 @@ fn trust(arguments: &Verify) -> Result<Option<Trust>, Failure> {
     }))
 }
 
-/// Whom this machine believes: its officer CA and policy, and `earlier` officer CAs. None without an officer CA.
+/// Whom this machine believes: its officer CA, `earlier` ones, its policy, and the CAs that its own root leads to. None without an
+/// officer CA.
 pub(crate) fn trust_here(
     settings: &Settings,
     database: &Database,
     earlier: &[PathBuf],
 ) -> Result<Option<Trust>, Failure> {
-    if !officer_ca::certificate_file(settings).exists() {
+    let mut officer_cas = read_certificates(earlier)?;
+    let present = officer_ca::certificate_file(settings);
+    if present.exists() {
+        officer_cas.push(read_certificate(&present)?);
+    }
+    if officer_cas.is_empty() {
         return Ok(None);
     }
-    let mut officer_cas = vec![officer_ca::anchor(settings)?];
-    officer_cas.extend(read_certificates(earlier)?);
-    let issuers = database.read(issuers::all)?.into_iter().map(|issuer| issuer.certificate).collect();
+    let mut issuers: Vec<Vec<u8>> =
+        database.read(issuers::all)?.into_iter().map(|issuer| issuer.certificate).collect();
+    // The database does not vouch for itself.
+    let root = settings.keys.directory.join("root.cer");
+    if root.exists() {
+        let root = read_certificate(&root)?;
+        let known = issuers.clone();
+        issuers.retain(|ca| leads_to(&root, ca, &known));
+    }
     Ok(Some(Trust { officer_cas, policy: Tables::load(&settings.data)?.approval, issuers }))
+}
+
+/// Whether a CA was certified by this root, over others or by itself, when it began.
+fn leads_to(root: &[u8], ca: &[u8], others: &[Vec<u8>]) -> bool {
+    let others: Vec<&[u8]> = others.iter().map(Vec::as_slice).collect();
+    Certificate::read(ca).is_ok_and(|read| path(ca, &others, root, read.not_before).is_ok())
 }
 
 fn read_certificates(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
@@ -208,7 +228,7 @@ fn read_certificate(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |why: String| Failure::new(format!("{}: {why}", path.display()));
     let octets = fs::read(path).map_err(|error| failed(error.to_string()))?;
     let der = CertificateDer::from_pem_slice(&octets).map_or(octets, |der| der.to_vec());
-    ca_core::issue::Certificate::read(&der).map_err(|error| failed(error.to_string()))?;
+    Certificate::read(&der).map_err(|error| failed(error.to_string()))?;
     Ok(der)
 }
 

@@ -1,6 +1,6 @@
 //! What the entries of the audit log tell of: what officers signed, and the certificates that were issued.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use ca_core::SerialNumber;
 use ca_core::audit::{Attachment, Entry, Hash};
@@ -9,8 +9,10 @@ use diesel::prelude::*;
 
 use crate::database::Connection;
 use crate::error::StoreError;
-use crate::officer_statements::{self, StoredStatement};
-use crate::schema::certificates;
+use crate::schema::{certificates, officer_statements};
+
+/// An issuer and a serial number.
+type Named = (String, SerialNumber);
 
 /// What stands beside each of these entries, in their order; nothing is believed because it is there. Certificates only if they are
 /// wanted.
@@ -22,14 +24,12 @@ pub fn beside(
     entries: &[Entry],
     with_certificates: bool,
 ) -> Result<Vec<Option<Attachment>>, StoreError> {
-    let statements = statements(connection, entries)?;
-    let certificates = if with_certificates { issued(connection, entries)? } else { HashMap::new() };
-    let beside = |entry: &Entry| {
-        if let Some(sha256) = signed_in(entry) {
-            let StoredStatement { statement: text, signature } = statements.get(&sha256)?.clone();
-            return Some(Attachment::Statement { text, signature });
-        }
-        certificates.get(&issued_in(entry)?).map(|der| Attachment::Certificate(der.clone()))
+    let mut statements = statements(connection, entries)?;
+    let mut certificates = if with_certificates { issued(connection, entries)? } else { HashMap::new() };
+    // Each is told of once: an entry that tells of it again stands alone.
+    let beside = |entry: &Entry| match signed_in(entry) {
+        Some(sha256) => statements.remove(&sha256),
+        None => certificates.remove(&issued_in(entry)?).map(Attachment::Certificate),
     };
     Ok(entries.iter().map(beside).collect())
 }
@@ -44,40 +44,44 @@ fn signed_in(entry: &Entry) -> Option<Hash> {
 }
 
 /// The certificate that an entry tells of.
-fn issued_in(entry: &Entry) -> Option<SerialNumber> {
-    let (_, serial) = entry.object.strip_prefix("certificate:")?.split_once('/')?;
-    serial.parse().ok().filter(|_| entry.action == "certificate.issue")
+fn issued_in(entry: &Entry) -> Option<Named> {
+    let (issuer, serial) = entry.object.strip_prefix("certificate:")?.split_once('/')?;
+    Some((issuer.to_owned(), serial.parse().ok()?)).filter(|_| entry.action == "certificate.issue")
 }
 
 fn statements(
     connection: &mut Connection,
     entries: &[Entry],
-) -> Result<HashMap<Hash, StoredStatement>, StoreError> {
-    let told = entries.iter().filter(|entry| signed_in(entry).is_some());
-    let objects: BTreeSet<String> = told.map(|entry| entry.object.clone()).collect();
-    let objects: Vec<String> = objects.into_iter().collect();
+) -> Result<HashMap<Hash, Attachment>, StoreError> {
+    let told: Vec<Hash> = entries.iter().filter_map(signed_in).collect();
     let mut found = HashMap::new();
-    for some in objects.chunks(1000) {
-        let about = officer_statements::about(connection, some)?;
-        found.extend(about.into_values().flatten().map(|stored| (sha256(&stored.statement), stored)));
+    for some in told.chunks(1000) {
+        let some: Vec<&[u8]> = some.iter().map(|sha256| sha256.as_slice()).collect();
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = officer_statements::table
+            .filter(officer_statements::sha256.eq_any(some))
+            .select((officer_statements::statement, officer_statements::signature))
+            .load(connection)?;
+        // By what it is, whatever the column says.
+        let named = |(text, signature): (Vec<u8>, Vec<u8>)| {
+            (sha256(&text), Attachment::Statement { text, signature })
+        };
+        found.extend(rows.into_iter().map(named));
     }
     Ok(found)
 }
 
-fn issued(
-    connection: &mut Connection,
-    entries: &[Entry],
-) -> Result<HashMap<SerialNumber, Vec<u8>>, StoreError> {
-    let serials: Vec<SerialNumber> = entries.iter().filter_map(issued_in).collect();
+fn issued(connection: &mut Connection, entries: &[Entry]) -> Result<HashMap<Named, Vec<u8>>, StoreError> {
+    let told: Vec<Named> = entries.iter().filter_map(issued_in).collect();
     let mut found = HashMap::new();
-    for some in serials.chunks(1000) {
-        let serials: Vec<&[u8]> = some.iter().map(|serial| serial.as_bytes()).collect();
-        let rows: Vec<(Vec<u8>, Vec<u8>)> = certificates::table
+    for some in told.chunks(1000) {
+        let serials: Vec<&[u8]> = some.iter().map(|(_, serial)| serial.as_bytes()).collect();
+        let rows: Vec<(String, Vec<u8>, Vec<u8>)> = certificates::table
             .filter(certificates::serial.eq_any(serials))
-            .select((certificates::serial, certificates::certificate))
+            .select((certificates::issuer_id, certificates::serial, certificates::certificate))
             .load(connection)?;
-        let named =
-            |(serial, der): (Vec<u8>, Vec<u8>)| Some((SerialNumber::try_from(&serial[..]).ok()?, der));
+        let named = |(issuer, serial, der): (String, Vec<u8>, Vec<u8>)| {
+            Some(((issuer, SerialNumber::try_from(&serial[..]).ok()?), der))
+        };
         found.extend(rows.into_iter().filter_map(named));
     }
     Ok(found)

@@ -239,7 +239,14 @@ pub fn signed_in(
     let shown = match second {
         SecondFactor::None => "none",
         SecondFactor::Totp(step) => {
-            use_totp_step(connection, login, step)?;
+            let fresh = officers::totp_last_step.is_null().or(officers::totp_last_step.lt(step));
+            let changed = diesel::update(officers::table.find(login))
+                .filter(fresh)
+                .set(officers::totp_last_step.eq(step))
+                .execute(connection)?;
+            if changed == 0 {
+                return Err(StoreError::Conflict("TOTP step".to_owned()));
+            }
             "totp"
         }
         SecondFactor::RecoveryCode(sha256) => {
@@ -253,19 +260,6 @@ pub fn signed_in(
     count_again(connection, login, client, now)?;
     let (actor, details) = (format!("officer:{login}"), serde_json::json!({ "second_factor": shown }));
     record(connection, login, "officer.sign-in", details, &actor, now)
-}
-
-/// The code of this TOTP step was shown, and is never good again (RFC 6238 section 5.2).
-///
-/// # Errors
-/// [`StoreError::Conflict`] if it, or a later one, was shown before.
-pub fn use_totp_step(connection: &mut Connection, login: &str, step: i64) -> Result<(), StoreError> {
-    let fresh = officers::totp_last_step.is_null().or(officers::totp_last_step.lt(step));
-    let changed = diesel::update(officers::table.find(login))
-        .filter(fresh)
-        .set(officers::totp_last_step.eq(step))
-        .execute(connection)?;
-    if changed == 0 { Err(StoreError::Conflict("TOTP step".to_owned())) } else { Ok(()) }
 }
 
 /// A known client's count starts again; of an unknown one the account's does, and from now on it is known. What strangers

@@ -38,6 +38,11 @@ impl Client {
         Self { http, base: base.to_owned(), token: None }
     }
 
+    /// What it is known by.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// The same caller, now known by this token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }

@@ -12,21 +12,30 @@ use std::time::{Duration, Instant};
 
 use crate::{command, janitor};
 
+static SHARED: OnceLock<Server> = OnceLock::new();
+
 pub(crate) struct Server {
     folder: PathBuf,
     port: u16,
+    /// What it is told on its command line.
+    options: &'static [&'static str],
     process: Mutex<Option<Child>>,
 }
 
 impl Server {
     /// The one that stories share, started when the first of them asks.
     pub(crate) fn shared() -> &'static Self {
-        static SHARED: OnceLock<Server> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        // Nobody stops it: what the system has been told need not be on the disk.
+        let options = &["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=128MB"];
+        SHARED.get_or_init(|| Self::start_with(options))
     }
 
     /// One of its own, for a story that stops it.
     pub(crate) fn start() -> Self {
+        Self::start_with(&["-c", "fsync=on", "-c", "full_page_writes=on"])
+    }
+
+    fn start_with(options: &'static [&'static str]) -> Self {
         let folder = own_folder();
         let mut initdb = as_unprivileged("initdb");
         initdb.args([
@@ -38,7 +47,7 @@ impl Server {
             "-D",
         ]);
         command::finish(initdb.arg(folder.join("data")), b"").well();
-        let server = Self { port: free_port(), folder, process: Mutex::new(None) };
+        let server = Self { port: free_port(), folder, options, process: Mutex::new(None) };
         server.resume();
         server
     }
@@ -50,7 +59,7 @@ impl Server {
         copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "muhr"]);
         copy.args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]);
         command::finish(copy.arg("-D").arg(folder.join("data")), b"").well();
-        let replica = Self { port: free_port(), folder, process: Mutex::new(None) };
+        let replica = Self { port: free_port(), folder, options: self.options, process: Mutex::new(None) };
         replica.resume();
         let administrator = self.address("postgres");
         psql(&administrator, "ALTER SYSTEM SET synchronous_standby_names = '*'").well();
@@ -97,12 +106,12 @@ impl Server {
     }
 
     fn drop_database_with(address: &str, how: &str) {
-        if !address.starts_with("postgres://") {
-            return;
-        }
-        let place = format!("{}/", Self::shared().authority());
-        if let Some((_, name)) = address.split_once(&place) {
-            psql(&Self::shared().address("postgres"), &format!("DROP DATABASE IF EXISTS {name} {how}"));
+        let Some(server) = SHARED.get() else { return };
+        if let Some((_, name)) = address.split_once(&format!("{}/", server.authority())) {
+            let said = psql(&server.address("postgres"), &format!("DROP DATABASE IF EXISTS {name} {how}"));
+            if !said.success {
+                eprintln!("{name} stays: {}", said.all());
+            }
         }
     }
 
@@ -133,9 +142,8 @@ impl Server {
                 "-c",
                 "max_connections=300",
             ])
-            .args(["-c", "synchronous_commit=on", "-c", "max_wal_size=128MB"])
-            // Processes are killed here, and no machine loses its power: what the system has been told need not be on the disk.
-            .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
+            .args(["-c", "synchronous_commit=on"])
+            .args(self.options)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)

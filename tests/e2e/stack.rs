@@ -223,6 +223,11 @@ impl Stack {
         }
     }
 
+    /// The number of its process.
+    pub(crate) fn process(&self, role: Role) -> u32 {
+        self.with_process(role, |process| process.child.id())
+    }
+
     /// What it says of its parts.
     pub(crate) fn readiness(&self, role: Role) -> Answer {
         match self.with_process(role, |process| process.ready.clone()) {

@@ -4,8 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use tempfile::TempDir;
-
 use crate::command::{self, Said};
 use crate::stack::{Database, Stack, fresh_folder};
 
@@ -15,13 +13,13 @@ const SETTINGS: &str = "SOFTHSM2_CONF";
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
 pub(crate) struct Token {
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Token {
     /// With the label `muhr`, and nothing on it.
     pub(crate) fn new() -> Self {
-        let token = Self { folder: TempDir::new().expect("a temporary folder") };
+        let token = Self { folder: fresh_folder() };
         fs::create_dir(token.plugged_in()).expect("our folder");
         let text = format!("directories.tokendir = {}\nlog.level = ERROR\n", token.plugged_in().display());
         fs::write(token.settings(), text).expect("our folder");
@@ -72,18 +70,18 @@ impl Token {
     }
 
     fn settings(&self) -> PathBuf {
-        self.folder.path().join("softhsm2.conf")
+        self.folder.join("softhsm2.conf")
     }
 
     fn pin_file(&self) -> PathBuf {
-        self.folder.path().join("pin")
+        self.folder.join("pin")
     }
 
     fn plugged_in(&self) -> PathBuf {
-        self.folder.path().join("tokens")
+        self.folder.join("tokens")
     }
 
     fn pulled_out(&self) -> PathBuf {
-        self.folder.path().join("elsewhere")
+        self.folder.join("elsewhere")
     }
 }

@@ -1,4 +1,6 @@
-//! What administrators decide on, two together: officers and their roles, prices, partners.
+//! What administrators decide on, two together or as many as the policy says: officers and their roles, prices, partners.
+
+use std::collections::BTreeSet;
 
 use actix_web::{HttpResponse, web};
 use ca_core::Timestamp;
@@ -10,9 +12,9 @@ use ca_core::officer_statement::{FIRST, OfficerStatement};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use store::acts::{self, StoredAct};
-use store::{Connection, StoreError, officers, turns};
+use store::{Connection, StoreError, officer_statements, officers, turns};
 
-use super::statements::{accept, offer};
+use super::statements::{ApprovalsView, accept, offer};
 use crate::applications::to_sign;
 use crate::auth::{SignedIn, Then};
 use crate::context::Context;
@@ -99,6 +101,23 @@ pub(crate) struct ActView {
     /// Half of the one-time password waits for who proposed it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     half_waits: bool,
+    /// Of a proposal: who has signed it, and how many administrators have to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signatures: Option<ApprovalsView>,
+}
+
+impl ActView {
+    /// With the signatures under a proposal.
+    fn of(connection: &mut Connection, context: &Context, stored: StoredAct) -> Result<Self, Problem> {
+        let signatures = match stored.state == ActState::Proposed.as_str() {
+            true => Some(ApprovalsView {
+                given: signed_by(connection, &stored)?,
+                needed: context.approval.administrators(),
+            }),
+            false => None,
+        };
+        Ok(Self { signatures, ..Self::from(stored) })
+    }
 }
 
 impl From<StoredAct> for ActView {
@@ -126,6 +145,7 @@ impl From<StoredAct> for ActView {
             decided_at,
             decision_reason,
             half_waits,
+            signatures: None,
         }
     }
 }
@@ -222,8 +242,16 @@ pub(crate) async fn list(
         .as_deref()
         .map(|name| named(name).ok_or_else(|| Problem::field("/state", "not-a-choice")));
     let state = state.transpose()?;
-    let page = context.read(move |connection| Ok(acts::page(connection, state, before, limit)?)).await?;
-    Ok(HttpResponse::Ok().json(List::from(page.map(ActView::from))))
+    let inner = context.as_ref().clone();
+    let list = context
+        .read(move |connection| {
+            let page = acts::page(connection, state, before, limit)?;
+            let view = |stored| ActView::of(connection, &inner, stored);
+            let items = page.items.into_iter().map(view).collect::<Result<Vec<_>, _>>()?;
+            Ok(List { items, next: page.next })
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(list))
 }
 
 /// What to sign to propose an act
@@ -275,9 +303,41 @@ fn said(
     })
 }
 
+/// The administrators whose signatures stand under a proposal: who proposed it, and who has confirmed it since. Those who are none any
+/// more do not count.
+fn signed_by(connection: &mut Connection, stored: &StoredAct) -> Result<BTreeSet<String>, Problem> {
+    let object = stored.act.object();
+    let wanted = said("propose", &stored.act, &stored.reason, &stored.proposed_by, stored.proposed_at)?;
+    let statements = officer_statements::about(connection, std::slice::from_ref(&object))?;
+    let mut confirmed = BTreeSet::new();
+    for signed in statements.get(&object).into_iter().flatten() {
+        let Some(statement) = OfficerStatement::read(&signed.statement) else { continue };
+        match statement.act.as_str() {
+            // Whatever was confirmed before was another proposal.
+            "propose" => confirmed.clear(),
+            "confirm" if statement.terms == wanted.terms => {
+                confirmed.insert(statement.officer);
+            }
+            _ => {}
+        }
+    }
+    let mut signed_by = BTreeSet::from([stored.proposed_by.clone()]);
+    for login in confirmed {
+        if is_administrator(connection, &login)? {
+            signed_by.insert(login);
+        }
+    }
+    Ok(signed_by)
+}
+
+fn is_administrator(connection: &mut Connection, login: &str) -> Result<bool, Problem> {
+    let account = officers::find(connection, login)?;
+    Ok(account.disabled_at.is_none() && account.officer.role == Role::Admin)
+}
+
 /// Propose an act
 ///
-/// Another administrator decides on it. Closing an account and suspending a partner count at once.
+/// Another administrator decides on it, or as many as the policy says. Closing an account and suspending a partner count at once.
 #[utoipa::path(post, path = "/api/v1/officer/acts", tag = "administration", operation_id = "propose_act",
     security(("officer" = [])), request_body = NewAct,
     responses(
@@ -293,7 +353,7 @@ pub(crate) async fn propose(
     let signature = new.signature.clone();
     let (wanted, reason) = new.wanted_by(&officer)?;
     let (inner, now, officer) = (context.as_ref().clone(), context.now(), officer.officer);
-    let stored = context
+    let proposed = context
         .write(move |connection| {
             let login = officer.login.clone();
             at_the_table(connection, &login)?;
@@ -304,10 +364,10 @@ pub(crate) async fn propose(
             if act.is_urgent() {
                 carry_out(connection, &act, None, &format!("officer:{login}"), now)?;
             }
-            Ok(stored)
+            ActView::of(connection, &inner, stored)
         })
         .await?;
-    Ok(HttpResponse::Created().json(ActView::from(stored)))
+    Ok(HttpResponse::Created().json(proposed))
 }
 
 /// What to sign to put a proposal in force
@@ -320,7 +380,7 @@ pub(crate) async fn propose(
         (status = 200, description = "the statement", body = String, content_type = "text/plain"),
         (status = 403, description = "forbidden, own-act", body = Document),
         (status = 404, description = "not-found", body = Document),
-        (status = 409, description = "act-not-open", body = Document),
+        (status = 409, description = "act-not-open, already-approved", body = Document),
     ))]
 pub(crate) async fn confirmation_statement(
     context: web::Data<Context>,
@@ -338,6 +398,9 @@ pub(crate) async fn confirmation_statement(
             if stored.state != ActState::Proposed.as_str() {
                 return Err(Problem::new(Kind::ActNotOpen));
             }
+            if signed_by(connection, &stored)?.contains(&login) {
+                return Err(Problem::new(Kind::AlreadyApproved));
+            }
             offer(connection, &said("confirm", &stored.act, &stored.reason, &login, now)?, now)
         })
         .await?;
@@ -346,14 +409,15 @@ pub(crate) async fn confirmation_statement(
 
 /// Put a proposal in force
 ///
-/// By another administrator than the one who proposed it, and not by the officer it is about.
+/// By another administrator than the one who proposed it, and not by the officer it is about. Where the policy asks for more than two,
+/// it stays proposed until the last of them has signed.
 #[utoipa::path(post, path = "/api/v1/officer/acts/{id}/confirmation", tag = "administration", operation_id = "confirm_act",
     security(("officer" = [])), params(("id" = String, Path, description = "the act")), request_body = Confirmation,
     responses(
-        (status = 200, description = "in force", body = EnactedView),
+        (status = 200, description = "in force, or one signature nearer to it", body = EnactedView),
         (status = 403, description = "forbidden, own-act", body = Document),
         (status = 404, description = "not-found", body = Document),
-        (status = 409, description = "act-not-open; conflict: it does not fit any more", body = Document),
+        (status = 409, description = "act-not-open, already-approved; conflict: it does not fit any more", body = Document),
     ))]
 pub(crate) async fn confirm(
     context: web::Data<Context>,
@@ -380,27 +444,36 @@ pub(crate) async fn confirm(
             if !stored.may_be_ended_by(&login, ActState::InForce) {
                 return Err(Problem::new(Kind::OwnAct));
             }
+            if stored.state != ActState::Proposed.as_str() {
+                return Err(Problem::new(Kind::ActNotOpen));
+            }
             let others = acts::fee_entries(connection)?;
-            // First taken, so that of two who confirm at one moment one finds it taken.
-            let taken = acts::decide(connection, &id, ActState::InForce, &login, None, now)?;
-            let mut taken = taken.ok_or_else(|| Problem::new(Kind::ActNotOpen))?;
             fits(&inner, connection, act, others, now).map_err(Problem::as_unfit)?;
+            let mut signed_by = signed_by(connection, &stored)?;
+            if !signed_by.insert(login.clone()) {
+                return Err(Problem::new(Kind::AlreadyApproved));
+            }
             let said = said("confirm", act, &stored.reason, &login, now)?;
             accept(connection, &officer, form.signature.as_deref(), &said, now)?;
+            if signed_by.len() < inner.approval.administrators() {
+                return Ok((ActView::of(connection, &inner, stored)?, None));
+            }
+            let taken = acts::decide(connection, &id, ActState::InForce, &login, None, now)?;
+            let mut taken = taken.ok_or_else(|| Problem::new(Kind::ActNotOpen))?;
             let hash = password.as_ref().map(|password| password.hash.as_str());
             carry_out(connection, act, hash, &format!("officer:{login}"), now)?;
             if let Some(password) = &password {
                 acts::keep_half(connection, &id, &password.sealed_first)?;
                 taken.half_waits = true;
             }
-            Ok((taken, password.map(|password| password.second)))
+            Ok((ActView::from(taken), password.map(|password| password.second)))
         })
         .await?;
     let (act, second) = enacted;
     let one_time_password_half = second.as_ref().map(SecretString::expose_secret).map(str::to_owned);
     Ok(HttpResponse::Ok()
         .insert_header(("cache-control", "no-store"))
-        .json(EnactedView { act: act.into(), one_time_password_half }))
+        .json(EnactedView { act, one_time_password_half }))
 }
 
 /// Ask for the first half of a one-time password
@@ -474,12 +547,7 @@ fn half_of(act: &str) -> Vec<u8> {
 /// 403.
 fn at_the_table(connection: &mut Connection, login: &str) -> Result<(), Problem> {
     turns::take(connection, "administration")?;
-    let account = officers::find(connection, login)?;
-    if account.disabled_at.is_none() && account.officer.role == Role::Admin {
-        Ok(())
-    } else {
-        Err(Problem::new(Kind::Forbidden))
-    }
+    if is_administrator(connection, login)? { Ok(()) } else { Err(Problem::new(Kind::Forbidden)) }
 }
 
 /// Refuse a proposal

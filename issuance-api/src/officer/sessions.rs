@@ -128,19 +128,14 @@ pub(crate) async fn sign_in(
     let (now, named) = (context.now(), login.clone());
     let client = Client { sha256: client(&request), user_agent: user_agent(&request) };
     let shown = client.sha256;
-    let (inner, code) = (context.as_ref().clone(), totp.clone());
     let (account, locked_until) = context
         .read(move |connection| {
-            let Some(account) = existing(connection, &named)? else {
-                return Ok((None, inner.limits.stranger_locked_until(&named, now)));
-            };
-            let locked_until = match present_step(&inner, &account, code.as_deref(), now)? {
-                Some(_) => None,
-                None => officers::locked_until(connection, &account, shown.as_ref())?,
-            };
-            Ok((Some(account), locked_until))
+            let account = existing(connection, &named)?;
+            let locked = account.as_ref().map(|a| officers::locked_until(connection, a, shown.as_ref()));
+            Ok((account, locked.transpose()?))
         })
         .await?;
+    let locked_until = locked_until.unwrap_or_else(|| context.limits.stranger_locked_until(&login, now));
     not_locked(locked_until, now)?;
     let compared = compare(&context, password, account).await?;
     let (token, context) = (Token::random()?, context.into_inner());
@@ -239,19 +234,6 @@ pub(super) async fn compare(
     Ok(Compared { right: context.passwords.verify(password, hash.clone()).await?, hash })
 }
 
-/// The step of a code of the officer's authenticator that was not shown before. Whoever shows one is no stranger who guesses, and is heard
-/// although the account rests: so strangers cannot keep an officer out of a browser that is not known yet.
-fn present_step(
-    context: &Context,
-    account: &Account,
-    code: Option<&str>,
-    now: Timestamp,
-) -> Result<Option<i64>, Problem> {
-    let (Some(sealed), Some(code)) = (&account.totp_secret, code) else { return Ok(None) };
-    let step = totp::step(&context.sealer, &account.officer.login, sealed, code, now)?;
-    Ok(step.filter(|step| account.totp_last_step.is_none_or(|last| last < *step)))
-}
-
 /// Judges a password that has been compared, and the one-time code. The account was read again, so that of many guesses
 /// at one moment only the first few are judged. A refusal is inside the answer: its count must be committed.
 pub(super) fn judge(
@@ -264,19 +246,10 @@ pub(super) fn judge(
     now: Timestamp,
 ) -> Result<Result<(), Problem>, Problem> {
     let client = client.as_ref();
-    let (login, password_right) = (&account.officer.login, compared.is_of(account));
     if let Err(locked) = not_locked(officers::locked_until(connection, account, client)?, now) {
-        // One guess at the password for a guessed code, and not one for each moment that it is good.
-        match present_step(context, account, code, now)? {
-            Some(_) if password_right => {}
-            Some(step) => match officers::use_totp_step(connection, login, step) {
-                Ok(()) => {}
-                Err(StoreError::Conflict(_)) => return Ok(Err(locked)),
-                Err(other) => return Err(other.into()),
-            },
-            None => return Ok(Err(locked)),
-        }
+        return Ok(Err(locked));
     }
+    let (login, password_right) = (&account.officer.login, compared.is_of(account));
     let second = match (&account.totp_secret, code) {
         (None, _) => Some(SecondFactor::None),
         (Some(_), None) if password_right => return Ok(Err(Problem::new(Kind::TotpRequired))),

@@ -207,11 +207,11 @@ fn signed_text(
     Err(Problem::new(Kind::StatementOutdated))
 }
 
-/// How far an application is from its approval.
+/// How far an application is from its approval, or a proposal from being in force.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = Approvals)]
 pub(crate) struct ApprovalsView {
-    /// The logins of those who have approved since it was submitted.
+    /// The logins of those who have signed since it was submitted, or proposed.
     pub(super) given: BTreeSet<String>,
     /// How many officers have to.
     pub(super) needed: usize,

@@ -682,39 +682,6 @@ async fn an_enrolled_authenticator_is_asked_for_and_each_code_works_once() {
 }
 
 #[actix_web::test]
-async fn strangers_do_not_lock_out_whoever_shows_the_authenticator() {
-    let harness = Harness::start();
-    let app = &harness.app().await;
-    hire(&harness, "admin", Role::Admin);
-    let sign_in = |password: &str, code: Option<&str>| {
-        let body = json!({"login": "admin", "password": password, "totp": code});
-        Ask::post("/api/v1/officer/sessions", &body)
-    };
-    let session = sign_in(PASSWORD, None).of(app).await.is(201);
-    let token = session["token"].as_str().unwrap();
-    let enrolment = ask!(app, token, 200, Ask::post("/api/v1/officer/totp", &json!({"password": PASSWORD})));
-    let secret = Secret::try_from_base32(enrolment["secret"].as_str().unwrap()).unwrap();
-    let phone = Builder::new().with_secret(secret).with_account_name("admin").build().unwrap();
-    let seconds = u64::try_from(harness.context.now().unix_seconds()).unwrap();
-    let [before, present, next] =
-        [seconds - 30, seconds, seconds + 30].map(|at| phone.generate(at).to_string());
-    let proof = json!({"enrolment": enrolment["enrolment"], "code": before});
-    ask!(app, token, 200, Ask::post("/api/v1/officer/totp/confirmation", &proof));
-
-    for _ in 0..5 {
-        sign_in("a guess", None).of(app).await.is_problem(401, "sign-in-failed");
-    }
-    for code in [None, Some("000000"), Some(before.as_str())] {
-        sign_in(PASSWORD, code).of(app).await.is_problem(429, "account-locked");
-    }
-    // A code that somebody guessed is one guess at the password.
-    sign_in("another guess", Some(&present)).of(app).await.is_problem(401, "sign-in-failed");
-    sign_in(PASSWORD, Some(&present)).of(app).await.is_problem(429, "account-locked");
-    sign_in(PASSWORD, Some(&next)).of(app).await.is(201);
-    sign_in(PASSWORD, None).of(app).await.is_problem(401, "totp-required");
-}
-
-#[actix_web::test]
 async fn in_production_an_officer_first_replaces_a_password_somebody_else_made() {
     let harness = Harness::start_with(&[("environment", "production")]);
     let app = &harness.app().await;

@@ -2,7 +2,7 @@
 //! and certificates, before the entries that tell of them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -22,8 +22,10 @@ use crate::failure::Failure;
 const FORMAT: &str = "muhr-audit-export/2";
 /// Without what officers signed.
 const FORMAT_BEFORE: &str = "muhr-audit-export/1";
-/// Lines that are read at a time.
-const BATCH: usize = 10_000;
+/// Lines that are read at a time, and octets of them.
+const BATCH: (usize, usize) = (10_000, 32 << 20);
+/// The longest line; the largest statement with its signature is a tenth of it.
+const LONGEST_LINE: u64 = 1 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -235,7 +237,7 @@ enum Step {
 /// An export that is read, so many lines at a time.
 struct Export<'a> {
     path: &'a Path,
-    lines: std::io::Lines<BufReader<File>>,
+    reader: BufReader<File>,
     /// How many lines were read.
     read: usize,
     /// Whether its format has what officers signed.
@@ -247,10 +249,10 @@ struct Export<'a> {
 impl<'a> Export<'a> {
     fn open(path: &'a Path) -> Result<Self, Failure> {
         let file = File::open(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-        let mut lines = BufReader::with_capacity(1 << 20, file).lines();
-        let first =
-            lines.next().ok_or_else(|| Failure::new(format!("{}: it is empty", path.display())))??;
-        let mut export = Self { path, lines, read: 1, has_statements: false, attachment: None };
+        let reader = BufReader::with_capacity(1 << 20, file);
+        let mut export = Self { path, reader, read: 0, has_statements: false, attachment: None };
+        let first = export.line()?.ok_or_else(|| Failure::new(format!("{}: it is empty", path.display())))?;
+        export.read = 1;
         match serde_json::from_str(&first) {
             Ok(Line::Format(format)) if format == FORMAT => export.has_statements = true,
             Ok(Line::Format(format)) if format == FORMAT_BEFORE => {}
@@ -261,7 +263,12 @@ impl<'a> Export<'a> {
 
     /// The next steps; `None` at the end.
     fn next(&mut self) -> Result<Option<Vec<Step>>, Failure> {
-        let text: Vec<String> = self.lines.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+        let (mut text, mut octets) = (Vec::new(), 0);
+        while text.len() < BATCH.0 && octets < BATCH.1 {
+            let Some(line) = self.line()? else { break };
+            octets += line.len();
+            text.push(line);
+        }
         if text.is_empty() {
             // An attachment without its entry: something is missing.
             return if self.attachment.is_some() { Err(self.refused()) } else { Ok(None) };
@@ -271,7 +278,7 @@ impl<'a> Export<'a> {
         for piece in pieces {
             self.read += 1;
             match piece {
-                Some(Piece::Attachment(attachment)) if self.attachment.is_none() => {
+                Some(Piece::Attachment(attachment)) if self.has_statements && self.attachment.is_none() => {
                     self.attachment = Some(attachment);
                 }
                 Some(Piece::Entry(leaf, entry)) => {
@@ -282,6 +289,19 @@ impl<'a> Export<'a> {
             }
         }
         Ok(Some(steps))
+    }
+
+    /// The next line as it is; `None` at the end.
+    fn line(&mut self) -> Result<Option<String>, Failure> {
+        let mut line = String::new();
+        let mut short = self.reader.by_ref().take(LONGEST_LINE);
+        if short.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        if short.limit() == 0 {
+            return Err(Failure::new(format!("{}: a line is too long for an export", self.path.display())));
+        }
+        Ok(Some(line))
     }
 
     /// For what the last line is not.

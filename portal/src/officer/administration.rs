@@ -57,6 +57,15 @@ struct Act {
     /// Half of the one-time password waits for who proposed it.
     #[serde(default)]
     half_waits: bool,
+    /// Of a proposal.
+    signatures: Option<Signatures>,
+}
+
+/// Who has signed a proposal, and how many administrators have to.
+#[derive(Debug, Deserialize)]
+struct Signatures {
+    given: Vec<String>,
+    needed: usize,
 }
 
 /// An entry of the fee table.
@@ -115,7 +124,8 @@ struct ActsPage {
 impl ActsPage {
     /// This officer may put it in force or refuse it.
     fn decides(&self, act: &Act) -> bool {
-        self.acts && act.proposed_by != self.login && act.login.as_ref() != Some(&self.login)
+        let signed = act.signatures.as_ref().is_some_and(|signatures| signatures.given.contains(&self.login));
+        self.acts && !signed && act.proposed_by != self.login && act.login.as_ref() != Some(&self.login)
     }
 }
 
@@ -144,9 +154,10 @@ async fn acts_page(desk: &Desk, asked: &Asked, objections: Objections) -> Result
     })
 }
 
-/// An act that was put in force.
+/// An act that was put in force, or lacks further signatures.
 #[derive(Debug, Deserialize)]
 struct Enacted {
+    state: Option<String>,
     login: Option<String>,
     one_time_password_half: Option<String>,
 }
@@ -164,12 +175,15 @@ async fn decide(
         _ => {}
     }
     match call.read::<Enacted>().await {
-        Ok(Enacted { login: Some(login), one_time_password_half: Some(half) }) => {
+        Ok(Enacted { login: Some(login), one_time_password_half: Some(half), .. }) => {
             let state = (verb == "password-half").then(|| "in_force".to_owned());
             let asked = Asked { state, ..Asked::default() };
             let mut page = acts_page(&desk, &asked, Objections::default()).await?;
             page.half = Some((login, half, if verb == "password-half" { "first" } else { "second" }));
             show(&desk.visitor, &page)
+        }
+        Ok(enacted) if verb == "confirmation" && enacted.state.as_deref() == Some("proposed") => {
+            Ok(see(&format!("{ACTS}?done=approve-one")))
         }
         Ok(_) => Ok(see(&format!("{ACTS}?done=act-{verb}"))),
         Err(failure) => {

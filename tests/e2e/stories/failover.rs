@@ -124,16 +124,23 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
             for (number, (application, invoice)) in unpaid.iter().enumerate() {
                 let id = invoice["id"].as_str().expect("an id");
                 try_post(&application.client, &format!("/sandbox/payments/{id}"), &json!({}));
-                thread::sleep(Duration::from_millis(200));
                 // What is read has been acknowledged to whoever paid.
-                let seen = try_get(&application.client, &application.path("/invoice"));
-                if seen.is_some_and(|seen| seen.json()["state"] == "paid") {
-                    paid.lock().expect("no panic").push(number);
+                for _ in 0..10 {
+                    thread::sleep(Duration::from_millis(100));
+                    let seen = try_get(&application.client, &application.path("/invoice"));
+                    if seen.is_some_and(|seen| seen.json()["state"] == "paid") {
+                        paid.lock().expect("no panic").push(number);
+                        break;
+                    }
                 }
             }
         });
         let _end = AtEnd(&over);
-        thread::sleep(Duration::from_millis(1200));
+        eventually("something of everything is acknowledged", Duration::from_secs(30), || {
+            let some =
+                [&approved, &paid, &ended].iter().all(|found| found.lock().expect("no panic").len() >= 2);
+            (some && created.lock().expect("no panic").len() > 20).then_some(())
+        });
         primary.kill();
         // Somebody notices; Patroni would.
         thread::sleep(Duration::from_millis(300));

@@ -266,7 +266,7 @@ fn an_officer_decides_with_a_key_of_the_key_tool(database: Database) {
         reviewer.client.post(&format!("{path}/approval"), &json!({ "signature": signature }))
     };
     // Without the officer CA's certificate it is anybody's.
-    approve(&sign(&key, &owner.file("anybody's"))).problem(422, "signature-refused");
+    approve(&sign(&key, &owner.file("anybody's"))).problem(403, "officer-not-certified");
     approve(&sign(&installed, &signature)).json();
     application.wait_until("issued");
     auditor::finds_nothing(&stack);

@@ -21,7 +21,7 @@ on_both_databases!(
 const ALERTS: &str = include_str!("../../../deploy/prometheus/alerts.yml");
 const DASHBOARD: &str = include_str!("../../../deploy/grafana/muhr.json");
 /// What Prometheus makes itself.
-const ITS_OWN: &[&str] = &["up"];
+const ITS_OWN: &[&str] = &["up", "node_textfile_mtime_seconds"];
 /// They are there only where a gateway is configured; the stories of text messages see them move.
 const OF_GATEWAYS: &[&str] = &["muhr_sms_balance", "muhr_sms_gateway_state"];
 
@@ -158,6 +158,7 @@ fn a_signer_that_listens_nowhere_writes_its_counts_and_a_responder_asks_for_no_f
         let line = format!("muhr_part_ready{{part=\"{part}\"}} {ready}\n");
         fs::read_to_string(&file).is_ok_and(|written| written.contains(&line)).then_some(())
     };
+    assert!(listening(stack.process(Role::Signer)).is_empty());
     let patience = Duration::from_secs(60);
     eventually("its key is ready", patience, || says("signer", 1).and_then(|()| says("database", 1)));
     server.stop();
@@ -167,7 +168,24 @@ fn a_signer_that_listens_nowhere_writes_its_counts_and_a_responder_asks_for_no_f
     // Under its own role a responder reads neither jobs nor applications, and need not.
     stack.set("DATABASE__URL", &owner.replace("muhr@", "muhr_ocsp@"));
     stack.run(Role::Ocsp);
+    assert_eq!(listening(stack.process(Role::Ocsp)).len(), 2, "questions, and operations");
     let exported = stack.metrics(Role::Ocsp);
     assert!(exported.contains("ocsp_as_of_seconds") && !exported.contains("muhr_jobs"), "{exported}");
     assert!(!stack.log().contains("permission denied"), "{}", stack.log());
+}
+
+/// The TCP sockets on which a process listens (proc(5)): their inodes.
+fn listening(process: u32) -> Vec<String> {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).expect("our child").flatten();
+    let names: Vec<String> = open
+        .filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned()))
+        .collect();
+    let tables =
+        ["tcp", "tcp6"].map(|name| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default());
+    let sockets = tables.iter().flat_map(|table| table.lines().skip(1)).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        // LISTEN is 0A.
+        (fields.get(3) == Some(&"0A")).then(|| fields.get(9).copied()).flatten()
+    });
+    sockets.filter(|inode| names.contains(&format!("socket:[{inode}]"))).map(str::to_owned).collect()
 }

@@ -127,8 +127,17 @@ fn the_log_holds_no_codes_tokens_or_personal_numbers(database: Database) {
         stack.secrets("sandbox-officers.json")["reviewer"].as_str().expect("a password").to_owned();
     let person = &application.person;
     let digits = person.phone.trim_start_matches('+');
-    for secret in [&format!("\"{code}\""), &person.pinfl, &person.passport, digits, &person.organization_stir]
-    {
+    let tokens = [applicant.client.token(), Officer::reviewer(&stack).client.token()];
+    let [applicants, officers] = tokens.map(|token| token.expect("signed in").to_owned());
+    for secret in [
+        &format!("\"{code}\""),
+        &person.pinfl,
+        &person.passport,
+        digits,
+        &person.organization_stir,
+        &applicants,
+        &officers,
+    ] {
         assert!(!json_lines(&log).any(|line| line.contains(secret)), "{secret} is in the log");
     }
     // What `muhr up` prints for the person who started it is on standard output, not in the log.

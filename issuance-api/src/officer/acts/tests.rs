@@ -63,6 +63,47 @@ async fn an_account_is_opened_by_two_and_its_password_is_told_once() {
 }
 
 #[actix_web::test]
+async fn as_many_administrators_sign_as_the_policy_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("approval.toml");
+    let policy =
+        "natural_person = 1\nsole_proprietor = 1\nlegal_entity = 2\nat_a_counter = 2\nadministration = 3\n";
+    std::fs::write(&file, policy).unwrap();
+    let harness = Harness::start_with(&[("data.approval_file", file.to_str().unwrap())]);
+    let app = &harness.app().await;
+    let [first, second, third, fourth] =
+        ["first", "second", "third", "fourth"].map(|login| harness.officer(login, Role::Admin));
+    let signed = |act: &Value| (act["state"].clone(), act["signatures"]["given"].clone());
+    let proposed = |given: &[&str]| (json!("proposed"), json!(given));
+
+    let act = &Ask::post(ACTS, &bhm("2027-01-01", 50_000_000)).with(&first).of(app).await.is(201);
+    assert_eq!((signed(act), &act["signatures"]["needed"]), (proposed(&["first"]), &json!(3)));
+    let once = confirmation(act).with(&second).of(app).await.is(200);
+    assert_eq!(signed(&once), proposed(&["first", "second"]));
+    confirmation(act).with(&second).of(app).await.is_problem(409, "already-approved");
+    // Who is closed meanwhile has signed nothing.
+    let close = json!({"kind": "officer-disable", "login": "second", "reason": "left"});
+    Ask::post(ACTS, &close).with(&third).of(app).await.is(201);
+    let twice = confirmation(act).with(&third).of(app).await.is(200);
+    assert_eq!(signed(&twice), proposed(&["first", "third"]));
+    let listed = Ask::get(&format!("{ACTS}?state=proposed")).with(&first).of(app).await.is(200);
+    assert_eq!(signed(&listed["items"][0]), proposed(&["first", "third"]));
+    let enacted = confirmation(act).with(&fourth).of(app).await.is(200);
+    assert_eq!((&enacted["state"], &enacted["decided_by"]), (&json!("in_force"), &json!("fourth")));
+
+    // What was signed under one proposal is not signed under the next that says the same.
+    let again = bhm("2027-02-01", 60_000_000);
+    let act = &Ask::post(ACTS, &again).with(&first).of(app).await.is(201);
+    confirmation(act).with(&third).of(app).await.is(200);
+    decision(act, "withdrawal", &json!({})).with(&first).of(app).await.is(200);
+    let act = &Ask::post(ACTS, &again).with(&first).of(app).await.is(201);
+    let once = confirmation(act).with(&fourth).of(app).await.is(200);
+    assert_eq!(signed(&once), proposed(&["first", "fourth"]));
+    let enacted = confirmation(act).with(&third).of(app).await.is(200);
+    assert_eq!(enacted["state"], "in_force");
+}
+
+#[actix_web::test]
 async fn nobody_decides_on_themselves() {
     let harness = Harness::start();
     let app = &harness.app().await;
