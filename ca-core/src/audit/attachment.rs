@@ -28,7 +28,7 @@ pub struct Examined(pub(super) Findings);
 
 #[derive(Debug)]
 pub(super) enum Findings {
-    Statement(ExaminedStatement),
+    Statement(Box<ExaminedStatement>),
     Certificate(ExaminedCertificate),
 }
 
@@ -72,7 +72,7 @@ impl<'t> Examiner<'t> {
             Attachment::Statement { text, signature } => {
                 let statement = OfficerStatement::read(text);
                 let signed = statement.clone().and_then(|read| self.officers.verify(read, signature).ok());
-                Findings::Statement(ExaminedStatement { sha256: sha256(text), statement, signed })
+                Findings::Statement(Box::new(ExaminedStatement { sha256: sha256(text), statement, signed }))
             }
             Attachment::Certificate(der) => Findings::Certificate(ExaminedCertificate {
                 sha256: sha256(der),

@@ -315,9 +315,8 @@ impl<'t> Chronicle<'t> {
     fn signed(&mut self, entry: &Entry, attachment: Option<&Findings>) -> Result<(), Broken> {
         self.history.statements += 1;
         let told = hash(&details::<Stated>(entry)?.sha256)?;
-        let Some(Findings::Statement(ExaminedStatement { sha256, statement, signed })) = attachment else {
-            return Err(Broken::NoStatement);
-        };
+        let Some(Findings::Statement(examined)) = attachment else { return Err(Broken::NoStatement) };
+        let ExaminedStatement { sha256, statement, signed } = &**examined;
         let statement = statement.as_ref().filter(|read| read.object == entry.object);
         let statement = statement.filter(|_| *sha256 == told).ok_or(Broken::NoStatement)?;
         let previous = self.chains.insert(entry.object.clone(), told).unwrap_or(FIRST);

@@ -117,7 +117,7 @@ fn only_subscribers_revoked_certificates_are_counted(kind: Database) {
     // A responder's or an authority's own certificate answers no application.
     ground.rows(&format!(
         "UPDATE certificates SET application_id = NULL WHERE serial = {}",
-        kind.blob(&serials[1])
+        kind.blob(serials[1])
     ));
     let revoked = ground.read(|c| statistics::revocations(c, period(DAY, DAY)));
     assert_eq!(revoked, [(DAY, 1)]);

@@ -127,8 +127,9 @@ fn the_log_holds_no_codes_tokens_or_personal_numbers(database: Database) {
         stack.secrets("sandbox-officers.json")["reviewer"].as_str().expect("a password").to_owned();
     let person = &application.person;
     let digits = person.phone.trim_start_matches('+');
-    let tokens = [applicant.client.token(), Officer::reviewer(&stack).client.token()];
-    let [applicants, officers] = tokens.map(|token| token.expect("signed in").to_owned());
+    let reviewer = Officer::reviewer(&stack).client;
+    let [applicants, officers] =
+        [&applicant.client, &reviewer].map(|client| client.token().expect("signed in").to_owned());
     for secret in [
         &format!("\"{code}\""),
         &person.pinfl,
