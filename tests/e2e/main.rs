@@ -2,7 +2,7 @@
 //! and software that others wrote as the judge of every byte that leaves it.
 //!
 //! A story is an ordinary function named as the rule it keeps; `on_both_databases!` makes it a test on
-//! SQLite and one on PostgreSQL, `on_a_token!` one with the CAs' keys on a PKCS #11 token. Stories share one running stack per database unless they break it.
+//! SQLite and one on PostgreSQL, `on_both_databases_and_a_token!` also one with the CAs' keys on a PKCS #11 token. Stories share one running stack per database unless they break it.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what it expected by failing")]
 
 /// Runs each story, a `fn(Database)`, on SQLite and on PostgreSQL.
@@ -18,8 +18,9 @@ macro_rules! on_both_databases {
 }
 
 /// Runs each story once more, on PostgreSQL with keys that are in no file.
-macro_rules! on_a_token {
+macro_rules! on_both_databases_and_a_token {
     ($($story:ident),+ $(,)?) => {
+        on_both_databases!($($story),+);
         mod on_a_token {
             $(#[test] fn $story() { super::$story(crate::stack::Database::PostgresAndToken) })+
         }

@@ -1,15 +1,16 @@
 // What the page writes is judged by programs that we did not write.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import * as keyFile from '../src/key_file';
 import { WrongPassword, decrypt, encrypt, make, open, remake } from '../src/key_pair';
 import { sign } from '../src/signed_data';
 
 const folder = mkdtempSync(join(tmpdir(), 'muhr-keys-'));
+after(() => rmSync(folder, { recursive: true }));
 const password = 'Namuna-2026 parol';
 
 function file(name: string, content?: ArrayBuffer | string): string {

@@ -2,10 +2,10 @@
 import 'fake-indexeddb/auto';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { pem, request } from '../src/key_pair';
 import { findOfficer, forgetOfficer, keepOfficer } from '../src/keyring';
 import { certified, fingerprint, fromFile, isEnding, make, read, ready } from '../src/officer_key';
@@ -18,6 +18,7 @@ Object.assign(globalThis, {
 });
 
 const folder = mkdtempSync(join(tmpdir(), 'muhr-officers-'));
+after(() => rmSync(folder, { recursive: true }));
 const DAY = 24 * 3600 * 1000;
 
 function file(name: string, content?: ArrayBuffer | string): string {

@@ -10,7 +10,7 @@ use crate::officer::{Officer, pages};
 use crate::relying_party::RelyingParty;
 use crate::stack::Database;
 
-on_both_databases!(
+on_both_databases_and_a_token!(
     a_natural_person_gets_a_certificate_that_openssl_verifies,
     a_sole_proprietor_gets_a_certificate_that_openssl_verifies,
     the_head_of_a_legal_entity_gets_a_certificate_that_openssl_verifies,
@@ -26,22 +26,6 @@ on_both_databases!(
     what_happened_is_in_the_audit_and_the_chain_of_entries_holds,
     every_role_answers_on_the_one_port,
 );
-on_a_token!(
-    a_natural_person_gets_a_certificate_that_openssl_verifies,
-    a_sole_proprietor_gets_a_certificate_that_openssl_verifies,
-    the_head_of_a_legal_entity_gets_a_certificate_that_openssl_verifies,
-    a_representative_gets_a_certificate_with_a_power_of_attorney,
-    every_kind_of_key_on_the_list_gets_a_certificate,
-    the_three_downloads_carry_the_same_certificate_and_its_chain,
-    a_returned_application_can_be_mended_and_submitted_again,
-    a_rejected_applicant_reads_the_reason,
-    an_applicant_sees_only_their_own_applications,
-    an_officer_registers_a_walk_in_applicant_and_another_approves,
-    the_public_register_masks_personal_numbers,
-    the_officer_sees_the_evidence_and_the_certificate_to_be_signed,
-    what_happened_is_in_the_audit_and_the_chain_of_entries_holds,
-);
-
 fn a_natural_person_gets_a_certificate_that_openssl_verifies(database: Database) {
     apply_pay_review_issue_verify(database, SubjectType::NaturalPerson);
 }

@@ -62,7 +62,7 @@ fn has_test(text: &str, function: &str) -> bool {
     let before = lines[..place].last().copied().unwrap_or_default();
     let by_itself = before.starts_with("#[") && before.ends_with("test]");
     let names = |line: &str| line.split([',', '(', ')', ' ', ';']).any(|word| word == function);
-    let is_list = |line: &str| line.ends_with(',') || line.starts_with("on_both_databases!(");
+    let is_list = |line: &str| line.ends_with(',') || line.starts_with("on_both_databases");
     by_itself || lines.iter().any(|line| is_list(line) && !line.contains("fn ") && names(line))
 }
 

@@ -7,7 +7,7 @@ use crate::officer::{Officer, change_status};
 use crate::relying_party::{CRL_KNOWS, OCSP_KNOWS, RelyingParty};
 use crate::stack::{Database, eventually};
 
-on_both_databases!(
+on_both_databases_and_a_token!(
     a_revoked_certificate_is_refused_by_everybody_within_seconds,
     a_certificate_on_hold_comes_back_when_restored,
     a_holder_revokes_a_lost_key_with_their_own_token,
@@ -18,18 +18,6 @@ on_both_databases!(
     several_certificates_are_answered_in_one_response,
     the_repository_lets_caches_ask_whether_anything_changed,
 );
-on_a_token!(
-    a_revoked_certificate_is_refused_by_everybody_within_seconds,
-    a_certificate_on_hold_comes_back_when_restored,
-    a_holder_revokes_a_lost_key_with_their_own_token,
-    a_revocation_is_final,
-    a_holder_may_not_use_the_authoritys_reasons,
-    openssl_reads_sha256_identifiers_and_answers_without_a_nonce,
-    a_certificate_never_issued_is_unknown,
-    several_certificates_are_answered_in_one_response,
-    the_repository_lets_caches_ask_whether_anything_changed,
-);
-
 fn a_revoked_certificate_is_refused_by_everybody_within_seconds(database: Database) {
     let stack = database.shared();
     let application = Application::issued(&stack, SubjectType::NaturalPerson);
