@@ -200,13 +200,13 @@ struct Known {
 }
 
 impl<'a> OfficerCertificates<'a> {
-    /// Those of officer CAs with these certificates, DER, in any order. Each is believed until the next begins: whoever finds the key
-    /// of an earlier one can sign nothing new.
+    /// Those of officer CAs with these certificates, DER, in any order. Each is believed for statements of before the next began, to the
+    /// minute that a statement names. When it was made a statement says itself: the log's times and heads bound that.
     pub fn of(anchors: &'a [Vec<u8>]) -> Self {
         let begins = |der: &[u8]| read(der).map_or(i64::MAX, |read| validity(&read).0);
         let mut begun: Vec<(&[u8], i64)> = anchors.iter().map(|der| (&der[..], begins(der))).collect();
         begun.sort_by_key(|(_, begins)| *begins);
-        let ends = begun.iter().skip(1).map(|(_, begins)| *begins).chain([i64::MAX]);
+        let ends = begun.iter().skip(1).map(|(_, begins)| begins.saturating_add(60)).chain([i64::MAX]);
         let anchors = begun.iter().zip(ends).map(|((der, _), end)| (*der, end)).collect();
         Self { anchors, known: RwLock::default() }
     }
@@ -379,7 +379,7 @@ mod tests {
         assert!(OfficerCertificates::of(&strangers).verify(statement, &cms).is_err());
         // The officer CA before this one is believed for its own time.
         let (before, since) =
-            (said("a.karimova", "2026-01-20T08:00:00Z"), said("a.karimova", "2026-02-01T00:00:00Z"));
+            (said("a.karimova", "2026-01-20T08:00:00Z"), said("a.karimova", "2026-02-01T00:01:00Z"));
         let [known, late] =
             [before, since].map(|said| certificates.verify(said.clone(), &others.sign(&said)));
         assert!(known.is_ok() && late.is_err(), "{known:?} {late:?}");

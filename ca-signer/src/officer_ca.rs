@@ -109,7 +109,7 @@ impl NewOfficerCa {
     }
 }
 
-/// The officer CA of an installation that has none.
+/// The officer CA of an installation that has none, or has moved it away. Certificates by one before it are revoked.
 ///
 /// # Errors
 /// [`CeremonyError`]; what exists stays.
@@ -133,7 +133,13 @@ pub fn init(
         object: "officer-ca".to_owned(),
         details: serde_json::json!({ "serial": new.certificate.serial.to_string() }),
     };
-    database.write(|connection| audit::record(connection, &[entry]))?;
+    // Nobody signs with a certificate of the one before any more.
+    database.write(|connection| {
+        for login in officer_statements::certified(connection)? {
+            officer_statements::revoke_certificates(connection, &login, "operator", now)?;
+        }
+        audit::record(connection, &[entry])
+    })?;
     Ok(())
 }
 

@@ -209,6 +209,10 @@ pub(crate) fn trust_here(
         let root = read_certificate(&root)?;
         let known = issuers.clone();
         issuers.retain(|ca| leads_to(&root, ca, &known));
+        // It is never none of them: then nobody would look.
+        issuers.push(root);
+    } else {
+        say(format!("the database is believed who the CAs are: there is no {}", root.display()));
     }
     Ok(Some(Trust { officer_cas, policy: Tables::load(&settings.data)?.approval, issuers }))
 }

@@ -168,6 +168,19 @@ pub fn decide(
     Ok(Some(after))
 }
 
+/// An administrator has signed a proposal that others have to sign as well.
+///
+/// # Errors
+/// The database's.
+pub fn confirmed(
+    connection: &mut Connection,
+    stored: &StoredAct,
+    login: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    record(connection, stored, "act.confirm", login, now)
+}
+
 /// Keeps the sealed half of a one-time password until the proposer asks for it.
 ///
 /// # Errors

@@ -26,7 +26,7 @@ pub fn beside(
 ) -> Result<Vec<Option<Attachment>>, StoreError> {
     let mut statements = statements(connection, entries)?;
     let mut certificates = if with_certificates { issued(connection, entries)? } else { HashMap::new() };
-    // Each is told of once: an entry that tells of it again stands alone.
+    // One entry tells of each: another of the same page stands alone.
     let beside = |entry: &Entry| match signed_in(entry) {
         Some(sha256) => statements.remove(&sha256),
         None => certificates.remove(&issued_in(entry)?).map(Attachment::Certificate),

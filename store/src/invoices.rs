@@ -10,10 +10,11 @@ use diesel::prelude::*;
 use crate::connection::{load_locked, on_both};
 use crate::database::Connection;
 use crate::error::StoreError;
+use crate::kept::Piece::{self, Sql};
 use crate::ledger::{self, Posting};
 use crate::refunds::{self, Cause};
 use crate::schema::{invoice_numbers, invoices};
-use crate::{audit, jobs, messages};
+use crate::{audit, jobs, kept, messages};
 
 /// An invoice with the rule it froze.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
@@ -268,9 +269,11 @@ pub(crate) fn hold(
     until: Timestamp,
 ) -> Result<(), StoreError> {
     if invoice.expires_at < until.unix_millis() {
-        diesel::update(invoices::table.find(&invoice.id))
-            .set(invoices::expires_at.eq(until.unix_millis()))
-            .execute(connection)?;
+        let (until, id) = (Piece::Number(until.unix_millis()), Piece::Text(&invoice.id));
+        kept::execute(
+            connection,
+            &[Sql("UPDATE invoices SET expires_at = "), until, Sql(" WHERE id = "), id],
+        )?;
     }
     Ok(())
 }
@@ -281,9 +284,9 @@ pub(crate) fn set_paid(
     invoice: &Invoice,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    diesel::update(invoices::table.find(&invoice.id))
-        .set((invoices::state.eq("paid"), invoices::paid_at.eq(now.unix_millis())))
-        .execute(connection)?;
+    let (paid_at, id) = (Piece::Number(now.unix_millis()), Piece::Text(&invoice.id));
+    let update = [Sql("UPDATE invoices SET state = 'paid', paid_at = "), paid_at, Sql(" WHERE id = "), id];
+    kept::execute(connection, &update)?;
     let application = invoice.application()?;
     jobs::enqueue(connection, &[messages::notice(application, "paid", &invoice.id, now)], now)
 }

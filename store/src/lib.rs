@@ -26,6 +26,7 @@ pub mod invoices;
 pub mod issuance;
 pub mod issuers;
 pub mod jobs;
+mod kept;
 pub mod ledger;
 pub mod mail_opt_outs;
 pub mod messages;

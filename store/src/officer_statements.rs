@@ -244,6 +244,19 @@ pub fn revoke_certificates(
     Ok(revoked)
 }
 
+/// Who has certificates that are not revoked.
+///
+/// # Errors
+/// The database's.
+pub fn certified(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    Ok(officer_certificates::table
+        .filter(officer_certificates::revoked_at.is_null())
+        .select(officer_certificates::login)
+        .distinct()
+        .order(officer_certificates::login)
+        .load(connection)?)
+}
+
 /// Whose certificates are over this key.
 ///
 /// # Errors

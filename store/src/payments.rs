@@ -14,10 +14,11 @@ use crate::connection::{load_locked, on_both};
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::invoices::{self, Invoice};
+use crate::kept::Piece::{self, Sql};
 use crate::ledger::{self, Posting};
 use crate::refunds::{self, Cause};
 use crate::schema::{applications, invoices as invoice_table, payments};
-use crate::{Page, audit};
+use crate::{Page, audit, kept};
 
 /// A provider's transaction over an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -301,13 +302,15 @@ pub fn perform(
     match payment.transaction()?.perform(invoice.state()?, now) {
         Ok(Effect::Already) => Ok(Ok((payment, Effect::Already))),
         Ok(Effect::Now) => {
-            diesel::update(payments::table.find(payment.id))
-                .set((
-                    payments::state.eq(PaymentState::Performed.as_str()),
-                    payments::performed_at.eq(now.unix_millis()),
-                    payments::confirmed_by.eq(confirmed_by),
-                ))
-                .execute(connection)?;
+            let update = [
+                Sql("UPDATE payments SET state = 'performed', performed_at = "),
+                Piece::Number(now.unix_millis()),
+                Sql(", confirmed_by = "),
+                Piece::MaybeText(confirmed_by),
+                Sql(" WHERE id = "),
+                Piece::Number(payment.id),
+            ];
+            kept::execute(connection, &update)?;
             let payment = Payment {
                 state: PaymentState::Performed.as_str().to_owned(),
                 performed_at: Some(now.unix_millis()),

@@ -32,7 +32,7 @@ impl Server {
 
     /// One of its own, for a story that stops it.
     pub(crate) fn start() -> Self {
-        Self::start_with(&["-c", "fsync=on", "-c", "full_page_writes=on"])
+        Self::start_with(&["-c", "fsync=on", "-c", "full_page_writes=on", "-c", "max_wal_size=128MB"])
     }
 
     fn start_with(options: &'static [&'static str]) -> Self {
@@ -72,7 +72,7 @@ impl Server {
         replica
     }
 
-    /// Ends as when the machine loses its power.
+    /// Ends at once, with nothing written that was not written yet.
     pub(crate) fn kill(&self) {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut process = process.expect("it runs");

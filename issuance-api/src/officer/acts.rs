@@ -8,11 +8,12 @@ use ca_core::administration::{Act, ActState, is_login};
 use ca_core::application::Role;
 use ca_core::calendar::{parse_full_date, tashkent_date};
 use ca_core::fee::Entry;
-use ca_core::officer_statement::{FIRST, OfficerStatement};
+use ca_core::officer_statement::{FIRST, OfficerStatement, signature};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use store::acts::{self, StoredAct};
-use store::{Connection, StoreError, officer_statements, officers, turns};
+use store::officer_statements::{self, StoredStatement};
+use store::{Connection, StoreError, officers, turns};
 
 use super::statements::{ApprovalsView, accept, offer};
 use crate::applications::to_sign;
@@ -304,7 +305,7 @@ fn said(
 }
 
 /// The administrators whose signatures stand under a proposal: who proposed it, and who has confirmed it since. Those who are none any
-/// more do not count.
+/// more, and signatures by certificates that are revoked, do not count.
 fn signed_by(connection: &mut Connection, stored: &StoredAct) -> Result<BTreeSet<String>, Problem> {
     let object = stored.act.object();
     let wanted = said("propose", &stored.act, &stored.reason, &stored.proposed_by, stored.proposed_at)?;
@@ -314,15 +315,15 @@ fn signed_by(connection: &mut Connection, stored: &StoredAct) -> Result<BTreeSet
         let Some(statement) = OfficerStatement::read(&signed.statement) else { continue };
         match statement.act.as_str() {
             // Whatever was confirmed before was another proposal.
-            "propose" => confirmed.clear(),
-            "confirm" if statement.terms == wanted.terms => {
+            "propose" if statement.terms == wanted.terms => confirmed.clear(),
+            "confirm" if statement.terms == wanted.terms && holds(connection, &statement, signed)? => {
                 confirmed.insert(statement.officer);
             }
             _ => {}
         }
     }
-    let mut signed_by = BTreeSet::from([stored.proposed_by.clone()]);
-    for login in confirmed {
+    let mut signed_by = BTreeSet::new();
+    for login in std::iter::once(stored.proposed_by.clone()).chain(confirmed) {
         if is_administrator(connection, &login)? {
             signed_by.insert(login);
         }
@@ -330,9 +331,36 @@ fn signed_by(connection: &mut Connection, stored: &StoredAct) -> Result<BTreeSet
     Ok(signed_by)
 }
 
+/// Whether a statement is signed with a certificate of the officer whom it names, and that is not revoked.
+fn holds(
+    connection: &mut Connection,
+    statement: &OfficerStatement,
+    stored: &StoredStatement,
+) -> Result<bool, Problem> {
+    let Ok(signed) = signature(&stored.statement, &stored.signature) else { return Ok(false) };
+    let theirs = officer_statements::certificates_of(connection, &statement.officer)?;
+    Ok(theirs.iter().any(|known| known.der == signed.certificate && known.revoked_at.is_none()))
+}
+
 fn is_administrator(connection: &mut Connection, login: &str) -> Result<bool, Problem> {
-    let account = officers::find(connection, login)?;
-    Ok(account.disabled_at.is_none() && account.officer.role == Role::Admin)
+    match officers::find(connection, login) {
+        Ok(account) => Ok(account.disabled_at.is_none() && account.officer.role == Role::Admin),
+        Err(StoreError::NotFound) => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// A proposal that can still be put in force: nobody has decided on it, and who proposed it is an administrator still.
+///
+/// # Errors
+/// 409 `act-not-open`.
+fn open(connection: &mut Connection, stored: &StoredAct) -> Result<(), Problem> {
+    let is_open = stored.state == ActState::Proposed.as_str();
+    if is_open && is_administrator(connection, &stored.proposed_by)? {
+        Ok(())
+    } else {
+        Err(Problem::new(Kind::ActNotOpen))
+    }
 }
 
 /// Propose an act
@@ -395,9 +423,7 @@ pub(crate) async fn confirmation_statement(
             if !stored.may_be_ended_by(&login, ActState::InForce) {
                 return Err(Problem::new(Kind::OwnAct));
             }
-            if stored.state != ActState::Proposed.as_str() {
-                return Err(Problem::new(Kind::ActNotOpen));
-            }
+            open(connection, &stored)?;
             if signed_by(connection, &stored)?.contains(&login) {
                 return Err(Problem::new(Kind::AlreadyApproved));
             }
@@ -444,9 +470,7 @@ pub(crate) async fn confirm(
             if !stored.may_be_ended_by(&login, ActState::InForce) {
                 return Err(Problem::new(Kind::OwnAct));
             }
-            if stored.state != ActState::Proposed.as_str() {
-                return Err(Problem::new(Kind::ActNotOpen));
-            }
+            open(connection, &stored)?;
             let others = acts::fee_entries(connection)?;
             fits(&inner, connection, act, others, now).map_err(Problem::as_unfit)?;
             let mut signed_by = signed_by(connection, &stored)?;
@@ -456,6 +480,7 @@ pub(crate) async fn confirm(
             let said = said("confirm", act, &stored.reason, &login, now)?;
             accept(connection, &officer, form.signature.as_deref(), &said, now)?;
             if signed_by.len() < inner.approval.administrators() {
+                acts::confirmed(connection, &stored, &login, now)?;
                 return Ok((ActView::of(connection, &inner, stored)?, None));
             }
             let taken = acts::decide(connection, &id, ActState::InForce, &login, None, now)?;

@@ -124,8 +124,12 @@ struct ActsPage {
 impl ActsPage {
     /// This officer may put it in force or refuse it.
     fn decides(&self, act: &Act) -> bool {
-        let signed = act.signatures.as_ref().is_some_and(|signatures| signatures.given.contains(&self.login));
-        self.acts && !signed && act.proposed_by != self.login && act.login.as_ref() != Some(&self.login)
+        self.acts && act.proposed_by != self.login && act.login.as_ref() != Some(&self.login)
+    }
+
+    /// This officer's signature is not under it yet.
+    fn signs(&self, act: &Act) -> bool {
+        !act.signatures.as_ref().is_some_and(|signatures| signatures.given.contains(&self.login))
     }
 }
 

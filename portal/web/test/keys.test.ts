@@ -10,7 +10,9 @@ import { WrongPassword, decrypt, encrypt, make, open, remake } from '../src/key_
 import { sign } from '../src/signed_data';
 
 const folder = mkdtempSync(join(tmpdir(), 'muhr-keys-'));
-after(() => rmSync(folder, { recursive: true }));
+after(() => {
+  rmSync(folder, { recursive: true });
+});
 const password = 'Namuna-2026 parol';
 
 function file(name: string, content?: ArrayBuffer | string): string {

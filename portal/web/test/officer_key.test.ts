@@ -18,7 +18,9 @@ Object.assign(globalThis, {
 });
 
 const folder = mkdtempSync(join(tmpdir(), 'muhr-officers-'));
-after(() => rmSync(folder, { recursive: true }));
+after(() => {
+  rmSync(folder, { recursive: true });
+});
 const DAY = 24 * 3600 * 1000;
 
 function file(name: string, content?: ArrayBuffer | string): string {

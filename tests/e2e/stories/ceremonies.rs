@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::applicant::{Application, SubjectType};
 use crate::auditor;
 use crate::command::{Said, run};
 use crate::key::text;
-use crate::officer::Officer;
+use crate::officer::{Officer, key_of, sign_with};
 use crate::relying_party::{CRL_KNOWS, OCSP_KNOWS, RelyingParty};
 use crate::stack::{Database, Role, Stack, eventually, fresh_folder};
 
@@ -18,6 +20,7 @@ on_both_databases!(
     a_key_is_destroyed_when_its_last_certificate_has_ended,
     certificates_of_a_lost_key_are_answered_for,
     any_two_of_three_open_the_keys_and_one_does_not,
+    another_officer_ca_takes_the_place_of_the_first,
 );
 
 const DAY: i64 = 86_400;
@@ -161,6 +164,33 @@ fn prepared(database: Database, settings: &[(&str, &str)]) -> Stack {
     fs::write(stack.folder.join("keys/passphrase"), "only a test\n").expect("our folder");
     stack.muhr(&["migrate"]).well();
     stack
+}
+
+/// Who signed under the one before is heard no more; what they signed stays true for those who have its certificate.
+fn another_officer_ca_takes_the_place_of_the_first(database: Database) {
+    let stack = database.start();
+    Application::issued(&stack, SubjectType::NaturalPerson);
+    let before = stack.folder.join("reviewer-before.pem");
+    fs::copy(key_of(&stack, "reviewer"), &before).expect("the sandbox's");
+    assert!(stack.terminate(Role::All).success());
+    for name in ["officer-ca.key", "officer-ca.cer"] {
+        fs::rename(stack.folder.join("keys").join(name), stack.folder.join(name)).expect("our folder");
+    }
+    stack.muhr(&["officer", "init-ca"]).well();
+    stack.run(Role::All);
+
+    let application = Application::under_review(&stack, SubjectType::NaturalPerson);
+    let reviewer = Officer::reviewer(&stack);
+    let path = format!("/api/v1/officer/applications/{}/approval", application.id);
+    let statement = reviewer.client.get(&format!("{path}-statement")).is(200);
+    let signature = sign_with(&before, &statement.body);
+    reviewer.client.post(&path, &json!({ "signature": signature })).problem(403, "officer-not-certified");
+    reviewer.approve(&application.id).json();
+    application.wait_until("issued");
+    stack.muhr(&["audit", "seal"]).well();
+    let first = text(&stack.folder.join("officer-ca.cer"));
+    stack.muhr(&["audit", "verify"]).refused_with("is signed by that officer's certificate");
+    stack.muhr(&["audit", "verify", "--officer-ca", &first]).well();
 }
 
 fn openssl_sha256(certificate: &Path) -> String {

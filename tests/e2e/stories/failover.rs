@@ -77,7 +77,17 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
     let (reviewer, revoker) = (Officer::reviewer(&stack), Officer::revocation(&stack));
     let writers: Vec<Applicant> = (0..2).map(|_| Applicant::with_confirmed_phone(&stack)).collect();
 
-    let (over, promoted) = (AtomicBool::new(false), AtomicBool::new(false));
+    let [over, promoted, dying] = [const { AtomicBool::new(false) }; 3];
+    // So that something of each kind is under way when the primary dies, however fast the machine is.
+    let pace = |done: &Mutex<Vec<usize>>, pause: u64| {
+        thread::sleep(Duration::from_millis(pause));
+        while done.lock().expect("no panic").len() >= 3
+            && !dying.load(Ordering::Relaxed)
+            && !over.load(Ordering::Relaxed)
+        {
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
     let created = Mutex::new(Vec::<String>::new());
     let [approved, paid, ended] = [const { Mutex::new(Vec::<usize>::new()) }; 3];
     let afterwards = AtomicUsize::new(0);
@@ -108,7 +118,7 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
                 if try_decide(&reviewer, &path, "", &json!({})) {
                     approved.lock().expect("no panic").push(number);
                 }
-                thread::sleep(Duration::from_millis(250));
+                pace(&approved, 50);
             }
         });
         scope.spawn(|| {
@@ -117,7 +127,7 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
                 if try_decide(&revoker, &path, "?reason=superseded", &json!({"reason": "superseded"})) {
                     ended.lock().expect("no panic").push(number);
                 }
-                thread::sleep(Duration::from_millis(300));
+                pace(&ended, 80);
             }
         });
         scope.spawn(|| {
@@ -125,22 +135,25 @@ fn a_primary_that_is_killed_takes_nothing_with_it_that_was_acknowledged() {
                 let id = invoice["id"].as_str().expect("an id");
                 try_post(&application.client, &format!("/sandbox/payments/{id}"), &json!({}));
                 // What is read has been acknowledged to whoever paid.
-                for _ in 0..10 {
-                    thread::sleep(Duration::from_millis(100));
+                for _ in 0..50 {
                     let seen = try_get(&application.client, &application.path("/invoice"));
                     if seen.is_some_and(|seen| seen.json()["state"] == "paid") {
                         paid.lock().expect("no panic").push(number);
                         break;
                     }
+                    thread::sleep(Duration::from_millis(40));
                 }
+                pace(&paid, 20);
             }
         });
         let _end = AtEnd(&over);
         eventually("something of everything is acknowledged", Duration::from_secs(30), || {
             let some =
-                [&approved, &paid, &ended].iter().all(|found| found.lock().expect("no panic").len() >= 2);
+                [&approved, &paid, &ended].iter().all(|found| found.lock().expect("no panic").len() >= 3);
             (some && created.lock().expect("no panic").len() > 20).then_some(())
         });
+        dying.store(true, Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(60));
         primary.kill();
         // Somebody notices; Patroni would.
         thread::sleep(Duration::from_millis(300));

@@ -52,18 +52,23 @@ fn missing(name: &str) -> Option<String> {
 
 /// Whether it runs: by itself, or because a list of stories (`on_both_databases!`) names it.
 fn has_test(text: &str, function: &str) -> bool {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).collect();
     let (sync, asynchronous) = (format!("fn {function}("), format!("async fn {function}("));
     let Some(place) =
         lines.iter().position(|line| line.starts_with(&sync) || line.starts_with(&asynchronous))
     else {
         return false;
     };
-    let before = lines[..place].last().copied().unwrap_or_default();
-    let by_itself = before.starts_with("#[") && before.ends_with("test]");
-    let names = |line: &str| line.split([',', '(', ')', ' ', ';']).any(|word| word == function);
-    let is_list = |line: &str| line.ends_with(',') || line.starts_with("on_both_databases");
-    by_itself || lines.iter().any(|line| is_list(line) && !line.contains("fn ") && names(line))
+    let attributes: Vec<&str> =
+        lines[..place].iter().rev().take_while(|line| line.starts_with("#[")).copied().collect();
+    let is_test = attributes.iter().any(|attribute| attribute.ends_with("test]"));
+    let is_ignored = attributes.iter().any(|attribute| attribute.contains("ignore"));
+    let listed = lines.join(" ").split("on_both_databases").skip(1).any(|list| {
+        let names = list.split_once("!(").and_then(|(_, rest)| rest.split_once(");")).map(|(names, _)| names);
+        names.is_some_and(|names| names.split(',').any(|name| name.trim() == function))
+    });
+    is_test && !is_ignored || listed
 }
 
 /// Each heading with what stands under it until the next, without the lines between.

@@ -91,14 +91,28 @@ async fn as_many_administrators_sign_as_the_policy_says() {
     let enacted = confirmation(act).with(&fourth).of(app).await.is(200);
     assert_eq!((&enacted["state"], &enacted["decided_by"]), (&json!("in_force"), &json!("fourth")));
 
+    // Another proposal about the same takes nobody's signature away; one whose proposer is gone is not put in force.
+    let role = json!({"kind": "officer-role", "login": "fifth", "role": "auditor", "reason": "a change"});
+    harness.officer("fifth", Role::Reviewer);
+    let act = &Ask::post(ACTS, &role).with(&first).of(app).await.is(201);
+    confirmation(act).with(&third).of(app).await.is(200);
+    let reset = json!({"kind": "officer-reset", "login": "fifth", "reason": "lost"});
+    let reset = &Ask::post(ACTS, &reset).with(&fourth).of(app).await.is(201);
+    let sixth = harness.officer("sixth", Role::Admin);
+    let close = json!({"kind": "officer-disable", "login": "fourth", "reason": "left"});
+    Ask::post(ACTS, &close).with(&sixth).of(app).await.is(201);
+    confirmation(reset).with(&first).of(app).await.is_problem(409, "act-not-open");
+    let enacted = confirmation(act).with(&sixth).of(app).await.is(200);
+    assert_eq!(enacted["state"], "in_force");
+
     // What was signed under one proposal is not signed under the next that says the same.
     let again = bhm("2027-02-01", 60_000_000);
     let act = &Ask::post(ACTS, &again).with(&first).of(app).await.is(201);
     confirmation(act).with(&third).of(app).await.is(200);
     decision(act, "withdrawal", &json!({})).with(&first).of(app).await.is(200);
     let act = &Ask::post(ACTS, &again).with(&first).of(app).await.is(201);
-    let once = confirmation(act).with(&fourth).of(app).await.is(200);
-    assert_eq!(signed(&once), proposed(&["first", "fourth"]));
+    let once = confirmation(act).with(&sixth).of(app).await.is(200);
+    assert_eq!(signed(&once), proposed(&["first", "sixth"]));
     let enacted = confirmation(act).with(&third).of(app).await.is(200);
     assert_eq!(enacted["state"], "in_force");
 }
