@@ -264,26 +264,6 @@ pub fn find(connection: &mut Connection, serial: &SerialNumber) -> Result<Stored
     row.try_into()
 }
 
-/// The certificates with these serials, in no order; those that do not exist are left out.
-///
-/// # Errors
-/// The database's.
-pub fn find_many(
-    connection: &mut Connection,
-    serials: &[SerialNumber],
-) -> Result<Vec<StoredCertificate>, StoreError> {
-    let mut found = Vec::with_capacity(serials.len());
-    for some in serials.chunks(1000) {
-        let serials: Vec<&[u8]> = some.iter().map(|serial| serial.as_bytes()).collect();
-        let rows: Vec<Row> = certificates::table
-            .filter(certificates::serial.eq_any(serials))
-            .select(Row::as_select())
-            .load(connection)?;
-        found.extend(rows);
-    }
-    found.into_iter().map(TryInto::try_into).collect()
-}
-
 /// The certificate with this key of its page.
 ///
 /// # Errors
