@@ -11,6 +11,7 @@ mod succession;
 mod transcript;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,6 +85,13 @@ pub enum CeremonyError {
         listed(.0)
     )]
     FilesExist(Vec<PathBuf>),
+    /// The file of the root's certificate has another one.
+    #[error(
+        "{}: the root's certificate in this file is another than the one this is about, or cannot be read. It is what audits begin at, and \
+         no ceremony writes over it: find out which of both is the root that people have trusted",
+        .0.display()
+    )]
+    AnotherRoot(PathBuf),
     /// There is an audit key.
     #[error("there is an audit key already; a ceremony never overwrites one")]
     AuditKeyExists,
@@ -155,7 +163,7 @@ pub enum CeremonyError {
     Tables(#[from] TablesError),
     /// A certificate file cannot be written.
     #[error("{0}: {1}")]
-    File(PathBuf, std::io::Error),
+    File(PathBuf, io::Error),
     /// The memory failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -252,8 +260,24 @@ impl<'a> Ceremony<'a> {
         if !self.database.read(issuers::all)?.is_empty() {
             return Err(CeremonyError::CaExists);
         }
-        let existing = self.keyring.files_in_the_way(keys);
+        let mut existing = self.keyring.files_in_the_way(keys);
+        existing.extend(Some(self.root_file()).filter(|file| file.exists()));
         if existing.is_empty() { Ok(()) } else { Err(CeremonyError::FilesExist(existing)) }
+    }
+
+    /// The root's certificate, which people have put their trust in: audits of the database begin at this file.
+    fn root_file(&self) -> PathBuf {
+        self.settings.keys.directory.join("root.cer")
+    }
+
+    /// The root is the one in the file, if there is one: a database that names another was exchanged, or is another installation's.
+    fn is_trusted(&self, root: &[u8]) -> Result<(), CeremonyError> {
+        let file = self.root_file();
+        match fs::read(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Ok(present) if present == root => Ok(()),
+            _ => Err(CeremonyError::AnotherRoot(file)),
+        }
     }
 
     /// Every CA's certificate in its file, as the database has it; and the responder's, if there is none.
@@ -277,6 +301,9 @@ impl<'a> Ceremony<'a> {
         }
         for issuer in self.database.read(issuers::all)? {
             let path = self.settings.keys.directory.join(format!("{}.cer", issuer.id));
+            if issuer.id == issuers::ROOT {
+                self.is_trusted(&issuer.certificate)?;
+            }
             if fs::read(&path).is_ok_and(|present| present == issuer.certificate) {
                 continue;
             }
@@ -416,7 +443,7 @@ pub fn init_audit(
 fn publish_audit_key(settings: &Settings, public_key: &[u8]) -> Result<(), CeremonyError> {
     let path = settings.audit_key_file();
     let mut pem = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         read => read.map_err(|error| CeremonyError::File(path.clone(), error))?,
     };
     pem.push_str(&AuditKeys::pem(public_key).map_err(|refusal| CeremonyError::WeakKey(refusal.to_string()))?);

@@ -12,7 +12,7 @@ use config::Settings;
 use config::settings::OnToken;
 use secrecy::SecretString;
 use store::issuers;
-use token_key::{KeyName, Token, TokenKey, TokenName};
+use token_key::{KeyName, Token, TokenKey, TokenName, WrappingKey};
 use zeroize::Zeroizing;
 
 use crate::keys::{self, KeyError};
@@ -31,7 +31,7 @@ pub(crate) const AUDIT: &str = "audit";
 const MISTAKES: u32 = 5;
 
 /// Asks a person for a secret.
-type Ask<'a> = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a;
+pub(crate) type Ask<'a> = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync + 'a;
 
 /// Wiped when the last key that needs it is open.
 type Passphrase = Arc<Zeroizing<Vec<u8>>>;
@@ -212,6 +212,25 @@ impl<'a> Keyring<'a> {
         self.make(place, Whose::Responder, file, "Muhr OCSP key", KeyAlgorithm::P256)
     }
 
+    /// Makes a master key of this label on the token of `[documents.token]`.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no token is named, there is something of this label already, or the token cannot make or keep such a key.
+    pub fn make_master(&self, label: &str) -> Result<(), KeyError> {
+        let place = self.settings.documents.token.key(label).ok_or(KeyError::Unnamed)?;
+        WrappingKey::generate(self.token(&place)?, key_name(&place)?)?;
+        Ok(())
+    }
+
+    /// Whether there is a master key of this label on the token.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no token is named, or it cannot be asked.
+    pub fn has_master(&self, label: &str) -> Result<bool, KeyError> {
+        let place = self.settings.documents.token.key(label).ok_or(KeyError::Unnamed)?;
+        Ok(self.token(&place)?.has_secret(&key_name(&place)?)?)
+    }
+
     /// Looks for every key that the settings place on a token, and tells in a line each what was found. Nobody is asked for
     /// anything: a PIN that is in no file is left to the start.
     ///
@@ -239,6 +258,16 @@ impl<'a> Keyring<'a> {
                 format!("{what}: {key} is on {token}, and signs")
             } else {
                 format!("{what}: {token} is there, with no key of {key} yet")
+            });
+        }
+        let documents = &self.settings.documents;
+        for place in documents.master_key_labels().filter_map(|label| documents.token.key(label)) {
+            let (token, key) = (token_name(&place)?, key_name(&place)?);
+            lines.push(if self.token(&place)?.has_secret(&key)? {
+                WrappingKey::open(self.token(&place)?, key.clone())?;
+                format!("a master key: {key} is on {token}, and wraps")
+            } else {
+                format!("a master key: {token} is there, with no key of {key} yet")
             });
         }
         Ok(lines)
@@ -319,17 +348,7 @@ impl<'a> Keyring<'a> {
         if let Some((.., token)) = known {
             return Ok(Arc::clone(token));
         }
-        let pin = match place.pin_file {
-            Some(file) => {
-                let line = keys::passphrase(file)?;
-                let text = std::str::from_utf8(&line).map_err(|_| KeyError::PinIsNoText(file.clone()))?;
-                SecretString::from(text)
-            }
-            None => {
-                SecretString::from((self.ask)(&format!("PIN of {name}: ")).map_err(KeyError::Ask)?.as_str())
-            }
-        };
-        let token = Token::new(place.module, name.clone(), pin, place.sessions)?;
+        let token = open_token(place, &*self.ask)?;
         tokens.push((place.module.clone(), name, Arc::clone(&token)));
         Ok(token)
     }
@@ -479,6 +498,20 @@ impl Drop for NewKey {
     }
 }
 
+/// The token of a key, with its PIN from the file that the settings name, or as it was asked for.
+pub(crate) fn open_token(place: &OnToken<'_>, ask: &Ask<'_>) -> Result<Arc<Token>, KeyError> {
+    let name = token_name(place)?;
+    let pin = match place.pin_file {
+        Some(file) => {
+            let line = keys::passphrase(file)?;
+            let text = std::str::from_utf8(&line).map_err(|_| KeyError::PinIsNoText(file.clone()))?;
+            SecretString::from(text)
+        }
+        None => SecretString::from(ask(&format!("PIN of {name}: ")).map_err(KeyError::Ask)?.as_str()),
+    };
+    Ok(Token::new(place.module, name, pin, place.sessions)?)
+}
+
 fn token_name(place: &OnToken<'_>) -> Result<TokenName, KeyError> {
     match (place.token_label, place.token_serial) {
         (Some(label), _) => Ok(TokenName::Label(label.to_owned())),
@@ -487,7 +520,7 @@ fn token_name(place: &OnToken<'_>) -> Result<TokenName, KeyError> {
     }
 }
 
-fn key_name(place: &OnToken<'_>) -> Result<KeyName, KeyError> {
+pub(crate) fn key_name(place: &OnToken<'_>) -> Result<KeyName, KeyError> {
     let id = place.key_id.map(hex::decode).transpose().map_err(|_| KeyError::Unnamed)?;
     KeyName::new(place.key_label.as_deref().map(str::to_owned), id).ok_or(KeyError::Unnamed)
 }

@@ -8,6 +8,7 @@ mod certification_request;
 mod issuance;
 mod keyring;
 pub mod keys;
+pub mod master_keys;
 mod metrics;
 pub mod officer_ca;
 mod responder_certificate;

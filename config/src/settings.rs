@@ -20,7 +20,7 @@ use serde::Deserialize;
 pub use messages::*;
 pub use payments::*;
 pub use sections::*;
-pub use token::{CaToken, OcspToken, OnToken};
+pub use token::{CaToken, MasterToken, OcspToken, OnToken};
 pub use values::{DatabaseUrl, HttpUrl};
 
 use crate::Language;
@@ -215,7 +215,10 @@ impl Settings {
         self.database.url.place_under(&root);
         let webhooks = self.payments.webhook.values_mut().map(|webhook| &mut webhook.secret_file);
         let partners = self.partners.values_mut().flat_map(|partner| partner.keys.values_mut());
-        let masters = self.documents.master_key_files.iter_mut();
+        let masters = self.documents.master_keys.iter_mut().filter_map(|key| match key {
+            MasterKey::File(file) => Some(file),
+            MasterKey::OnToken(_) => None,
+        });
         let shares = self.keys.share_files.iter_mut();
         let given = [
             &mut self.documents.directory,
@@ -234,6 +237,7 @@ impl Settings {
             &mut self.keys.token.pin_file,
             &mut self.ocsp.passphrase_file,
             &mut self.ocsp.token.pin_file,
+            &mut self.documents.token.pin_file,
             &mut self.ocsp.snapshot_file,
             &mut self.data.fees_file,
             &mut self.data.regions_file,

@@ -22,7 +22,8 @@ use ca_core::application::{Actor, ApplicationId, Transition};
 use ca_core::fee::{Channel, Claim, ClaimError, FeeError};
 use serde::Deserialize;
 use store::applications::{self, Filter, NewApplication, StoredApplication};
-use store::{Connection, data_keys, invoices, turns};
+use store::data_keys::{self, SealedData};
+use store::{Connection, invoices, turns};
 
 pub(crate) use form::ApplicationForm;
 pub(crate) use submission::{decode, to_sign};
@@ -198,7 +199,7 @@ pub(crate) async fn register(
     actor: Actor,
     reader: &Reader,
 ) -> Result<ApplicationView, Problem> {
-    let registration = Registration::of(context, new, actor, reader);
+    let registration = Registration::prepare(context, new, actor, reader).await?;
     let reader = reader.clone();
     context
         .decide(move |connection| {
@@ -213,14 +214,40 @@ pub(crate) async fn register(
 pub(crate) struct Registration {
     context: Context,
     new: Arc<NewApplication>,
+    /// Its key, made before the transaction: a master key may be on a token that takes its time.
+    sealed: Arc<SealedData>,
     actor: Actor,
     now: Timestamp,
 }
 
 impl Registration {
     /// Of somebody who has stated this.
-    pub(crate) fn of(context: &Context, new: NewApplication, actor: Actor, reader: &Reader) -> Self {
-        Self { context: context.clone(), new: Arc::new(new), actor, now: reader.now }
+    ///
+    /// # Errors
+    /// 503 while the token with the master key is away.
+    pub(crate) fn of(
+        context: &Context,
+        new: NewApplication,
+        actor: Actor,
+        reader: &Reader,
+    ) -> Result<Self, Problem> {
+        let sealed = context.vault.new_key(new.id, new.subject.person().document.as_ref())?;
+        let (new, sealed) = (Arc::new(new), Arc::new(sealed));
+        Ok(Self { context: context.clone(), new, sealed, actor, now: reader.now })
+    }
+
+    /// The same, off the event loop.
+    ///
+    /// # Errors
+    /// As for [`Self::of`].
+    pub(crate) async fn prepare(
+        context: &Context,
+        new: NewApplication,
+        actor: Actor,
+        reader: &Reader,
+    ) -> Result<Self, Problem> {
+        let (context, reader) = (context.clone(), reader.clone());
+        web::block(move || Self::of(&context, new, actor, &reader)).await?
     }
 
     /// The name it will have.
@@ -243,9 +270,7 @@ impl Registration {
             return Err(Problem::new(Kind::TooManyOpenApplications));
         }
         applications::create(connection, new, &self.actor.to_string(), self.now)?;
-        let document = new.subject.person().document.as_ref();
-        let sealed = self.context.vault.new_key(new.id, document).map_err(Problem::internal)?;
-        data_keys::create(connection, new.id, &sealed)?;
+        data_keys::create(connection, new.id, &self.sealed)?;
         let payable_until = self.now.plus(settings.invoices.validity);
         invoices::write(connection, new.id, &quote, payable_until, self.now)?;
         Ok(())

@@ -97,7 +97,7 @@ pub enum StartError {
     #[error("data.fees_file and the entries that administrators have added (Administration, Prices): {0}")]
     Fees(#[from] FeeTableError),
     /// The master keys.
-    #[error("documents.master_key_files: {0}")]
+    #[error("documents.master_keys: {0}")]
     Vault(#[from] VaultError),
     /// Officers' passwords cannot be hashed like this.
     #[error("officers: {0}")]
@@ -129,7 +129,7 @@ impl Context {
         let key_error = |error| path_error("documents.key_file", &settings.documents.key_file, error);
         let hasher = Arc::new(key.hasher().map_err(key_error)?);
         let sealer = Arc::new(key.sealer().map_err(key_error)?);
-        let vault = Vault::open(&settings.documents.master_key_files, Arc::clone(&sealer))?;
+        let vault = Vault::open(&settings.documents, Arc::clone(&sealer))?;
         Ok(Self {
             database,
             clock: settings.clock(),

@@ -47,6 +47,18 @@ pub enum CustodyError {
     Ending,
 }
 
+impl CustodyError {
+    /// Is it about this document, and not about what all of them need?
+    fn is_of_document(&self) -> bool {
+        match self {
+            Self::Vault(error) => !matches!(error, VaultError::Away(_)),
+            Self::Objects(error) => matches!(error, object_store::Error::NotFound { .. }),
+            Self::Sealed(_) | Self::NoKey => true,
+            Self::Store(_) | Self::Another | Self::Archive(_) | Self::Ending => false,
+        }
+    }
+}
+
 /// The bytes of a document. If it was moved between reading its row and its object, it is looked for once more.
 ///
 /// # Errors
@@ -65,10 +77,15 @@ pub async fn open(context: &Context, document: &Document) -> Result<Zeroizing<Ve
 
 async fn open_as_named(context: &Context, document: &Document) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
     let of = document.application;
-    let sealed_key = ask(context, move |connection| data_keys::of(connection, of)).await?;
+    let vault = context.vault.clone();
+    let key = ask(context, move |connection| match data_keys::of(connection, of)? {
+        Some(found) => Ok::<_, CustodyError>(Some(vault.unwrap(of, &found.key)?)),
+        None => Ok(None),
+    });
+    let key = key.await?;
     let sealed = read(context, &document.object_key).await?;
-    let opened = match sealed_key {
-        Some(found) => context.vault.unwrap(of, &found.key)?.open(document.kind, &sealed)?,
+    let opened = match key {
+        Some(key) => key.open(document.kind, &sealed)?,
         None => context.vault.open_former(of, document.kind, &sealed)?,
     };
     let sha256 = digest::digest(&digest::SHA256, &opened);
@@ -107,6 +124,16 @@ async fn tell<T: Send + 'static>(
 ) -> Result<T, CustodyError> {
     let database = context.database.clone();
     Ok(tokio::task::spawn_blocking(move || database.write(f)).map_err(|_| CustodyError::Ending).await??)
+}
+
+impl From<CustodyError> for Problem {
+    fn from(error: CustodyError) -> Self {
+        match error {
+            CustodyError::Store(error) => error.into(),
+            CustodyError::Vault(error) => error.into(),
+            other => Self::internal(other),
+        }
+    }
 }
 
 impl From<Problem> for CustodyError {

@@ -4,18 +4,22 @@
 //! A data key can be forgotten alone, which erases one person's evidence wherever copies of it are, and wrapped anew without
 //! touching what it seals.
 
+pub mod custodian;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ca_core::application::{ApplicationId, DocumentKind};
 use ca_core::subject::DocumentNumber;
+use config::settings::{Documents, MasterKey};
 use store::data_keys::{self, SealedData, WrappedKey};
 use store::{Connection, applications};
 use zeroize::Zeroizing;
 
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::sealed::{SealError, Sealer};
 use crate::service_key::ServiceKey;
+use crate::vault::custodian::{Answer, Custodian, Question, Task};
 
 /// The first octet of a document that is sealed with its application's key; what was sealed with the service's key
 /// begins with 1.
@@ -31,7 +35,13 @@ pub struct Vault {
 
 struct Master {
     name: String,
-    sealer: Sealer,
+    place: MasterPlace,
+}
+
+/// Where a master key does its work. What it wraps looks the same from both.
+enum MasterPlace {
+    Here(Sealer),
+    OnToken { custodian: Arc<Custodian>, label: String },
 }
 
 /// Why the vault does not open, or something in it.
@@ -43,12 +53,15 @@ pub enum VaultError {
     /// None is named.
     #[error("no master key is named")]
     NoMasterKey,
-    /// Two files hold one key.
+    /// Two files hold one key, or a label is named twice.
     #[error("the master key {0} is named twice")]
     Twice(String),
     /// The key was wrapped by a master key that is not among those of the settings.
-    #[error("the master key {0} is not among documents.master_key_files")]
+    #[error("the master key {0} is not among documents.master_keys")]
     UnknownMaster(String),
+    /// The token with the master key cannot be used now.
+    #[error("the token with the master keys: {0}")]
+    Away(String),
     /// Changed, or of another application.
     #[error(transparent)]
     Sealed(#[from] SealError),
@@ -65,20 +78,29 @@ pub struct DataKey {
 }
 
 impl Vault {
-    /// With the master keys in these files, oldest first.
+    /// With the master keys of these settings. A token is not asked yet.
     ///
     /// # Errors
     /// A file that cannot be read or does not hold 32 octets; the same key twice; none.
-    pub fn open(files: &[PathBuf], former: Arc<Sealer>) -> Result<Self, VaultError> {
-        let mut masters: Vec<Master> = Vec::with_capacity(files.len());
-        for file in files {
-            let master = Master::read(file)?;
+    pub fn open(settings: &Documents, former: Arc<Sealer>) -> Result<Self, VaultError> {
+        let custodian = Arc::new(Custodian::new(&settings.token));
+        let mut masters: Vec<Master> = Vec::with_capacity(settings.master_keys.len());
+        for key in &settings.master_keys {
+            let master = match key {
+                MasterKey::File(file) => Master::read(file)?,
+                MasterKey::OnToken(label) => Master::on_token(&custodian, label),
+            };
             if masters.iter().any(|known| known.name == master.name) {
                 return Err(VaultError::Twice(master.name));
             }
             masters.push(master);
         }
         if masters.is_empty() { Err(VaultError::NoMasterKey) } else { Ok(Self { former, masters }) }
+    }
+
+    /// Whether every master key can be used. Asks the token about those that are on one.
+    pub fn is_ready(&self) -> bool {
+        self.masters.iter().all(|master| master.reach().is_ok())
     }
 
     /// The name of the master key that wraps.
@@ -177,28 +199,31 @@ impl Vault {
             Some(sealed) => sealed,
             None => self.adopt(connection, application)?,
         };
-        self.unwrap(application, &sealed.key).map_err(Problem::internal)
+        Ok(self.unwrap(application, &sealed.key)?)
     }
 
     /// Gives an application of before there were keys one, and seals the number of its identity document.
     fn adopt(&self, connection: &mut Connection, id: ApplicationId) -> Result<SealedData, Problem> {
         let stored = applications::find(connection, id)?;
         let document = stored.application.subject.person().document.as_ref();
-        let sealed = self.new_key(id, document).map_err(Problem::internal)?;
+        let sealed = self.new_key(id, document)?;
         data_keys::create(connection, id, &sealed)?;
         Ok(sealed)
     }
 
     fn wrap(&self, application: ApplicationId, octets: &[u8]) -> Result<WrappedKey, VaultError> {
         let master = self.masters.last().ok_or(VaultError::NoMasterKey)?;
-        let wrapped = master.sealer.seal(wrap_context(application).as_bytes(), octets)?;
+        let wrapped = master.wrap(wrap_context(application).as_bytes(), octets)?;
         Ok(WrappedKey { master: master.name.clone(), wrapped })
     }
 
     fn octets(&self, application: ApplicationId, key: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let master = self.masters.iter().find(|master| master.name == key.master);
         let master = master.ok_or_else(|| VaultError::UnknownMaster(key.master.clone()))?;
-        Ok(master.sealer.open(wrap_context(application).as_bytes(), &key.wrapped)?)
+        if key.wrapped.len() > LONGEST_WRAP {
+            return Err(SealError::Changed.into());
+        }
+        master.unwrap(wrap_context(application).as_bytes(), &key.wrapped)
     }
 }
 
@@ -210,7 +235,73 @@ impl Master {
         let key = ServiceKey::new(&octets).map_err(|_| unusable("it does not hold 32 octets".to_owned()))?;
         let refused = |_| unusable("it cannot be used".to_owned());
         let name = hex::encode(&key.derive("muhr/master-key-name/1").map_err(refused)?[..8]);
-        Ok(Self { name, sealer: Sealer::new(*key.derive("muhr/master-key/1").map_err(refused)?)? })
+        let sealer = Sealer::new(*key.derive("muhr/master-key/1").map_err(refused)?)?;
+        Ok(Self { name, place: MasterPlace::Here(sealer) })
+    }
+
+    /// Nothing can be derived from a key that nobody sees: it is called as on its token.
+    fn on_token(custodian: &Arc<Custodian>, label: &str) -> Self {
+        let (custodian, label) = (Arc::clone(custodian), label.to_owned());
+        Self { name: format!("token:{label}"), place: MasterPlace::OnToken { custodian, label } }
+    }
+
+    fn wrap(&self, context: &[u8], octets: &[u8]) -> Result<Vec<u8>, VaultError> {
+        match &self.place {
+            MasterPlace::Here(sealer) => Ok(sealer.seal(context, octets)?),
+            MasterPlace::OnToken { custodian, label } => {
+                Ok(std::mem::take(&mut *ask(custodian, Task::Wrap, label, context, octets)?))
+            }
+        }
+    }
+
+    fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        match &self.place {
+            MasterPlace::Here(sealer) => Ok(sealer.open(context, wrapped)?),
+            MasterPlace::OnToken { custodian, label } => {
+                ask(custodian, Task::Unwrap, label, context, wrapped)
+            }
+        }
+    }
+
+    fn reach(&self) -> Result<(), VaultError> {
+        match &self.place {
+            MasterPlace::Here(_) => Ok(()),
+            MasterPlace::OnToken { custodian, label } => {
+                ask(custodian, Task::Reach, label, b"", b"").map(drop)
+            }
+        }
+    }
+}
+
+fn ask(
+    custodian: &Custodian,
+    task: Task,
+    label: &str,
+    context: &[u8],
+    octets: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    let (label, context, octets) = (label.to_owned(), context.to_vec(), Zeroizing::new(octets.to_vec()));
+    match custodian.ask(&Question { task, label, context, octets }) {
+        Answer::Done(octets) => Ok(octets),
+        Answer::Changed => Err(SealError::Changed.into()),
+        Answer::Failed(why) => Err(VaultError::Away(why)),
+    }
+}
+
+/// A wrapped key is much shorter, in octets.
+const LONGEST_WRAP: usize = 256;
+/// When a token that is away is worth another try, in seconds.
+const TOKEN_AWAY_SECONDS: u64 = 10;
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Away(why) => {
+                tracing::warn!(why, "the token with the master keys cannot be used");
+                Self::new(Kind::ServiceUnavailable).after(TOKEN_AWAY_SECONDS)
+            }
+            other => Self::internal(other),
+        }
     }
 }
 
@@ -277,7 +368,14 @@ mod tests {
                 file
             })
             .collect();
-        Vault::open(&files, Arc::new(Sealer::new([9; 32]).unwrap()))
+        open(files)
+    }
+
+    fn open(files: Vec<PathBuf>) -> Result<Vault, VaultError> {
+        let master_keys = files.into_iter().map(MasterKey::File).collect();
+        let (directory, key_file, token) = Default::default();
+        let settings = Documents { directory, key_file, master_keys, token };
+        Vault::open(&settings, Arc::new(Sealer::new([9; 32]).unwrap()))
     }
 
     fn application() -> ApplicationId {
@@ -340,10 +438,9 @@ mod tests {
         assert!(matches!(vault(directory.path(), &[1, 1]), Err(VaultError::Twice(_))));
         let short = directory.path().join("short.key");
         std::fs::write(&short, [1; 31]).unwrap();
-        let former = || Arc::new(Sealer::new([9; 32]).unwrap());
-        assert!(matches!(Vault::open(&[short], former()), Err(VaultError::MasterKeyFile(..))));
+        assert!(matches!(open(vec![short]), Err(VaultError::MasterKeyFile(..))));
         let absent = directory.path().join("absent.key");
-        assert!(matches!(Vault::open(&[absent], former()), Err(VaultError::MasterKeyFile(..))));
+        assert!(matches!(open(vec![absent]), Err(VaultError::MasterKeyFile(..))));
     }
 
     /// The keys by HKDF, the wrap and the document by AES-256-GCM, all by OpenSSL.

@@ -179,11 +179,9 @@ fn trust(arguments: &Verify) -> Result<Option<Trust>, Failure> {
     if arguments.officer_ca.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Trust {
-        officer_cas: read_certificates(&arguments.officer_ca)?,
-        issuers: read_certificates(&arguments.issuer)?,
-        policy: approval_policy(arguments.policy.as_deref())?,
-    }))
+    let officer_cas = read_certificates(&arguments.officer_ca)?;
+    let issuers = read_certificates(&arguments.issuer)?;
+    Ok(Some(Trust::new(officer_cas, approval_policy(arguments.policy.as_deref())?, issuers)))
 }
 
 /// Whom this machine believes: its officer CA, `earlier` ones, its policy, and the CAs that its own root leads to. None without an
@@ -214,7 +212,7 @@ pub(crate) fn trust_here(
     } else {
         say(format!("the database is believed who the CAs are: there is no {}", root.display()));
     }
-    Ok(Some(Trust { officer_cas, policy: Tables::load(&settings.data)?.approval, issuers }))
+    Ok(Some(Trust::new(officer_cas, Tables::load(&settings.data)?.approval, issuers)))
 }
 
 /// Whether a CA was certified by this root, over others or by itself, when it began.

@@ -35,7 +35,7 @@ const DOCUMENTS: &str = "documents";
 const REPOSITORY: &str = "repository";
 const KEYS: &str = "keys";
 const DOCUMENT_KEY: &str = "documents.key";
-/// The master keys, each under its place in `documents.master_key_files`.
+/// The master keys, each under its place in `documents.master_keys`.
 const MASTER_KEYS: &str = "master-keys";
 const SQLITE: &str = "database.sqlite";
 /// The dump in pieces, in order: tar wants to know the length of a member before its first octet.
@@ -225,7 +225,8 @@ fn write_files(
         };
         content.keys = append_folder(archive, KEYS, &settings.keys.directory, &is_key)?;
         content.keys += u64::from(append_file(archive, DOCUMENT_KEY, &settings.documents.key_file)?);
-        for (place, file) in settings.documents.master_key_files.iter().enumerate() {
+        let places = settings.documents.master_keys.iter().enumerate();
+        for (place, file) in places.filter_map(|(place, key)| Some((place, key.file()?))) {
             content.keys += u64::from(append_file(archive, &format!("{MASTER_KEYS}/{place}"), file)?);
         }
     }

@@ -142,6 +142,9 @@ enum Command {
         /// The media type that was stated.
         media_type: String,
     },
+    /// Wrap and unwrap with the master keys of a token: the registration authority starts this, and asks on standard input.
+    #[command(hide = true)]
+    HoldMasterKeys(evidence::TokenArguments),
     /// Measure, one JSON line a figure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -205,6 +208,7 @@ impl Arguments {
             Command::Evidence(command) => evidence::run(&command),
             Command::Person(command) => person::run(&command),
             Command::DecodePicture { purpose, media_type } => evidence::decode(&purpose, &media_type),
+            Command::HoldMasterKeys(arguments) => evidence::hold_master_keys(arguments),
             Command::Officer(command) => officer::run(command),
             Command::Migrate { place, down } => migrate(&place, down),
             Command::Backup(arguments) => backup::backup(&arguments),

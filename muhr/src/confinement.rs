@@ -1,11 +1,17 @@
 //! What a process gives up before it works.
 
 #[cfg(feature = "server")]
+use std::fs::File;
+#[cfg(feature = "server")]
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 #[cfg(feature = "server")]
 use std::path::Path;
 
+#[cfg(feature = "server")]
+use rustix::io::dup;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+#[cfg(feature = "server")]
+use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 
 use crate::failure::Failure;
 
@@ -50,6 +56,15 @@ fn close_inherited() -> Result<(), Failure> {
         drop(unsafe { OwnedFd::from_raw_fd(number) });
     }
     Ok(())
+}
+
+/// Standard input and output for this process alone. What a library of somebody else prints goes to standard error.
+#[cfg(feature = "server")]
+pub(crate) fn own_pipes() -> Result<(File, File), Failure> {
+    let pipes = (File::from(dup(stdin())?), File::from(dup(stdout())?));
+    dup2_stdout(stderr())?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    Ok(pipes)
 }
 
 fn limit(resource: Resource, most: u64) -> Result<(), Failure> {

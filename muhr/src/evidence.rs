@@ -2,21 +2,28 @@
 
 use std::path::PathBuf;
 
+use ca_signer::keys::KeyError;
+use ca_signer::master_keys::MasterKeys;
+use config::settings::{MasterKey, MasterToken};
 use issuance_api::context::Context;
 use issuance_api::custody::{rotation, verification};
 use issuance_api::evidence::child::{self, UNCONFINED};
 use issuance_api::sealed::Sealer;
+use issuance_api::vault::custodian::{self, Answer, Question, Task};
+use zeroize::Zeroizing;
 
-use crate::commands::{Place, runtime};
+use crate::commands::{Place, keyring, runtime};
 use crate::confinement;
 use crate::failure::{Failure, say};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Write a new master key to a file that is not there yet.
+    /// Make a new master key: in a file that is not there yet, or on the token of documents.token.
     MasterKey {
-        /// To be named last in documents.master_key_files.
-        file: PathBuf,
+        /// The file, or token:LABEL; to be named last in documents.master_keys.
+        key: String,
+        #[command(flatten)]
+        place: Place,
     },
     /// Put every application's key under the newest master key; evidence stays readable meanwhile.
     Rotate(Place),
@@ -26,14 +33,63 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::MasterKey { file } => {
-            Sealer::create_key_file(file)?;
-            say(format!("{} holds a new master key", file.display()));
-            Ok(())
-        }
+        Command::MasterKey { key, place } => make_master_key(key, place),
         Command::Rotate(place) => rotate(place),
         Command::Verify(place) => verify(place),
     }
+}
+
+fn make_master_key(key: &str, place: &Place) -> Result<(), Failure> {
+    match MasterKey::from(key.to_owned()) {
+        MasterKey::File(file) => Sealer::create_key_file(&file)?,
+        MasterKey::OnToken(label) => {
+            let settings = place.settings(&[])?;
+            keyring(&settings).make_master(&label)?;
+        }
+    }
+    say(format!("{key} holds a new master key"));
+    Ok(())
+}
+
+/// Which token `muhr hold-master-keys` uses.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenArguments {
+    /// The library of the token's maker.
+    #[arg(long)]
+    module: PathBuf,
+    /// The token's label.
+    #[arg(long)]
+    label: Option<String>,
+    /// Its serial number.
+    #[arg(long)]
+    serial: Option<String>,
+    /// A file with the PIN.
+    #[arg(long)]
+    pin_file: PathBuf,
+}
+
+/// Answers for the master keys of a token: see `issuance_api::vault::custodian`.
+pub(crate) fn hold_master_keys(arguments: TokenArguments) -> Result<(), Failure> {
+    let TokenArguments { module, label, serial, pin_file } = arguments;
+    let token = MasterToken { module: Some(module), label, serial, pin_file: Some(pin_file) };
+    let mut keys = MasterKeys::new(token);
+    let work = |question: Question| {
+        answer(&mut keys, &question).unwrap_or_else(|error| Answer::Failed(error.to_string()))
+    };
+    let (input, output) = confinement::own_pipes()?;
+    Ok(custodian::answer(input, output, work)?)
+}
+
+fn answer(keys: &mut MasterKeys, question: &Question) -> Result<Answer, KeyError> {
+    let Question { task, label, context, octets } = question;
+    Ok(match task {
+        Task::Wrap => Answer::Done(Zeroizing::new(keys.wrap(label, context, octets)?)),
+        Task::Unwrap => keys.unwrap(label, context, octets)?.map_or(Answer::Changed, Answer::Done),
+        Task::Reach => {
+            keys.reach(label)?;
+            Answer::Done(Zeroizing::default())
+        }
+    })
 }
 
 /// The child's part of an upload: see `issuance_api::evidence::child`. It gives up everything first.

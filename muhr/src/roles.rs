@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::{Condition, DefaultHeaders};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
+use actix_web::middleware::{Condition, DefaultHeaders, Next, from_fn};
 use actix_web::{App, HttpServer, web};
 use aws_lc_rs::digest;
 use ca_core::signer::Signer;
@@ -22,7 +24,7 @@ use issuance_api::context::Context;
 use issuance_api::operations::{Check, Operations, Parts};
 use prometheus_client::registry::Registry;
 use store::{Database, audit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::commands::{Place, keyring, runtime};
 use crate::failure::Failure;
@@ -80,8 +82,9 @@ pub(crate) fn signer(place: &Place) -> Result<(), Failure> {
     workers.extend(heads.as_ref().map(|heads| start_sealing(heads, &stop)).transpose()?);
     tracing::info!("signing");
     runtime()?.block_on(async {
+        let mut stop_signals = StopSignals::new()?;
         tokio::select! {
-            ended = stopped() => ended,
+            () = stop_signals.next() => Ok::<(), Failure>(()),
             never = keep_writing(settings.operations.textfile.as_deref(), &parts, &registry) => match never {},
         }
     })?;
@@ -238,9 +241,10 @@ pub(crate) fn serve_on(
     actix_web::rt::System::new().block_on(async {
         let shown = settings.http.tls.listen.map(|_| Shown::open(&settings.http.tls)).transpose()?;
         let following = shown.clone().map(|shown| actix_web::rt::spawn(shown.follow()));
-        let (server, handle) = public_server(settings, &roles, public, shown)?;
+        let leaving = Arc::new(AtomicBool::new(false));
+        let (server, handle) = public_server(settings, &roles, public, shown, &leaving)?;
         let (operations_server, operations_handle) =
-            operations_server(settings, database, &roles, operations)?;
+            operations_server(settings, database, &roles, operations, &leaving)?;
         let (stopping, _) = tokio::sync::watch::channel(false);
         let background = roles.api.as_ref().map(|context| {
             let messenger = issuance_api::messenger::run(context.clone().into_inner(), stopping.subscribe());
@@ -256,9 +260,11 @@ pub(crate) fn serve_on(
         });
         let server = actix_web::rt::spawn(server);
         let operations_server = actix_web::rt::spawn(operations_server);
+        let mut stop_signals = StopSignals::new()?;
         ready();
-        stopped().await?;
+        stop_signals.next().await;
         tracing::info!("stopping");
+        leave(settings.http.drain, &leaving, &mut stop_signals).await;
         handle.stop(true).await;
         operations_handle.stop(false).await;
         stopping.send_replace(true);
@@ -285,15 +291,17 @@ fn public_server(
     roles: &Arc<Roles>,
     listener: TcpListener,
     shown: Option<Arc<Shown>>,
+    leaving: &Arc<AtomicBool>,
 ) -> Result<(actix_web::dev::Server, ServerHandle), Failure> {
     let http = &settings.http;
     let is_tls = shown.is_some();
     let patience = http.request_timeout;
-    let roles = Arc::clone(roles);
+    let (roles, leaving) = (Arc::clone(roles), Arc::clone(leaving));
     let server = HttpServer::new(move || {
-        let roles = Arc::clone(&roles);
+        let (roles, leaving) = (Arc::clone(&roles), Arc::clone(&leaving));
         let strict = DefaultHeaders::new().add(STRICT_TRANSPORT);
-        App::new().wrap(Condition::new(is_tls, strict)).configure(move |cfg| {
+        let farewell = from_fn(move |request, next| farewell(Arc::clone(&leaving), request, next));
+        App::new().wrap(Condition::new(is_tls, strict)).wrap(farewell).configure(move |cfg| {
             if let Some(service) = &roles.ocsp {
                 ocsp_responder::configure(cfg, Arc::clone(service), patience);
             }
@@ -335,6 +343,7 @@ fn operations_server(
     database: &Database,
     roles: &Arc<Roles>,
     listener: TcpListener,
+    leaving: &Arc<AtomicBool>,
 ) -> Result<(actix_web::dev::Server, ServerHandle), Failure> {
     let mut registry = Registry::default();
     if let Some(context) = &roles.api {
@@ -351,10 +360,15 @@ fn operations_server(
     }
     let mut checks: Vec<Check> = Vec::new();
     let mut check = |part, trouble, is_ready| checks.push(Check { part, trouble, is_ready });
-    if roles.api.is_some() {
+    let leaving = Arc::clone(leaving);
+    check("process", "it is about to stop", Box::new(move || !leaving.load(Ordering::Relaxed)));
+    if let Some(context) = &roles.api {
         let documents = settings.documents.directory.clone();
         let trouble = "the folder of documents is not there";
         check("documents", trouble, Box::new(move || documents.is_dir()));
+        let vault = context.vault.clone();
+        let trouble = "the token with the master key cannot be used";
+        check("master key", trouble, Box::new(move || vault.is_ready()));
     }
     if let Some(service) = roles.ocsp.clone() {
         let trouble = "its index is too old, or its certificate or its key cannot be used";
@@ -457,13 +471,44 @@ fn finish(stop: &AtomicBool, workers: Vec<JoinHandle<()>>) {
     }
 }
 
-/// Until SIGTERM or SIGINT.
-async fn stopped() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// Serves on for a while and says that it will not: whoever shares requests out sends the next ones elsewhere, so that nobody is
+/// connecting when the listener closes. A second signal is an end to that.
+async fn leave(drain: Duration, leaving: &AtomicBool, stop_signals: &mut StopSignals) {
+    leaving.store(true, Ordering::Relaxed);
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = tokio::time::sleep(drain) => {}
+        () = stop_signals.next() => {}
     }
-    Ok(())
+}
+
+/// While the process is leaving, each connection ends with its answer: no request comes by one that is about to be closed.
+async fn farewell(
+    leaving: Arc<AtomicBool>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let mut answer = next.call(request).await?;
+    if leaving.load(Ordering::Relaxed) {
+        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(answer)
+}
+
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -10,7 +10,7 @@ use ca_core::revocation::Status;
 use ca_signer::ceremony::{self, Ceremony, CeremonyError, Names, ResponderKey};
 use ca_signer::{Keyring, SigningService, officer_ca};
 use config::Settings;
-use config::settings::Role;
+use config::settings::{MasterKey, Role};
 use issuance_api::sealed::Sealer;
 use store::{Database, StoreError, issuers, responders};
 
@@ -36,7 +36,9 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
         sources = sandbox::secrets(&first.data.directory, public_url.as_str(), in_shares, sources)?;
     }
     for file in
-        [Some(&first.documents.key_file), first.documents.master_key_files.first()].into_iter().flatten()
+        [Some(&first.documents.key_file), first.documents.master_keys.first().and_then(MasterKey::file)]
+            .into_iter()
+            .flatten()
     {
         if !file.exists() {
             Sealer::create_key_file(file)?;
@@ -49,6 +51,7 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
     store::migrations::up(&database)?;
     let keyring = keyring(&settings);
     certify(&database, &settings, &keyring)?;
+    make_first_master_key(&database, &settings, &keyring)?;
     if settings.is_sandbox() {
         sandbox::officers(&database, &settings)?;
         sandbox::officer_keys(&database, &settings, &keyring)?;
@@ -70,6 +73,22 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
             failure.tell();
         }
     })
+}
+
+/// On the token of a sandbox that has sealed nothing yet; one that is away is asked for later, by who needs it.
+fn make_first_master_key(
+    database: &Database,
+    settings: &Settings,
+    keyring: &Keyring<'_>,
+) -> Result<(), Failure> {
+    let Some(MasterKey::OnToken(label)) = settings.documents.master_keys.first() else { return Ok(()) };
+    if !settings.is_sandbox() || !database.read(store::data_keys::masters)?.is_empty() {
+        return Ok(());
+    }
+    if !keyring.has_master(label)? {
+        keyring.make_master(label)?;
+    }
+    Ok(())
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

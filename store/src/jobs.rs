@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use ca_core::Timestamp;
-use diesel::dsl::{case_when, not, sql};
+use diesel::dsl::{case_when, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable};
-use diesel::upsert::excluded;
+use diesel::sql_types::Bool;
 
 use crate::database::Connection;
 use crate::error::StoreError;
+use crate::kept::{
+    self,
+    Piece::{Number, Sql, Text},
+};
 use crate::schema::jobs;
 
 /// What kind of work; each kind has one worker that claims it.
@@ -117,39 +120,12 @@ pub struct Job {
     pub attempt: i32,
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = jobs, treat_none_as_default_value = false)]
-struct NewRow<'a> {
-    kind: &'a str,
-    dedup_key: &'a str,
-    payload: &'a str,
-    state: &'a str,
-    run_at: i64,
-    attempts: i32,
-    max_attempts: i32,
-    leased_until: i64,
-    created_at: i64,
-}
-
-/// An island: the enum has no upsert, each database has.
-macro_rules! insert_or_revive {
-    ($rows:expr, $connection:expr) => {{
-        let dead = || jobs::state.eq("dead");
-        diesel::insert_into(jobs::table)
-            .values($rows)
-            .on_conflict((jobs::kind, jobs::dedup_key))
-            .do_update()
-            .set((
-                jobs::state.eq("ready"),
-                jobs::payload.eq(case_when(dead(), excluded(jobs::payload)).otherwise(jobs::payload)),
-                jobs::run_at.eq(case_when(dead(), excluded(jobs::run_at)).otherwise(jobs::run_at)),
-                jobs::attempts.eq(case_when(dead(), excluded(jobs::attempts)).otherwise(jobs::attempts)),
-                jobs::waiting_since.eq(case_when(not(dead()), jobs::waiting_since)
-                    .otherwise(None::<i64>.into_sql::<Nullable<BigInt>>())),
-            ))
-            .execute($connection)
-    }};
-}
+/// A dead one comes back to life, another one stays as it is.
+const REVIVE: &str = " ON CONFLICT (kind, dedup_key) DO UPDATE SET state = 'ready', \
+    payload = CASE WHEN jobs.state = 'dead' THEN excluded.payload ELSE jobs.payload END, \
+    run_at = CASE WHEN jobs.state = 'dead' THEN excluded.run_at ELSE jobs.run_at END, \
+    attempts = CASE WHEN jobs.state = 'dead' THEN excluded.attempts ELSE jobs.attempts END, \
+    waiting_since = CASE WHEN jobs.state = 'dead' THEN NULL ELSE jobs.waiting_since END";
 
 /// Queues jobs. One that is queued already stays as it is; a dead one with the same key comes back to life.
 ///
@@ -163,38 +139,28 @@ pub fn enqueue(connection: &mut Connection, new: &[NewJob], now: Timestamp) -> R
     let mut new: Vec<&NewJob> = new.iter().collect();
     new.sort_by_key(|job| name(job)); // everybody takes locks in one order
     new.dedup_by_key(|job| name(job));
-    for chunk in new.chunks(500) {
-        let rows: Vec<_> = chunk
-            .iter()
-            .map(|job| NewRow {
-                kind: job.kind.as_str(),
-                dedup_key: &job.key,
-                payload: &job.payload,
-                state: "ready",
-                run_at: job.run_at.unix_millis(),
-                attempts: 0,
-                max_attempts: job.kind.max_attempts(),
-                leased_until: 0,
-                created_at: now.unix_millis(),
-            })
-            .collect();
-        // On SQLite a prepared statement per row is cheaper than the parsing of one long one; on PostgreSQL the one of a
-        // single row is kept.
-        match connection {
-            Connection::Postgres(c) if rows.len() > 1 => insert_or_revive!(&rows, c)?,
-            Connection::Postgres(c) => {
-                for row in &rows {
-                    insert_or_revive!(row, c)?;
-                }
-                rows.len()
-            }
-            Connection::Sqlite(c) => {
-                for row in &rows {
-                    insert_or_revive!(row, c)?;
-                }
-                rows.len()
-            }
-        };
+    // Each fact of a payment queues one: the statement is kept, and one for each row is cheaper than a long one parsed anew.
+    for job in new {
+        let pieces = [
+            Sql(
+                "INSERT INTO jobs (state, attempts, leased_until, kind, dedup_key, payload, run_at, max_attempts, created_at) \
+                 VALUES ('ready', 0, 0, ",
+            ),
+            Text(job.kind.as_str()),
+            Sql(", "),
+            Text(&job.key),
+            Sql(", "),
+            Text(&job.payload),
+            Sql(", "),
+            Number(job.run_at.unix_millis()),
+            Sql(", "),
+            Number(job.kind.max_attempts().into()),
+            Sql(", "),
+            Number(now.unix_millis()),
+            Sql(")"),
+            Sql(REVIVE),
+        ];
+        kept::execute(connection, &pieces)?;
     }
     Ok(())
 }

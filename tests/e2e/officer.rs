@@ -95,6 +95,11 @@ impl<'a> Officer<'a> {
         self.post_signed(&statement, "/api/v1/officer/acts", act)
     }
 
+    /// Puts a proposal in force, or signs it as one of those who have to.
+    pub(crate) fn confirm(&self, act: &str) -> Answer {
+        self.sign_and_post(&format!("/api/v1/officer/acts/{act}/confirmation"), "", &json!({}))
+    }
+
     /// Where there is no statement to sign, the answer says why, as the decision itself would.
     fn sign_and_post(&self, path: &str, query: &str, body: &Value) -> Answer {
         // A statement about what no URL can hold is not asked for; the decision itself is refused.

@@ -213,8 +213,12 @@ impl Stack {
         self.processes.lock().unwrap_or_else(PoisonError::into_inner).insert(role, process);
     }
 
+    /// Not one that does not run.
     pub(crate) fn is_ready(&self, role: Role) -> bool {
-        match self.with_process(role, |process| process.ready.clone()) {
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ready) = processes.get(&role).map(|process| process.ready.clone()) else { return false };
+        drop(processes);
+        match ready {
             Ready::Log(start) => self.log()[start..].contains(r#""message":"signing""#),
             Ready::Address(address) => {
                 let request = self.anybody().request(reqwest::Method::GET, &address);
@@ -381,11 +385,6 @@ impl Stack {
     /// A variable of the environment for processes that start from now on.
     pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
-    }
-
-    /// The number of a process.
-    pub(crate) fn process_id(&self, role: Role) -> u32 {
-        self.with_process(role, |process| process.child.id())
     }
 
     /// Officers sign in again: their sessions ended while the clock was another. Their passwords were for one sign-in.

@@ -10,7 +10,7 @@ use crate::stack::{Database, Stack, fresh_folder};
 pub(crate) const PIN: &str = "271828";
 const SETTINGS: &str = "SOFTHSM2_CONF";
 /// Where Debian has the module.
-const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+pub(crate) const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
 pub(crate) struct Token {
     folder: PathBuf,
@@ -73,7 +73,7 @@ impl Token {
         self.folder.join("softhsm2.conf")
     }
 
-    fn pin_file(&self) -> PathBuf {
+    pub(crate) fn pin_file(&self) -> PathBuf {
         self.folder.join("pin")
     }
 

@@ -42,11 +42,11 @@ pub enum TokenError {
     /// The token is locked (CKR_PIN_LOCKED), or nobody has set a PIN.
     #[error("{0} is locked, or has no user PIN yet: its security officer sets one")]
     Locked(TokenName),
-    /// The token has no such private key.
-    #[error("there is no private key with {1} on {0}")]
+    /// The token has no such key.
+    #[error("there is no key of this kind with {1} on {0}")]
     NoKey(TokenName, KeyName),
     /// It has several.
-    #[error("there is more than one private key with {1} on {0}: name the one by its id")]
+    #[error("there is more than one key of this kind with {1} on {0}: name the one by its id")]
     ManyKeys(TokenName, KeyName),
     /// A new key would have the name of an old one.
     #[error(
@@ -67,7 +67,7 @@ pub enum TokenError {
     #[error("the key with {0} is another one now: was the token exchanged?")]
     OtherKey(KeyName),
     /// The token made a key that can be read out; it was destroyed again.
-    #[error("the token would let the new key with {0} be read out: it cannot keep a key of a CA")]
+    #[error("the token would let the new key with {0} be read out: it cannot keep such a key")]
     Extractable(KeyName),
     /// The module does not start any more.
     #[error("the PKCS #11 module does not start again: {0}")]

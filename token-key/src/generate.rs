@@ -92,7 +92,7 @@ fn how_to_make(algorithm: KeyAlgorithm) -> Option<(Mechanism<'static>, Vec<Attri
 }
 
 /// The token says itself whether it did as it was told, and that it was never otherwise.
-fn is_kept(session: &Session, private: ObjectHandle) -> Result<bool, TokenError> {
+pub(crate) fn is_kept(session: &Session, private: ObjectHandle) -> Result<bool, TokenError> {
     let asked = [
         AttributeType::Sensitive,
         AttributeType::Extractable,

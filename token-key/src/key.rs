@@ -19,11 +19,9 @@ use der::asn1::UintRef;
 use der::{Encode, Sequence};
 use spki::SubjectPublicKeyInfoRef;
 
-use crate::error::{TokenError, said};
-use crate::module::Inside;
-use crate::outage::Outage;
-use crate::pool::{Pool, Seat};
+use crate::error::TokenError;
 use crate::public_key;
+use crate::sessions::KeySessions;
 use crate::token::{Access, Token};
 
 /// What stands before a SHA-256 digest in an RSA signature: the DER of DigestInfo up to it (RFC 8017 section 9.2, note 1).
@@ -44,13 +42,10 @@ pub struct KeyName {
 
 /// A private key on a token. It never leaves it; each signature is one visit in a session of the pool.
 pub struct TokenKey {
-    token: Arc<Token>,
-    name: KeyName,
+    sessions: KeySessions,
     algorithm: SignatureAlgorithm,
     form: Form,
     public_key: Vec<u8>,
-    pool: Pool,
-    outage: Outage,
 }
 
 /// What is asked of the token, and how its answer becomes the content of a signature's BIT STRING.
@@ -60,15 +55,6 @@ enum Form {
     Ecdsa(usize),
     /// CKM_RSA_PKCS over a DigestInfo (section 2.1.6).
     Rsa,
-}
-
-/// What is tried against a failure, the gentlest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Remedy {
-    /// The pool's sessions may be gone: a new one.
-    NewSession,
-    /// The module may have lost the token: begin anew.
-    NewStart,
 }
 
 impl KeyName {
@@ -91,10 +77,14 @@ impl KeyName {
         label.chain(self.id.iter().map(|id| Attribute::Id(id.clone()))).collect()
     }
 
-    /// Every private key of this name that the session sees.
-    pub(crate) fn private_keys(&self, session: &Session) -> Result<Vec<ObjectHandle>, TokenError> {
-        let class = Attribute::Class(ObjectClass::PRIVATE_KEY);
-        let template: Vec<Attribute> = self.attributes().into_iter().chain([class]).collect();
+    /// Every key of this name and class that the session sees.
+    pub(crate) fn keys(
+        &self,
+        class: ObjectClass,
+        session: &Session,
+    ) -> Result<Vec<ObjectHandle>, TokenError> {
+        let template: Vec<Attribute> =
+            self.attributes().into_iter().chain([Attribute::Class(class)]).collect();
         session.find_objects(&template).map_err(|error| TokenError::Call("look for the key", error))
     }
 
@@ -107,8 +97,14 @@ impl KeyName {
         })
     }
 
-    fn private_key(&self, token: &Token, session: &Session) -> Result<ObjectHandle, TokenError> {
-        match self.private_keys(session)?.as_slice() {
+    /// The one key of this name and class.
+    pub(crate) fn key(
+        &self,
+        class: ObjectClass,
+        token: &Token,
+        session: &Session,
+    ) -> Result<ObjectHandle, TokenError> {
+        match self.keys(class, session)?.as_slice() {
             [key] => Ok(*key),
             [] => Err(TokenError::NoKey(token.name.clone(), self.clone())),
             _ => Err(TokenError::ManyKeys(token.name.clone(), self.clone())),
@@ -136,7 +132,7 @@ impl TokenKey {
     /// A [`TokenError`]: the token cannot be opened, or has not exactly one such key.
     pub fn open(token: Arc<Token>, name: KeyName) -> Result<Self, TokenError> {
         let public_key = token.visit(Access::Read, |session| {
-            let private = name.private_key(&token, session)?;
+            let private = name.key(ObjectClass::PRIVATE_KEY, &token, session)?;
             look_at_conditions(&token, &name, session, private)?;
             public_key::read(session, private, &name)
         })?;
@@ -148,8 +144,8 @@ impl TokenKey {
             KeyKind::Rsa { .. } => (KeyAlgorithm::Rsa3072, Form::Rsa),
             KeyKind::P521 | KeyKind::Ed25519 => return Err(unsupported()),
         };
-        let (algorithm, pool, outage) = (kind.signature(), Pool::new(token.sessions), Outage::default());
-        let key = Self { token, name, algorithm, form, public_key, pool, outage };
+        let sessions = sessions(token, name, public_key.clone());
+        let key = Self { sessions, algorithm: kind.signature(), form, public_key };
         key.prove()?;
         Ok(key)
     }
@@ -159,7 +155,7 @@ impl TokenKey {
     /// # Errors
     /// A [`TokenError`] that says what is wrong.
     pub fn reach(&self) -> Result<(), TokenError> {
-        self.with_seat(|seat| {
+        self.sessions.with_seat(|seat| {
             let class = seat.session.get_attributes(seat.key, &[AttributeType::Class]);
             class.map(drop).map_err(|error| TokenError::Call("show the key", error))
         })
@@ -170,19 +166,19 @@ impl TokenKey {
     /// # Errors
     /// A [`TokenError`].
     pub fn destroy(&self) -> Result<(), TokenError> {
-        self.name.destroy_all(&self.token)
+        self.name().destroy_all(&self.sessions.token)
     }
 
     /// What it is found by.
     pub fn name(&self) -> &KeyName {
-        &self.name
+        &self.sessions.name
     }
 
     fn prove(&self) -> Result<(), TokenError> {
         let mut message = [PROOF, [0; 32].as_slice()].concat();
         SystemRandom::new().fill(&mut message[PROOF.len()..]).map_err(|_| TokenError::Random)?;
         let signature = self.sign_hashed(&digest(self.hash_algorithm(), &message))?;
-        let mismatch = || TokenError::Mismatch(self.name.clone());
+        let mismatch = || TokenError::Mismatch(self.name().clone());
         let read = SubjectPublicKeyInfoRef::try_from(self.public_key.as_slice()).map_err(|_| mismatch())?;
         let scheme: &'static dyn VerificationAlgorithm = match self.form {
             Form::Ecdsa(32) => &ECDSA_P256_SHA256_ASN1,
@@ -204,89 +200,15 @@ impl TokenKey {
         let failed = |error| TokenError::Call("sign", error);
         match self.form {
             Form::Ecdsa(octets) => {
-                let raw = self.with_seat(|seat| {
+                let raw = self.sessions.with_seat(|seat| {
                     seat.session.sign(&Mechanism::Ecdsa, seat.key, digest.as_ref()).map_err(failed)
                 })?;
-                ecdsa_sig_value(&raw, octets).ok_or_else(|| TokenError::Mismatch(self.name.clone()))
+                ecdsa_sig_value(&raw, octets).ok_or_else(|| TokenError::Mismatch(self.name().clone()))
             }
             Form::Rsa => {
                 let info = [&DIGEST_INFO_SHA256, digest.as_ref()].concat();
-                self.with_seat(|seat| seat.session.sign(&Mechanism::RsaPkcs, seat.key, &info).map_err(failed))
-            }
-        }
-    }
-
-    /// Does something on the token, unless it was away a moment ago.
-    fn with_seat<T>(&self, work: impl Fn(&Seat) -> Result<T, TokenError>) -> Result<T, TokenError> {
-        if let Some(said) = self.outage.said() {
-            return Err(TokenError::Away(said));
-        }
-        let done = self.with_seat_found_again(work);
-        match &done {
-            Err(error) if error.is_loss() => self.outage.begin(error.to_string()),
-            _ => {
-                if self.outage.end() && done.is_ok() {
-                    tracing::info!(token = %self.token.name, key = %self.name, "the token is back");
-                }
-            }
-        }
-        done
-    }
-
-    /// Does something in a session of the pool; once more in a new one if the session was lost, and once more with the
-    /// module started again if that was not enough.
-    fn with_seat_found_again<T>(
-        &self,
-        work: impl Fn(&Seat) -> Result<T, TokenError>,
-    ) -> Result<T, TokenError> {
-        let mut remedies = [Remedy::NewSession, Remedy::NewStart].into_iter();
-        loop {
-            let inside = self.token.module.enter();
-            let generation = inside.generation();
-            let failure = match self.try_with_seat(&inside, &work) {
-                Err(error) if error.is_loss() => error,
-                done => return done,
-            };
-            drop(inside);
-            let Some(remedy) = remedies.next() else { return Err(failure) };
-            tracing::warn!(token = %self.token.name, key = %self.name, error = %failure, ?remedy, "the token is lost");
-            if remedy == Remedy::NewStart {
-                match self.token.module.restart(generation) {
-                    Ok(true) => {}
-                    Ok(false) => return Err(failure),
-                    Err(error) => return Err(TokenError::Restart(said(&error))),
-                }
-            }
-        }
-    }
-
-    fn try_with_seat<T>(
-        &self,
-        inside: &Inside<'_>,
-        work: impl Fn(&Seat) -> Result<T, TokenError>,
-    ) -> Result<T, TokenError> {
-        let seat = self.pool.take(inside, || self.open_seat(inside))?;
-        let done = work(&seat);
-        match &done {
-            // A session that failed may still be in the middle of something.
-            Err(_) => self.pool.discard(inside, seat),
-            Ok(_) => self.pool.give_back(inside, seat),
-        }
-        done
-    }
-
-    /// A new session in which the name still leads to this very key.
-    fn open_seat(&self, inside: &Inside<'_>) -> Result<Seat, TokenError> {
-        let session = self.token.open_session(inside, Access::Read)?;
-        let found = self.name.private_key(&self.token, &session).and_then(|key| {
-            let same = public_key::read(&session, key, &self.name)? == self.public_key;
-            if same { Ok(key) } else { Err(TokenError::OtherKey(self.name.clone())) }
-        });
-        match found {
-            Ok(key) => Ok(Seat { session, key }),
-            Err(error) => {
-                crate::token::close(session);
-                Err(error)
+                self.sessions
+                    .with_seat(|seat| seat.session.sign(&Mechanism::RsaPkcs, seat.key, &info).map_err(failed))
             }
         }
     }
@@ -324,8 +246,19 @@ impl Signer for TokenKey {
 impl fmt::Debug for TokenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("TokenKey");
-        shown.field("token", &self.token.name).field("name", &self.name).finish_non_exhaustive()
+        shown.field("token", &self.sessions.token.name).field("name", self.name()).finish_non_exhaustive()
     }
+}
+
+/// In each of them the name still leads to the key with this public half.
+fn sessions(token: Arc<Token>, name: KeyName, public_key: Vec<u8>) -> KeySessions {
+    let (on, known_as) = (Arc::clone(&token), name.clone());
+    let find = move |session: &Session| {
+        let key = known_as.key(ObjectClass::PRIVATE_KEY, &on, session)?;
+        let same = public_key::read(session, key, &known_as)? == public_key;
+        if same { Ok(key) } else { Err(TokenError::OtherKey(known_as.clone())) }
+    };
+    KeySessions::new(token, name, Box::new(find))
 }
 
 /// Ecdsa-Sig-Value (RFC 3279 section 2.2.3).

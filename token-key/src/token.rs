@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cryptoki::error::{Error, RvError};
+use cryptoki::object::ObjectClass;
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
 use secrecy::SecretString;
@@ -77,7 +78,19 @@ impl Token {
     /// # Errors
     /// The token cannot be reached or does not take the PIN.
     pub fn has(&self, key: &KeyName) -> Result<bool, TokenError> {
-        self.visit(Access::Read, |session| key.private_keys(session).map(|keys| !keys.is_empty()))
+        self.has_any(key, ObjectClass::PRIVATE_KEY)
+    }
+
+    /// Whether there is a secret key of this name.
+    ///
+    /// # Errors
+    /// As for [`Self::has`].
+    pub fn has_secret(&self, key: &KeyName) -> Result<bool, TokenError> {
+        self.has_any(key, ObjectClass::SECRET_KEY)
+    }
+
+    fn has_any(&self, key: &KeyName, class: ObjectClass) -> Result<bool, TokenError> {
+        self.visit(Access::Read, |session| key.keys(class, session).map(|keys| !keys.is_empty()))
     }
 
     /// Does something in a session of its own.

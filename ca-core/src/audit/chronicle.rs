@@ -2,14 +2,15 @@
 //! policy asks for, before its certificate was issued? Asked of the log itself, with what officers signed beside it, so that
 //! whoever has a copy needs nobody's database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use serde::Deserialize;
 
 use super::attachment::{Examined, ExaminedCertificate, ExaminedStatement, Findings};
 use super::{Entry, Hash, LATENESS};
-use crate::application::{ApplicationId, DocumentKind, State};
+use crate::administration::Act;
+use crate::application::{ApplicationId, DocumentKind, Role, State};
 use crate::approval::{
     Approvable, NotApproved, Policy, Registration, content_sha256_of_certificate, evidence_sha256, judge,
 };
@@ -26,6 +27,9 @@ const SKEW: i64 = 5 * 60 * 1000;
 
 /// The entry of what an officer signed.
 const SIGN: &str = "statement.sign";
+/// What administrators sign of an act: that they propose it, and that another puts it in force.
+const PROPOSE: &str = "propose";
+const CONFIRM: &str = "confirm";
 /// What the object identifiers of PINFL and STIR in a subject begin with.
 const NATIONAL_NUMBERS: &str = "1.2.860.3.16.1.";
 
@@ -41,13 +45,22 @@ pub struct Trust {
     pub policy: Policy,
     /// Certificates of the CAs, DER. With them every certificate must be there, signed by one of them.
     pub issuers: Vec<Vec<u8>>,
+    /// When the oldest officer CA began; none without one.
+    since: Option<Timestamp>,
 }
 
 impl Trust {
+    /// In these certificates, DER, and this policy.
+    pub fn new(officer_cas: Vec<Vec<u8>>, policy: Policy, issuers: Vec<Vec<u8>>) -> Self {
+        let always = Timestamp::from_unix_millis(i64::MIN);
+        let begins = |ca: &Vec<u8>| Certificate::read(ca).map_or(always, |ca| ca.not_before);
+        let since = officer_cas.iter().map(begins).min();
+        Self { officer_cas, policy, issuers, since }
+    }
+
     /// Whether nobody could sign yet: no officer CA is as old.
     pub fn precedes(&self, at: Timestamp) -> bool {
-        let begins = |ca: &Vec<u8>| Certificate::read(ca).is_ok_and(|ca| at < ca.not_before);
-        self.officer_cas.iter().all(begins)
+        self.since.is_none_or(|since| at < since)
     }
 }
 
@@ -115,6 +128,9 @@ pub enum Broken {
     /// The signature came later or earlier than it says, or than the head over it.
     #[error("a statement of an officer is recorded when it is signed")]
     OutOfTime,
+    /// Too few have signed it.
+    #[error("an act is in force when as many administrators have signed it as the policy asks for")]
+    NotEnacted,
     /// None of the CAs has signed it.
     #[error("a certificate is signed by one of the CAs")]
     OtherIssuer,
@@ -144,6 +160,8 @@ pub struct Chronicle<'t> {
     stories: HashMap<String, Story>,
     /// The newest statement about each object.
     chains: HashMap<String, Hash>,
+    /// What administrators have signed about each object of their acts, of what is not decided on yet.
+    proposals: HashMap<String, Vec<SignedStatement>>,
     /// The certificates of each officer.
     certified: HashMap<String, Vec<SerialNumber>>,
     /// Since when (unix milliseconds) officers' certificates are revoked.
@@ -206,6 +224,14 @@ struct Stated {
 }
 
 #[derive(Deserialize)]
+struct Decided {
+    act: Act,
+    /// Entries of before it was told have none.
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
 struct Certified {
     serial: String,
 }
@@ -220,9 +246,9 @@ struct Issued {
 impl<'t> Chronicle<'t> {
     /// Nothing has happened yet. Without trust, signatures are not looked at.
     pub fn new(trust: Option<&'t Trust>) -> Self {
-        let (stories, chains, certified, revoked) = Default::default();
+        let (stories, chains, proposals, certified, revoked) = Default::default();
         let (uncovered, history) = Default::default();
-        Self { trust, stories, chains, certified, revoked, uncovered, sealed_at: None, history }
+        Self { trust, stories, chains, proposals, certified, revoked, uncovered, sealed_at: None, history }
     }
 
     /// The next entry, with what stands beside it.
@@ -266,6 +292,8 @@ impl<'t> Chronicle<'t> {
             "application.create" => self.created(entry),
             "certificate.issue" => self.issued(entry, attachment),
             SIGN => self.signed(entry, attachment),
+            "act.enact" => self.enacted(entry),
+            "act.refuse" | "act.withdraw" => self.proposal(entry).map(drop),
             "officer.certify" => self.officer_certified(entry),
             "officer.revoke-certificates" => {
                 for serial in self.certified.get(&entry.object).into_iter().flatten() {
@@ -341,8 +369,51 @@ impl<'t> Chronicle<'t> {
         }
         if let Some(story) = self.stories.get_mut(&entry.object) {
             story.hear(signed.clone());
+        } else if matches!(signed.statement.act.as_str(), PROPOSE | CONFIRM) {
+            let about = self.proposals.entry(entry.object.clone()).or_default();
+            if signed.statement.act == PROPOSE {
+                // Whatever was signed before was another proposal.
+                about.retain(|known| known.statement.terms != signed.statement.terms);
+            }
+            about.push(signed.clone());
         }
         Ok(())
+    }
+
+    /// What was signed of an act that is decided on by this entry, which ends its being a proposal.
+    fn proposal(&mut self, entry: &Entry) -> Result<(Act, Vec<SignedStatement>), Broken> {
+        let Decided { act, reason } = details(entry)?;
+        let content = serde_json::to_string(&act).map_err(|_| Broken::Unreadable)?;
+        let terms = [("kind", act.kind()), ("content", &content), ("reason", &reason)];
+        let mut signed = Vec::new();
+        if let Some(about) = self.proposals.get_mut(&act.object()) {
+            signed = about
+                .extract_if(.., |known| {
+                    known.statement.terms.iter().map(|(name, value)| (*name, value.as_str())).eq(terms)
+                })
+                .collect();
+        }
+        Ok((act, signed))
+    }
+
+    fn enacted(&mut self, entry: &Entry) -> Result<(), Broken> {
+        let (act, signed) = self.proposal(entry)?;
+        let Some(trust) = self.trust else { return Ok(()) };
+        // An entry has a time of its writer's choice, but no earlier one than the head before it.
+        let at = entry.at.max(self.sealed_at.map_or(i64::MIN, Timestamp::unix_millis));
+        if trust.precedes(Timestamp::from_unix_millis(at)) {
+            return Ok(());
+        }
+        // Nobody decides about themselves.
+        let counts = |signed: &&SignedStatement| {
+            signed.officer.role == Role::Admin
+                && act.login() != Some(&signed.officer.login)
+                && !self.is_revoked(&signed.officer.serial, at)
+        };
+        let administrators: BTreeSet<&str> =
+            signed.iter().filter(counts).map(|signed| signed.officer.login.as_str()).collect();
+        let needed = if act.is_urgent() { 1 } else { trust.policy.administrators() };
+        if administrators.len() < needed { Err(Broken::NotEnacted) } else { Ok(()) }
     }
 
     /// By then, and not only in the moment in which somebody acted on it.

@@ -284,6 +284,7 @@ impl Ceremony<'_> {
         let Self { database, keyring, now, .. } = *self;
         let known = database.read(issuers::all)?;
         let root = trusted_root(&known, answer, root_sha256)?;
+        self.is_trusted(&answer.root)?;
         let (issue, listed) = roots_crl(answer, now)?;
         let newest = database.read(|connection| crls::newest(connection, issuers::ROOT, ""))?;
         let is_news = newest.as_ref().is_none_or(|newest| newest.number < issue.number);

@@ -38,6 +38,7 @@ impl Ceremony<'_> {
         let Self { database, keyring, now, .. } = *self;
         let present = present(database)?;
         let root = open_issuer(database, keyring, issuers::ROOT)?;
+        self.is_trusted(root.certificate())?;
         let names = names_of(&present.certificate);
         self.transcript.known_key("key-used", issuers::ROOT, root.signer().as_ref());
         let (id, common_name) = match succession {

@@ -52,6 +52,7 @@ impl Settings {
         problems.within(http.max_connections, 1, 1_000_000, "http.max_connections");
         problems.within(http.request_timeout.as_secs(), 1, 300, "http.request_timeout_seconds");
         problems.within(http.disconnect_timeout.as_secs(), 1, 300, "http.disconnect_timeout_seconds");
+        problems.within(http.drain.as_secs(), 0, 600, "http.drain_seconds");
         problems.within(http.shutdown.as_secs(), 1, 600, "http.shutdown_seconds");
         problems.within(http.max_json_bytes, 1024, 1 << 20, "http.max_json_bytes");
         problems.within(http.max_csr_bytes, 2048, 1 << 20, "http.max_csr_bytes");
@@ -100,8 +101,10 @@ impl Settings {
             100,
             "retention.after_end_years",
         );
-        let masters = &self.documents.master_key_files;
-        problems.unless(!masters.is_empty(), "documents.master_key_files", "at least one file is expected");
+        let masters = &self.documents.master_keys;
+        problems.unless(!masters.is_empty(), "documents.master_keys", "at least one key is expected");
+        let labels: Vec<_> = self.documents.master_key_labels().collect();
+        self.documents.token.check(&labels, problems);
     }
 
     fn check_issuance(&self, problems: &mut Problems) {
@@ -264,8 +267,11 @@ impl Settings {
                 "production needs the second factor",
             );
             problems.secret(Some(&self.documents.key_file), "documents.key_file", 32);
-            for file in &self.documents.master_key_files {
-                problems.secret(Some(file), "documents.master_key_files", 32);
+            for file in self.documents.master_key_files() {
+                problems.secret(Some(file), "documents.master_keys", 32);
+            }
+            if self.documents.master_key_labels().next().is_some() {
+                problems.secret(self.documents.token.pin_file.as_deref(), "documents.token.pin_file", 4);
             }
             self.check_payments_in_production(problems);
         }

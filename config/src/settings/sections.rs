@@ -9,7 +9,7 @@ use ca_core::fee::Channel;
 use ca_core::issue::Urls;
 use serde::Deserialize;
 
-use super::token::{CaToken, OcspToken};
+use super::token::{CaToken, MasterToken, OcspToken};
 use super::values::{
     DatabaseUrl, HttpUrl, days, hours, milliseconds, minutes, optional_address, optional_path, seconds, years,
 };
@@ -61,7 +61,10 @@ pub struct Http {
     /// How long a client may take to close a connection.
     #[serde(rename = "disconnect_timeout_seconds", deserialize_with = "seconds")]
     pub disconnect_timeout: Duration,
-    /// How long requests under way may take after the signal to stop.
+    /// How long it serves on after the signal to stop, while it says that it is not ready any more.
+    #[serde(rename = "drain_seconds", deserialize_with = "seconds")]
+    pub drain: Duration,
+    /// How long requests under way may take after that.
     #[serde(rename = "shutdown_seconds", deserialize_with = "seconds")]
     pub shutdown: Duration,
     /// Largest JSON body.
@@ -155,8 +158,57 @@ pub struct Documents {
     pub directory: PathBuf,
     /// The service's key, 32 octets: seals secrets of officers and of waiting messages, and hashes codes.
     pub key_file: PathBuf,
-    /// The master keys, 32 octets each, oldest first: the last one wraps the keys of applications' data, the others unwrap.
-    pub master_key_files: Vec<PathBuf>,
+    /// The master keys, oldest first: the last one wraps the keys of applications' data, the others unwrap.
+    pub master_keys: Vec<MasterKey>,
+    /// The token that some of them are on.
+    pub token: MasterToken,
+}
+
+impl Documents {
+    /// The master keys that are files.
+    pub fn master_key_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.master_keys.iter().filter_map(MasterKey::file)
+    }
+
+    /// The labels of the master keys that are on the token.
+    pub fn master_key_labels(&self) -> impl Iterator<Item = &str> {
+        self.master_keys.iter().filter_map(|key| match key {
+            MasterKey::File(_) => None,
+            MasterKey::OnToken(label) => Some(label.as_str()),
+        })
+    }
+}
+
+/// Where a master key is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum MasterKey {
+    /// A file of 32 octets.
+    File(PathBuf),
+    /// On the token of `[documents.token]`, under this label.
+    OnToken(String),
+}
+
+impl MasterKey {
+    /// What a key's label on the token is written behind.
+    const ON_TOKEN: &str = "token:";
+
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::OnToken(_) => None,
+        }
+    }
+}
+
+impl From<String> for MasterKey {
+    fn from(text: String) -> Self {
+        match text.strip_prefix(Self::ON_TOKEN) {
+            Some(label) => Self::OnToken(label.to_owned()),
+            None => Self::File(text.into()),
+        }
+    }
 }
 
 /// `[keys]`

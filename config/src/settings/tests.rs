@@ -125,7 +125,7 @@ fn production_refuses_what_only_the_sandbox_may_do() {
     let expected = [
         "clock_offset_seconds",
         "documents.key_file",
-        "documents.master_key_files",
+        "documents.master_keys",
         "issuance.ocsp_url",
         "issuance.repository_url",
         "keys.passphrase_file",
@@ -163,6 +163,37 @@ fn a_production_role_needs_only_its_own_secrets() {
     std::fs::write(&passphrase, "short").unwrap();
     private(0o600);
     assert_eq!(problems(&sources, &[Role::Ocsp]), ["ocsp.passphrase_file"]);
+}
+
+#[test]
+fn a_master_key_on_a_token_needs_a_token_and_its_pin() {
+    let found = |overrides: &[(&str, &str)]| problems(&with(overrides), &[]);
+    assert_eq!(found(&[("documents.master_keys", "")]), ["documents.master_keys"]);
+    let named = ("documents.master_keys", "master.key,token:evidence 2027");
+    assert_eq!(found(&[named]), ["documents.master_keys"]);
+    assert_eq!(found(&[("documents.token.label", "muhr")]), ["documents.token.label"]);
+    let bare = [named, ("documents.token.module", "libsofthsm2.so")];
+    let missing = ["documents.token.label", "documents.token.module", "documents.token.pin_file"];
+    assert_eq!(found(&bare), missing);
+    let token = [
+        ("documents.token.module", "/lib/p11.so"),
+        ("documents.token.label", "muhr"),
+        ("documents.token.pin_file", "pin"),
+    ];
+    // It may be there before its key is.
+    assert_eq!(found(&token), [""; 0]);
+    assert_eq!(
+        found(&[&token[..], &[("documents.master_keys", "token:")]].concat()),
+        ["documents.master_keys"]
+    );
+    let whole = [&token[..], &[named]].concat();
+    assert_eq!(found(&whole), [""; 0]);
+    let documents = Settings::load(&with(&whole), &[]).unwrap().documents;
+    assert!(documents.master_key_files().next().unwrap().is_absolute());
+    assert_eq!(documents.master_key_labels().collect::<Vec<_>>(), ["evidence 2027"]);
+    let key = documents.token.key("evidence 2027").unwrap();
+    assert_eq!((key.token_label, key.key_label.as_deref()), (Some("muhr"), Some("evidence 2027")));
+    assert!(documents.token.pin_file.unwrap().is_absolute());
 }
 
 #[test]
@@ -250,7 +281,7 @@ fn production_starts_the_api_with_real_gateways() {
         ("issuance.repository_url", "http://muhr.example/repository"),
         ("officers.totp_required", "true"),
         ("documents.key_file", secret),
-        ("documents.master_key_files", secret),
+        ("documents.master_keys", secret),
         ("sms.providers", "eskiz,playmobile"),
         ("sms.eskiz.login", "muhr@example.uz"),
         ("sms.eskiz.password_file", secret),

@@ -78,6 +78,24 @@ pub struct OcspToken {
     pub key_id: Option<String>,
 }
 
+/// `[documents.token]`: the token with master keys.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MasterToken {
+    /// The library of the token's maker; `None`: every master key is a file.
+    #[serde(deserialize_with = "optional_path")]
+    pub module: Option<PathBuf>,
+    /// The token's label.
+    #[serde(deserialize_with = "optional_text")]
+    pub label: Option<String>,
+    /// The token's serial number.
+    #[serde(deserialize_with = "optional_text")]
+    pub serial: Option<String>,
+    /// The PIN of its user. A process is started for the token whenever one is needed, so nobody is asked for it.
+    #[serde(deserialize_with = "optional_path")]
+    pub pin_file: Option<PathBuf>,
+}
+
 /// A key on a token: all that is needed to find it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnToken<'a> {
@@ -197,7 +215,46 @@ impl OcspToken {
     }
 }
 
-/// What both sections have in common.
+impl MasterToken {
+    /// The master key of this label; none without a token.
+    pub fn key<'a>(&'a self, label: &'a str) -> Option<OnToken<'a>> {
+        Some(OnToken {
+            module: self.module.as_ref()?,
+            token_label: self.label.as_deref(),
+            token_serial: self.serial.as_deref(),
+            pin_file: self.pin_file.as_ref(),
+            sessions: 1,
+            key_label: Some(Cow::Borrowed(label)),
+            key_id: None,
+        })
+    }
+
+    /// `labels` are of the keys that are said to be on it.
+    pub(super) fn check(&self, labels: &[&str], problems: &mut Problems) {
+        Rules {
+            section: "documents.token",
+            module: self.module.as_ref(),
+            label: self.label.as_ref(),
+            serial: self.serial.as_ref(),
+            pin_file: self.pin_file.as_ref(),
+            sessions: 1,
+        }
+        .check(&[], problems);
+        let is_opened = self.module.is_none() || self.pin_file.is_some();
+        problems.unless(is_opened, "documents.token.pin_file", "a file with the token's PIN is expected");
+        let key = "documents.master_keys";
+        let has_token = labels.is_empty() || self.module.is_some();
+        problems.unless(has_token, key, "documents.token.module names no library for what is on a token");
+        let is_label = |label: &&str| !label.is_empty() && label.len() <= 64 && label.trim() == *label;
+        problems.unless(
+            labels.iter().all(is_label),
+            key,
+            "a label of 1 to 64 octets is expected behind token:",
+        );
+    }
+}
+
+/// What the sections have in common.
 struct Rules<'a> {
     section: &'static str,
     module: Option<&'a PathBuf>,
@@ -208,6 +265,7 @@ struct Rules<'a> {
 }
 
 impl Rules<'_> {
+    /// `keys`: those of which at least one is expected, with their settings' names.
     fn check(&self, keys: &[(&str, &Option<String>)], problems: &mut Problems) {
         let key = |name: &str| format!("{}.{name}", self.section);
         problems.within(self.sessions, 1, 256, &key("sessions"));
@@ -247,8 +305,10 @@ impl Rules<'_> {
                 );
             }
         }
-        let some = keys.iter().any(|(_, value)| value.is_some());
-        problems.unless(some, &key(keys[0].0), "the label or the id of a key is expected");
+        if let Some((first, _)) = keys.first() {
+            let some = keys.iter().any(|(_, value)| value.is_some());
+            problems.unless(some, &key(first), "the label or the id of a key is expected");
+        }
         for (name, value) in keys.iter().filter(|(name, _)| name.ends_with("_id")) {
             let Some(id) = value else { continue };
             let hexadecimal =

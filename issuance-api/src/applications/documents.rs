@@ -176,8 +176,13 @@ async fn keep(
 
 /// The key of an application; one of before there were any gets it now.
 async fn data_key(context: &Context, application: ApplicationId) -> Result<DataKey, Problem> {
-    if let Some(sealed) = context.read(move |connection| Ok(data_keys::of(connection, application)?)).await? {
-        return context.vault.unwrap(application, &sealed.key).map_err(Problem::internal);
+    let vault = Arc::clone(&context.vault);
+    let known = context.read(move |connection| match data_keys::of(connection, application)? {
+        Some(sealed) => Ok(Some(vault.unwrap(application, &sealed.key)?)),
+        None => Ok(None),
+    });
+    if let Some(key) = known.await? {
+        return Ok(key);
     }
     let vault = Arc::clone(&context.vault);
     context.decide(move |connection| vault.key_of(connection, application)).await

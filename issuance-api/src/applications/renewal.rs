@@ -90,7 +90,7 @@ pub(crate) async fn renew(
             }
             let mut subject = before.application.subject;
             if let Some(sealed) = data_keys::of(connection, of)? {
-                let number = reader.vault.document_number(of, &sealed).map_err(Problem::internal)?;
+                let number = reader.vault.document_number(of, &sealed)?;
                 subject.put_document(number);
             }
             let new = NewApplication {
@@ -108,7 +108,7 @@ pub(crate) async fn renew(
                 registered_partner: None,
                 benefit: None,
             };
-            let registration = Registration::of(&inner, new, Actor::Applicant, &reader);
+            let registration = Registration::of(&inner, new, Actor::Applicant, &reader)?;
             registration.make(connection)?;
             let actor = Actor::Applicant.to_string();
             renewals::begin(connection, registration.id(), &renewed, &actor, reader.now)?;

@@ -318,7 +318,7 @@ fn summary(
 ) -> Result<ApplicationView, Problem> {
     let application = &stored.application;
     let passport = match sealed {
-        Some(sealed) => reader.vault.document_number(application.id, sealed).map_err(Problem::internal)?,
+        Some(sealed) => reader.vault.document_number(application.id, sealed)?,
         None => application.subject.person().document.clone(),
     };
     Ok(ApplicationView {

@@ -85,13 +85,8 @@ async fn reseal(context: &Context, done: &mut Rotated) -> Result<(), CustodyErro
             match reseal_one(context, &document).await {
                 Ok(true) => done.resealed += 1,
                 Ok(false) => {}
-                // Its own fault; without database or store there is none to be found.
-                Err(
-                    error @ (CustodyError::Vault(_)
-                    | CustodyError::Sealed(_)
-                    | CustodyError::NoKey
-                    | CustodyError::Objects(object_store::Error::NotFound { .. })),
-                ) => {
+                // Its own fault; without database, store or token there is none to be found.
+                Err(error) if error.is_of_document() => {
                     let (application, kind) = (document.application, document.kind.as_str());
                     tracing::error!(%application, kind, %error, "a document does not open, and stays as it is");
                     done.unopened += 1;

@@ -305,25 +305,26 @@ fn said(
 }
 
 /// The administrators whose signatures stand under a proposal: who proposed it, and who has confirmed it since. Those who are none any
-/// more, and signatures by certificates that are revoked, do not count.
+/// more, and signatures by certificates that are revoked, do not count: audits of the log do not count them either.
 fn signed_by(connection: &mut Connection, stored: &StoredAct) -> Result<BTreeSet<String>, Problem> {
     let object = stored.act.object();
     let wanted = said("propose", &stored.act, &stored.reason, &stored.proposed_by, stored.proposed_at)?;
     let statements = officer_statements::about(connection, std::slice::from_ref(&object))?;
-    let mut confirmed = BTreeSet::new();
+    let mut signers = BTreeSet::new();
     for signed in statements.get(&object).into_iter().flatten() {
         let Some(statement) = OfficerStatement::read(&signed.statement) else { continue };
         match statement.act.as_str() {
             // Whatever was confirmed before was another proposal.
-            "propose" if statement.terms == wanted.terms => confirmed.clear(),
-            "confirm" if statement.terms == wanted.terms && holds(connection, &statement, signed)? => {
-                confirmed.insert(statement.officer);
-            }
-            _ => {}
+            "propose" if statement.terms == wanted.terms => signers.clear(),
+            "confirm" if statement.terms == wanted.terms => {}
+            _ => continue,
+        }
+        if holds(connection, &statement, signed)? {
+            signers.insert(statement.officer);
         }
     }
     let mut signed_by = BTreeSet::new();
-    for login in std::iter::once(stored.proposed_by.clone()).chain(confirmed) {
+    for login in signers {
         if is_administrator(connection, &login)? {
             signed_by.insert(login);
         }

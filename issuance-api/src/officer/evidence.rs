@@ -95,7 +95,7 @@ pub(crate) async fn get(
             Ok(document)
         })
         .await?;
-    let opened = custody::open(&context, &document).await.map_err(Problem::internal)?;
+    let opened = custody::open(&context, &document).await?;
     let extension = match document.media_type.as_str() {
         "image/png" => "png",
         "application/pdf" => "pdf",

@@ -93,7 +93,8 @@ pub(crate) async fn create(
     let phone = stated.phone.take().ok_or_else(|| Problem::field("/phone", "required"))?;
     let mut new = stated.application(phone.as_e164().to_owned(), partner.channel, &reader);
     new.registered_partner = Some(partner.name.clone());
-    let registration = Registration::of(&context, new, Actor::Partner(partner.name.clone()), &reader);
+    let registration =
+        Registration::prepare(&context, new, Actor::Partner(partner.name.clone()), &reader).await?;
     let made = context
         .decide(move |connection| {
             // Decided in the transaction that uses it up, one at a time: the quota cannot be overdrawn.

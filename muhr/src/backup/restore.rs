@@ -9,7 +9,7 @@ use std::time::Duration;
 use age::{Decryptor, Identity, IdentityFile, scrypt};
 use ca_core::Timestamp;
 use config::Settings;
-use config::settings::DatabaseUrl;
+use config::settings::{DatabaseUrl, MasterKey};
 use flate2::read::GzDecoder;
 use secrecy::ExposeSecret;
 use store::{Database, Target, migrations, restoration};
@@ -167,11 +167,9 @@ fn unpack<R: Read>(mut archive: Archive<R>, settings: &Settings) -> Result<Manif
             DOCUMENT_KEY => place(&mut entry, &settings.documents.key_file)?,
             MASTER_KEYS => {
                 let number: Option<usize> = within.to_str().and_then(|number| number.parse().ok());
-                let file = number.and_then(|number| settings.documents.master_key_files.get(number));
-                let file = file.ok_or_else(|| {
-                    Failure::new(
-                        "documents.master_key_files names fewer files than the backup has master keys",
-                    )
+                let key = number.and_then(|number| settings.documents.master_keys.get(number));
+                let file = key.and_then(MasterKey::file).ok_or_else(|| {
+                    Failure::new("documents.master_keys names no file for a master key that the backup has")
                 })?;
                 place(&mut entry, file)?;
             }

@@ -29,7 +29,7 @@ use crate::failure::{Failure, say};
 
 /// Applications prepared in one transaction.
 const CHUNK: usize = 500;
-/// Payments by each provider before the measurement, after which the database knows how its tables are filled: a planner that
+/// Payments by each provider before the measurement, if it is as long, after which the database knows how its tables are filled: a planner that
 /// has only seen empty tables plans for empty tables, which lasts until autovacuum's next round.
 const WARM_UP: usize = 500;
 /// The secret of the gateway and of Payme in a measurement.
@@ -60,7 +60,8 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
         return Err(Failure::new("the database is in use; a measurement wants an empty one"));
     }
     let prepared = Meter::start();
-    let due = prepare(&database, &settings, (arguments.count + WARM_UP) * 2)?;
+    let warm_up = WARM_UP.min(arguments.count);
+    let due = prepare(&database, &settings, (arguments.count + warm_up) * 2)?;
     figure("payments.preparation", prepared.read().0.as_secs_f64(), "s");
 
     let context = web::Data::new(Context::start(settings, database.clone())?);
@@ -70,10 +71,10 @@ fn measure(arguments: &Arguments, place: &Place) -> Result<(), Failure> {
             HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body("{\"state\":\"paid\"}")
         }));
     })?;
-    let (first, second) = due.split_at(arguments.count + WARM_UP);
+    let (first, second) = due.split_at(arguments.count + warm_up);
     let webhook: Vec<_> = first.iter().map(|due| vec![webhook_call(due)]).collect();
     let payme: Vec<_> = second.iter().enumerate().map(|(n, due)| payme_calls(n, due)).collect();
-    let ((warm_webhook, webhook), (warm_payme, payme)) = (webhook.split_at(WARM_UP), payme.split_at(WARM_UP));
+    let ((warm_webhook, webhook), (warm_payme, payme)) = (webhook.split_at(warm_up), payme.split_at(warm_up));
     for warm in [warm_webhook, warm_payme] {
         send(server.address, warm, arguments.connections, true)?;
     }
@@ -101,7 +102,9 @@ fn settings(place: &Place) -> Result<Settings, Failure> {
     let settings = Settings::load(&sources, &[])?;
     std::fs::create_dir_all(&settings.data.directory)?;
     std::fs::write(settings.data.directory.join("payments.secret"), SECRET)?;
-    std::fs::write(&settings.documents.key_file, [7; 32])?;
+    for file in std::iter::once(&settings.documents.key_file).chain(settings.documents.master_key_files()) {
+        std::fs::write(file, [7; 32])?;
+    }
     Ok(settings)
 }
 

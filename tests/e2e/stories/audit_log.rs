@@ -20,6 +20,7 @@ on_both_databases!(
     an_export_that_was_changed_convinces_nobody,
     an_auditor_elsewhere_sees_what_officers_signed,
     what_nobody_has_approved_is_found_in_the_log_alone,
+    an_act_that_too_few_administrators_signed_is_found_in_the_log_alone,
     published_heads_are_evidence_that_the_end_was_cut_off,
     a_head_is_signed_by_itself_and_at_the_end,
     an_installation_without_an_audit_key_gets_one,
@@ -210,6 +211,44 @@ fn what_nobody_has_approved_is_found_in_the_log_alone(database: Database) {
     ));
     stack.muhr(&["audit", "verify"]).refused_with("a certificate is the one that the audit log tells of");
     Carried::from(&stack).verify_history(&[]).refused_with("a certificate is the one that the log tells of");
+}
+
+fn an_act_that_too_few_administrators_signed_is_found_in_the_log_alone(database: Database) {
+    let stack = database.start();
+    let (first, second) = (Officer::named(&stack, "admin"), Officer::named(&stack, "second-admin"));
+    let wanted =
+        json!({"kind": "officer-add", "login": "zarina", "role": "registrar", "reason": "a colleague"});
+    let act = first.propose(&wanted).is(201).json()["id"].as_str().expect("an id").to_owned();
+    first.confirm(&act).is(403);
+    second.confirm(&act).is(200);
+    // What is taken away is taken away by one.
+    let urgent = json!({"kind": "officer-disable", "login": "zarina", "reason": "a mistake"});
+    first.propose(&urgent).is(201);
+    first
+        .propose(&json!({"kind": "officer-role", "login": "auditor", "role": "reviewer", "reason": "x"}))
+        .is(201);
+    stack.muhr(&["audit", "seal"]).well();
+    Carried::from(&stack).verify_history(&[]).well();
+    let policy =
+        "natural_person = 1\nsole_proprietor = 1\nlegal_entity = 2\nat_a_counter = 2\nadministration = 3\n";
+    let rule = "an act is in force when as many administrators have signed it as the policy asks for";
+    let carried = Carried::from(&stack);
+    let policy = carried.file("approval.toml", policy);
+    let said = carried.verify_history(&["--policy", &policy]).refused_with(rule);
+    assert_eq!(said.out.matches(rule).count(), 1, "{}", said.out);
+
+    // Whoever has the database and the audit key has an act in force: once more, or one that only its proposer signed.
+    let forged = |action: &str, from: &str| {
+        stack.tamper(&format!(
+            "INSERT INTO audit_entries (at, actor, action, object, details) SELECT 1790000000000, actor, '{action}', object, details \
+             FROM audit_entries WHERE id = (SELECT max(id) FROM audit_entries WHERE action = '{from}')"
+        ));
+        stack.muhr(&["audit", "seal"]).well();
+        let said = Carried::from(&stack).verify_history(&[]).refused_with(rule);
+        said.out.matches(rule).count()
+    };
+    assert_eq!(forged("act.enact", "act.enact"), 1);
+    assert_eq!(forged("act.enact", "act.propose"), 2);
 }
 
 fn an_export_that_was_changed_convinces_nobody(database: Database) {

@@ -289,6 +289,13 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
     hold(&online, &trusted).refused_with("ocsp-root.cer");
     assert_eq!(nothing.map(|rows| online.rows(rows)), [["0"]; 3]);
     fs::write(&responder, kept).expect("our folder");
+    // Somebody trusts another root here already: that is for people to find out about.
+    let present = online.folder.join("keys/root.cer");
+    fs::write(&present, b"the root of another installation").expect("our folder");
+    hold(&online, &trusted).refused_with("no ceremony writes over it");
+    assert_eq!(nothing.map(|rows| online.rows(rows)), [["0"]; 3]);
+    assert_eq!(fs::read(&present).expect("our folder"), b"the root of another installation");
+    fs::remove_file(&present).expect("our folder");
     let said = hold(&online, &trusted).well();
     assert!(transcript(&online, &said).contains("\nroot-trusted: CN=Muhr Root CA"), "{}", said.out);
     assert!(hold(&online, &install).well().out.contains("everything of it was here already"));

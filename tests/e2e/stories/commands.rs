@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::applicant::{Application, SubjectType};
+use crate::postgres::Server;
 use crate::relying_party::{CRL_KNOWS, OCSP_KNOWS, RelyingParty};
 use crate::stack::{Database, eventually};
 
@@ -14,6 +15,7 @@ on_both_databases!(
     a_setting_nobody_knows_is_refused,
     a_new_officer_signs_in_and_a_disabled_one_does_not,
     every_text_message_is_printed_for_moderation,
+    every_measurement_runs_to_its_end,
 );
 
 fn the_ceremony_refuses_to_overwrite_keys(database: Database) {
@@ -107,4 +109,26 @@ fn every_text_message_is_printed_for_moderation(database: Database) {
     assert!(code.iter().all(|line| line[3] == "1"), "a code is one message: {said}");
     assert_eq!(code[0][..4], ["code", "uz", "GSM-7", "1"]);
     assert!(lines.iter().all(|line| line.len() == 5 && line[4].starts_with("Muhr: ")), "{said}");
+}
+
+fn every_measurement_runs_to_its_end(database: Database) {
+    let stack = database.shared();
+    let measurements: [(&[&str], &str); 5] = [
+        (&["payments", "--count", "20"], "payments.verified"),
+        (&["issuance", "--count", "5"], "issuance.verify.file"),
+        (&["audit", "--count", "500"], "audit.verify"),
+        (&["ocsp", "--count", "50", "--seconds", "0"], "ocsp.certificates"),
+        (&["crl", "--count", "100"], "crl.100.size"),
+    ];
+    for (arguments, last) in measurements {
+        let mut arguments = [&["bench"], arguments].concat();
+        let address = database.address().filter(|_| arguments[1] != "crl");
+        arguments.extend(address.iter().flat_map(|address| ["--database", address]));
+        let said = stack.muhr(&arguments).well();
+        let figures: Vec<Value> =
+            said.out.lines().map(|line| serde_json::from_str(line).expect("a JSON line a figure")).collect();
+        let named = |figure: &&Value| figure["figure"].as_str().is_some_and(|name| name.starts_with(last));
+        assert!(figures.iter().any(|figure| named(&figure)), "{}", said.out);
+        address.iter().for_each(|address| Server::drop_database(address));
+    }
 }

@@ -57,7 +57,7 @@ fn limit(id: u32, name: &str) -> String {
 
 fn a_decoder_is_confined_and_its_death_is_a_refusal(database: Database) {
     let stack = database.start_with(&[]);
-    let server = stack.process_id(Role::All);
+    let server = stack.process(Role::All);
     assert_eq!(limit(server, "Max core file size"), "0");
     let application = draft(&stack);
     let slow = slow_picture();
@@ -113,6 +113,6 @@ fn a_decoder_is_confined_and_its_death_is_a_refusal(database: Database) {
         let answer = application.put_document("selfie", media_type, &bad);
         assert!([200, 422].contains(&answer.status), "{}", answer.text());
     }
-    assert_eq!(stack.process_id(Role::All), server);
+    assert_eq!(stack.process(Role::All), server);
     application.put_document("selfie", "image/jpeg", photo).json();
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use openssl::md::Md;
 use openssl::pkey::Id;
@@ -11,11 +13,13 @@ use openssl::symm::{Cipher, encrypt_aead};
 use crate::applicant::{Application, SubjectType};
 use crate::officer::Officer;
 use crate::picture;
-use crate::stack::{Database, Role, Stack};
+use crate::stack::{Database, Role, Stack, eventually};
+use crate::token::{MODULE, PIN, Token};
 
 on_both_databases!(
     passports_and_pictures_lie_sealed_and_a_rotation_leaves_them_readable,
     a_document_that_was_changed_or_left_behind_is_found,
+    a_master_key_on_a_token_takes_over_and_never_leaves_it,
 );
 
 const KINDS: [&str; 2] = ["photo", "selfie"];
@@ -94,7 +98,7 @@ fn passports_and_pictures_lie_sealed_and_a_rotation_leaves_them_readable(databas
     let second = stack.folder.join("second.key");
     stack.muhr(&["evidence", "master-key", &second.display().to_string()]).well();
     assert!(!stack.muhr(&["evidence", "master-key", &second.display().to_string()]).success, "overwritten");
-    stack.set("DOCUMENTS__MASTER_KEY_FILES", "master.key,second.key");
+    stack.set("DOCUMENTS__MASTER_KEYS", "master.key,second.key");
     stack.run(Role::All);
     reviewer.get(&photo_path(&application.id)).is(200);
     let said = stack.muhr(&["evidence", "rotate"]).well();
@@ -114,7 +118,7 @@ fn passports_and_pictures_lie_sealed_and_a_rotation_leaves_them_readable(databas
     // The first master key is needed no more, and neither is the service's for what was sealed with it.
     stack.terminate(Role::All);
     fs::remove_file(stack.folder.join("master.key")).expect("our folder");
-    stack.set("DOCUMENTS__MASTER_KEY_FILES", "second.key");
+    stack.set("DOCUMENTS__MASTER_KEYS", "second.key");
     stack.run(Role::All);
     for application in [&application, &former] {
         assert_eq!(reviewer.get(&photo_path(&application.id)).is(200).header("content-type"), "image/jpeg");
@@ -164,4 +168,100 @@ fn leave_behind(file: &Path) {
         .open(file)
         .and_then(|file| file.set_modified(yesterday))
         .expect("our file");
+}
+
+/// The processes of ours that hold master keys for a process.
+fn custodians(of: u32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{of}/task")).expect("a process that runs");
+    let children = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<i32> = children
+        .flat_map(|line| line.split(' ').filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    let holds = |id: &i32| {
+        fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.contains("hold-master-keys"))
+    };
+    children.into_iter().filter(holds).collect()
+}
+
+fn a_master_key_on_a_token_takes_over_and_never_leaves_it(database: Database) {
+    let token = Token::new();
+    let pin_file = token.pin_file().display().to_string();
+    let mut stack = token.stack(
+        database,
+        &[
+            ("KEYS__TOKEN__ROOT_LABEL", "root"),
+            ("DOCUMENTS__TOKEN__MODULE", MODULE),
+            ("DOCUMENTS__TOKEN__LABEL", "muhr"),
+            ("DOCUMENTS__TOKEN__PIN_FILE", &pin_file),
+        ],
+    );
+    stack.run(Role::All);
+    let application = Application::under_review(&stack, SubjectType::NaturalPerson);
+    let reviewer = Officer::reviewer(&stack).client;
+    let photo = reviewer.get(&photo_path(&application.id)).is(200).body;
+
+    stack.terminate(Role::All);
+    stack.muhr(&["evidence", "master-key", "token:evidence 2027"]).well();
+    stack.muhr(&["evidence", "master-key", "token:evidence 2027"]).refused_with("no key is ever overwritten");
+    stack.set("DOCUMENTS__MASTER_KEYS", "master.key,token:evidence 2027");
+    let looked = stack.muhr(&["check-config"]).well().out;
+    assert!(
+        looked.contains("a master key: label \"evidence 2027\" is on token \"muhr\", and wraps"),
+        "{looked}"
+    );
+    let said = stack.muhr(&["evidence", "rotate"]).well();
+    assert!(said.out.contains("1 keys now under master key token:evidence 2027"), "{}", said.out);
+    // The file is needed no more.
+    fs::remove_file(stack.folder.join("master.key")).expect("our folder");
+    stack.set("DOCUMENTS__MASTER_KEYS", "token:evidence 2027");
+    stack.run(Role::All);
+    let newer = Application::under_review(&stack, SubjectType::NaturalPerson);
+    assert_eq!(reviewer.get(&photo_path(&application.id)).is(200).body, photo);
+    assert_eq!(newer.view()["subject"]["passport"], newer.person.passport.as_str());
+    let said = stack.muhr(&["evidence", "verify"]).well();
+    assert!(said.out.contains("master key token:evidence 2027: 2 keys"), "{}", said.out);
+    assert!(said.out.contains("4 documents opened, 4 objects looked at, 0 findings"), "{}", said.out);
+
+    // The library of the token's maker is loaded in another process; what ends that one ends nothing else.
+    let server = stack.process(Role::All);
+    let [custodian] = custodians(server)[..] else { panic!("{:?}", custodians(server)) };
+    assert!(Command::new("kill").args(["-9", &custodian.to_string()]).status().expect("kill").success());
+    reviewer.get(&photo_path(&newer.id)).is(200);
+    assert_ne!(custodians(server), [custodian]);
+
+    // A key that was wrapped for another application opens for nobody, and disturbs nobody else.
+    stack.tamper(&format!(
+        "UPDATE data_keys SET wrapped_key = (SELECT wrapped_key FROM data_keys WHERE application_id = '{}') \
+         WHERE application_id = '{}'",
+        newer.id, application.id
+    ));
+    reviewer.get(&photo_path(&application.id)).is(500);
+    reviewer.get(&photo_path(&newer.id)).is(200);
+    let long = database.blob("00".repeat(70_000));
+    stack.tamper(&format!(
+        "UPDATE data_keys SET wrapped_key = {long} WHERE application_id = '{}'",
+        application.id
+    ));
+    reviewer.get(&photo_path(&application.id)).is(500);
+    reviewer.get(&photo_path(&newer.id)).is(200);
+
+    // Without the token nothing opens; with it everything does again, and nobody has to start anything.
+    token.pull_out();
+    eventually("nothing opens", Duration::from_secs(5), || {
+        (reviewer.get(&photo_path(&newer.id)).status == 503).then_some(())
+    });
+    eventually("it says that it is not ready", Duration::from_secs(20), || {
+        stack
+            .readiness(Role::All)
+            .text()
+            .contains("the token with the master key cannot be used")
+            .then_some(())
+    });
+    let said = stack.muhr(&["evidence", "verify"]);
+    assert!(!said.success && said.err.contains("the token with the master keys"), "{}", said.all());
+    token.plug_in();
+    eventually("it opens again", Duration::from_secs(20), || {
+        (reviewer.get(&photo_path(&newer.id)).status == 200).then_some(())
+    });
+    assert!(!stack.log().contains(PIN));
 }

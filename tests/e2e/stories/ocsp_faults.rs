@@ -254,7 +254,7 @@ fn libfaketime() -> PathBuf {
 fn ten_thousand_idle_connections_keep_nobody_waiting() {
     let stack = Database::Sqlite.start_with(&[("HTTP__REQUEST_TIMEOUT_SECONDS", "8")]);
     let subject = Subject::issued(&stack);
-    let process = stack.process_id(Role::All);
+    let process = stack.process(Role::All);
     run("prlimit", ["--pid", &process.to_string(), "--nofile=16384:"]).well();
     let before = resident_mebibytes(process);
     let script = "import resource, socket, sys\n\

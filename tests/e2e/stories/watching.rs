@@ -125,7 +125,7 @@ fn readiness_names_the_part_that_is_not_ready(database: Database) {
     let stack = database.start();
     let (status, said) = readiness(&stack, Role::All);
     assert_eq!((status, &said["ready"]), (200, &Value::Bool(true)), "{said}");
-    for part in ["database", "documents", "ocsp", "repository", "signer"] {
+    for part in ["database", "documents", "master key", "ocsp", "repository", "signer"] {
         assert_eq!(said["parts"][part]["ready"], true, "{said}");
     }
     let folder = stack.folder.join("documents");

@@ -4,6 +4,7 @@
 
 mod loss;
 mod stage;
+mod wrapping;
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -110,7 +111,7 @@ fn what_is_not_there_or_there_twice_is_named() {
             TokenKey::open(stage.token_named(token, PIN).unwrap(), labelled(key)).unwrap_err().to_string()
         };
         let muhr = || TokenName::Label("muhr".to_owned());
-        assert_eq!(said(muhr(), "ca"), "there is no private key with label \"ca\" on token \"muhr\"");
+        assert_eq!(said(muhr(), "ca"), "there is no key of this kind with label \"ca\" on token \"muhr\"");
         let said = said(TokenName::Serial("0000".to_owned()), "ca");
         assert!(said.starts_with("there is no token with serial number 0000 in any slot"), "{said}");
         let absent =
