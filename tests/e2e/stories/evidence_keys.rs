@@ -162,7 +162,7 @@ fn a_document_that_was_changed_or_left_behind_is_found(database: Database) {
 fn leave_behind(file: &Path) {
     fs::write(file, picture::photo()).expect("our folder");
     let written = fs::metadata(file).and_then(|data| data.modified()).expect("our file");
-    let yesterday = written - std::time::Duration::from_secs(86_400);
+    let yesterday = written - Duration::from_secs(86_400);
     fs::File::options()
         .write(true)
         .open(file)
@@ -237,7 +237,10 @@ fn a_master_key_on_a_token_takes_over_and_never_leaves_it(database: Database) {
     ));
     reviewer.get(&photo_path(&application.id)).is(500);
     reviewer.get(&photo_path(&newer.id)).is(200);
-    let long = database.blob("00".repeat(70_000));
+    let long = match database {
+        Database::Sqlite => "zeroblob(70000)",
+        Database::Postgres | Database::PostgresAndToken => "decode(repeat('00', 70000), 'hex')",
+    };
     stack.tamper(&format!(
         "UPDATE data_keys SET wrapped_key = {long} WHERE application_id = '{}'",
         application.id
