@@ -118,6 +118,21 @@ async fn as_many_administrators_sign_as_the_policy_says() {
 }
 
 #[actix_web::test]
+async fn a_proposal_signed_with_a_key_that_is_revoked_since_needs_another_signature() {
+    let harness = Harness::start();
+    let app = &harness.app().await;
+    let [first, second, third] =
+        ["first", "second", "third"].map(|login| harness.officer(login, Role::Admin));
+    let act = &Ask::post(ACTS, &bhm("2027-01-01", 50_000_000)).with(&first).of(app).await.is(201);
+    let now = harness.context.now();
+    harness.write(|c| store::officer_statements::revoke_certificates(c, "first", "test", now));
+    let once = confirmation(act).with(&second).of(app).await.is(200);
+    assert_eq!((&once["state"], &once["signatures"]["given"]), (&json!("proposed"), &json!(["second"])));
+    let enacted = confirmation(act).with(&third).of(app).await.is(200);
+    assert_eq!(enacted["state"], "in_force");
+}
+
+#[actix_web::test]
 async fn nobody_decides_on_themselves() {
     let harness = Harness::start();
     let app = &harness.app().await;
