@@ -8,7 +8,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 #[cfg(feature = "server")]
-use rustix::io::dup;
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 #[cfg(feature = "server")]
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
@@ -61,7 +61,8 @@ fn close_inherited() -> Result<(), Failure> {
 /// Standard input and output for this process alone. What a library of somebody else prints goes to standard error.
 #[cfg(feature = "server")]
 pub(crate) fn own_pipes() -> Result<(File, File), Failure> {
-    let pipes = (File::from(dup(stdin())?), File::from(dup(stdout())?));
+    // Not for programs that such a library starts.
+    let pipes = (File::from(fcntl_dupfd_cloexec(stdin(), 3)?), File::from(fcntl_dupfd_cloexec(stdout(), 3)?));
     dup2_stdout(stderr())?;
     dup2_stdin(File::open("/dev/null")?)?;
     Ok(pipes)

@@ -20,7 +20,7 @@ use store::{Connection, receipts, renewals};
 
 use super::invoice::state_now;
 use crate::problem::Problem;
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultError};
 
 /// In whose language, as of when, and with which keys.
 #[derive(Debug, Clone)]
@@ -318,7 +318,14 @@ fn summary(
 ) -> Result<ApplicationView, Problem> {
     let application = &stored.application;
     let passport = match sealed {
-        Some(sealed) => reader.vault.document_number(application.id, sealed)?,
+        Some(sealed) => match reader.vault.document_number(application.id, sealed) {
+            // All else of it can be seen, and decided, meanwhile.
+            Err(VaultError::Away(why)) => {
+                tracing::warn!(why, "the number of an identity document is not shown");
+                None
+            }
+            number => number?,
+        },
         None => application.subject.person().document.clone(),
     };
     Ok(ApplicationView {

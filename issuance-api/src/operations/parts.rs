@@ -108,13 +108,15 @@ impl Part {
     /// Asks it in a thread of its own, unless a question is under way. How many were answered before.
     fn begin(&self) -> u64 {
         let mut turn = self.turn.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !turn.is_asking {
-            turn.is_asking = true;
+        let (was_asking, answered) = (std::mem::replace(&mut turn.is_asking, true), turn.answered);
+        drop(turn);
+        if !was_asking {
             let answer = Answer { turn: Arc::clone(&self.turn), said: Some(SILENT) };
             let ask = Arc::clone(&self.ask);
-            std::thread::spawn(move || answer.give(ask()));
+            // Without a thread for it the answer is dropped, and says that there is none.
+            let _ = std::thread::Builder::new().spawn(move || answer.give(ask()));
         }
-        turn.answered
+        answered
     }
 
     fn answer(&self, before: u64, end: Instant) -> Option<&'static str> {

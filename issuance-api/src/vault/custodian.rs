@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BEGINNING: Duration = Duration::from_secs(30);
 /// How soon after a failure it is asked again: whoever comes meanwhile does not wait.
 const PAUSE: Duration = Duration::from_secs(5);
-/// When a question takes so long, whoever comes after it does not wait for it.
+/// So long somebody waits for their turn; when a question takes longer, whoever comes after it does not wait at all. Who waits holds a
+/// connection of the database.
 const SLOW: Duration = Duration::from_secs(1);
 /// Of a frame. What is wrapped here has a hundred octets, a token's complaint some hundred more.
 const MAX_FRAME: usize = 64 * 1024;
@@ -65,9 +66,29 @@ pub struct Custodian {
     command: Box<dyn Fn() -> Command + Send + Sync>,
     /// See [`BEGINNING`].
     beginning: Duration,
-    state: Mutex<State>,
-    /// Since when a question is under way.
-    asking_since: Mutex<Option<Instant>>,
+    desk: Mutex<Desk>,
+    freed: Condvar,
+}
+
+struct Desk {
+    /// None while a question is under way.
+    state: Option<State>,
+    /// When the last one began.
+    since: Instant,
+}
+
+/// Somebody's turn, which ends with it, however it ends.
+struct Turn<'a> {
+    custodian: &'a Custodian,
+    state: State,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut desk = self.custodian.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        desk.state = Some(std::mem::take(&mut self.state));
+        self.custodian.freed.notify_one();
+    }
 }
 
 #[derive(Default)]
@@ -109,26 +130,30 @@ impl Custodian {
     }
 
     fn started_by(command: impl Fn() -> Command + Send + Sync + 'static) -> Self {
-        let (state, asking_since) = Default::default();
-        Self { command: Box::new(command), beginning: BEGINNING, state, asking_since }
+        let desk = Mutex::new(Desk { state: Some(State::default()), since: Instant::now() });
+        Self { command: Box::new(command), beginning: BEGINNING, desk, freed: Condvar::new() }
     }
 
     /// Asks, and waits for the answer, at most some seconds. Whoever comes after a process that failed or was silent is told so at once for
     /// as long; a process that answers says itself what the matter is.
     pub fn ask(&self, question: &Question) -> Answer {
-        let is_slow = self.asking_since().is_some_and(|since| since.elapsed() > SLOW);
-        if is_slow {
-            return Answer::Failed("another question to the token takes long".to_owned());
+        match self.turn() {
+            Some(mut turn) => self.ask_alone(&mut turn.state, question),
+            None => Answer::Failed("another question to the token takes long".to_owned()),
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *self.asking_since() = Some(Instant::now());
-        let answer = self.ask_alone(&mut state, question);
-        *self.asking_since() = None;
-        answer
     }
 
-    fn asking_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.asking_since.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turn(&self) -> Option<Turn<'_>> {
+        let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        if desk.state.is_none() && desk.since.elapsed() > SLOW {
+            return None;
+        }
+        let is_taken = |desk: &mut Desk| desk.state.is_none();
+        let waited = self.freed.wait_timeout_while(desk, SLOW, is_taken);
+        let mut desk = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let state = desk.state.take()?;
+        desk.since = Instant::now();
+        Some(Turn { custodian: self, state })
     }
 
     fn ask_alone(&self, state: &mut State, question: &Question) -> Answer {
@@ -192,7 +217,9 @@ impl Running {
             return Err(io::Error::from(io::ErrorKind::BrokenPipe));
         };
         let (tell, answers) = channel();
-        thread::spawn(move || {
+        // Ends the child if there is no thread for it.
+        let running = Self { child, input, answers };
+        thread::Builder::new().spawn(move || {
             loop {
                 let said = read_frame(&mut output)
                     .and_then(|said| said.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof)));
@@ -201,8 +228,8 @@ impl Running {
                     return;
                 }
             }
-        });
-        Ok(Self { child, input, answers })
+        })?;
+        Ok(running)
     }
 }
 
@@ -420,6 +447,6 @@ mod tests {
             assert!(why.contains("does not answer"), "{why}");
         });
         assert!(begun.elapsed() < hangs.beginning + Duration::from_secs(5));
-        assert!(hangs.state.lock().unwrap().running.is_none());
+        assert!(hangs.desk.lock().unwrap().state.as_ref().unwrap().running.is_none());
     }
 }
