@@ -8,7 +8,7 @@ mod absent;
 mod file;
 
 pub use absent::{AbsentKey, NoSuchKey};
-pub use file::{FileKey, KeyAlgorithm, KeyFileError, UnknownKeyAlgorithm};
+pub use file::{FileKey, KeyAlgorithm, KeyFileError, SCRYPT_PASSES, UnknownKeyAlgorithm};
 
 /// A private key that signs and never leaves. Two real things stand behind it: [`FileKey`] and PKCS #11 tokens
 /// (the crate `token-key`).

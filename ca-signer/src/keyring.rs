@@ -65,7 +65,7 @@ pub struct NewKey {
 }
 
 enum Made {
-    ForFile { key: Arc<FileKey>, path: PathBuf, passphrase: Passphrase, opened: Opened },
+    ForFile { key: Arc<FileKey>, path: PathBuf, passphrase: Passphrase, passes: u16, opened: Opened },
     OnToken(Arc<TokenKey>),
     Kept,
 }
@@ -317,10 +317,11 @@ impl<'a> Keyring<'a> {
         let passphrase = self.passphrase(whose)?;
         let made =
             FileKey::generate(algorithm).map_err(|reason| KeyError::Key { path: path.clone(), reason })?;
-        let key = Arc::new(made);
+        let (key, passes, opened) =
+            (Arc::new(made), self.settings.keys.scrypt_passes, Arc::clone(&self.opened));
         Ok(NewKey {
             signer: Arc::clone(&key) as _,
-            made: Made::ForFile { key, path, passphrase, opened: Arc::clone(&self.opened) },
+            made: Made::ForFile { key, path, passphrase, passes, opened },
         })
     }
 
@@ -455,7 +456,7 @@ impl<'a> Keyring<'a> {
         let old = self.passphrase(Whose::Ca)?;
         for file in files {
             let path = file.with_extension("key.new");
-            keys::store(&path, &keys::load(file, &old)?, new)?;
+            keys::store(&path, &keys::load(file, &old)?, new, self.settings.keys.scrypt_passes)?;
             beside.push(path);
         }
         Ok(())
@@ -478,8 +479,8 @@ impl NewKey {
     /// # Errors
     /// [`KeyError`]: the file cannot be written.
     pub fn keep(&mut self) -> Result<(), KeyError> {
-        if let Made::ForFile { key, path, passphrase, opened } = &self.made {
-            keys::store(path, key, passphrase)?;
+        if let Made::ForFile { key, path, passphrase, passes, opened } = &self.made {
+            keys::store(path, key, passphrase, *passes)?;
             let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
             opened.insert(path.clone(), Arc::clone(key));
         }

@@ -66,13 +66,13 @@ pub fn load(path: &Path, passphrase: &[u8]) -> Result<FileKey, KeyError> {
         .map_err(|reason| KeyError::Key { path: path.to_owned(), reason })
 }
 
-/// Writes a key file that does not exist yet.
+/// Writes a key file that does not exist yet. Opening it costs so many passes of scrypt.
 ///
 /// # Errors
 /// [`KeyError`]; a file that exists stays as it is.
-pub fn store(path: &Path, key: &FileKey, passphrase: &[u8]) -> Result<(), KeyError> {
-    let pem =
-        key.to_encrypted_pem(passphrase).map_err(|reason| KeyError::Key { path: path.to_owned(), reason })?;
+pub fn store(path: &Path, key: &FileKey, passphrase: &[u8], passes: u16) -> Result<(), KeyError> {
+    let pem = key.to_pem_encrypted_by(passphrase, passes);
+    let pem = pem.map_err(|reason| KeyError::Key { path: path.to_owned(), reason })?;
     write_new(path, pem.as_bytes())
 }
 

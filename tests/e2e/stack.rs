@@ -144,6 +144,8 @@ impl Stack {
         let mut all: Vec<(String, String)> = vec![
             ("HTTP__LISTEN".to_owned(), listen),
             ("HTTP__WORKERS".to_owned(), "2".to_owned()),
+            // Some thousand keys are made and opened; what their passphrases cost is looked at elsewhere.
+            ("KEYS__SCRYPT_PASSES".to_owned(), "1".to_owned()),
             ("DATA__DIRECTORY".to_owned(), folder.display().to_string()),
             // Stories run at night, too.
             ("SMS__QUIET_FROM_HOUR".to_owned(), "0".to_owned()),

@@ -22,11 +22,12 @@ use zeroize::Zeroizing;
 use super::{SignError, Signer};
 use crate::algorithm::SignatureAlgorithm;
 
-/// scrypt (RFC 7914): 16 MiB and 5 passes, OWASP's equal of N = 2^17 with p = 1. N may not be larger, because OpenSSL
+/// scrypt (RFC 7914): 16 MiB, and with 5 passes OWASP's equal of N = 2^17 with p = 1. N may not be larger, because OpenSSL
 /// gives scrypt in PKCS#8 at most 32 MiB and refuses to read the file.
 const SCRYPT_N: u64 = 1 << 14;
 const SCRYPT_R: u16 = 8;
-const SCRYPT_P: u16 = 5;
+/// The passes that make it as much work.
+pub const SCRYPT_PASSES: u16 = 5;
 
 /// The keys a [`FileKey`] can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +213,18 @@ impl FileKey {
     /// # Errors
     /// [`KeyFileError::EmptyPassphrase`], [`KeyFileError::Cryptography`].
     pub fn to_encrypted_pem(&self, passphrase: &[u8]) -> Result<Zeroizing<String>, KeyFileError> {
+        self.to_pem_encrypted_by(passphrase, SCRYPT_PASSES)
+    }
+
+    /// The same with another number of passes, each over 16 MiB: what a guess at the passphrase costs, and each opening.
+    ///
+    /// # Errors
+    /// As for [`Self::to_encrypted_pem`].
+    pub fn to_pem_encrypted_by(
+        &self,
+        passphrase: &[u8],
+        passes: u16,
+    ) -> Result<Zeroizing<String>, KeyFileError> {
         if passphrase.is_empty() {
             return Err(KeyFileError::EmptyPassphrase);
         }
@@ -224,7 +237,7 @@ impl FileKey {
                 salt: &salt,
                 cost_parameter: SCRYPT_N,
                 block_size: SCRYPT_R,
-                parallelization: SCRYPT_P,
+                parallelization: passes,
                 key_length: None,
             }),
             encryption: EncryptionScheme::Aes256Cbc { iv: &iv },

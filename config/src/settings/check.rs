@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ca_core::signer::SCRYPT_PASSES;
+
 use super::{Environment, Problem, Role, Settings};
 
 /// Collects broken rules.
@@ -35,6 +37,7 @@ impl Settings {
         let mut problems = Problems(Vec::new());
         self.check_network(&mut problems);
         self.check_issuance(&mut problems);
+        problems.within(self.keys.scrypt_passes, 1, 100, "keys.scrypt_passes");
         self.keys.token.check(&mut problems);
         self.ocsp.token.check(&mut problems);
         self.check_people(&mut problems);
@@ -275,6 +278,12 @@ impl Settings {
             }
             self.check_payments_in_production(problems);
         }
+        // Whoever makes keys has this setting, whatever their role.
+        problems.unless(
+            self.keys.scrypt_passes >= SCRYPT_PASSES,
+            "keys.scrypt_passes",
+            &format!("production needs {SCRYPT_PASSES} at least"),
+        );
         if roles.contains(&Role::Signer) {
             problems.unless(
                 !on_this_machine(self.issuance.ocsp_url.as_str()),

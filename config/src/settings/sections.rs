@@ -220,6 +220,8 @@ pub struct Keys {
     /// Their passphrase; `None` asks on the terminal.
     #[serde(deserialize_with = "optional_path")]
     pub passphrase_file: Option<PathBuf>,
+    /// What opening a new key file costs: passes of scrypt, each over 16 MiB.
+    pub scrypt_passes: u16,
     /// Whether the passphrase is in shares, of which several custodians bring one each.
     pub in_shares: bool,
     /// Shares that are in files, on the media of those who bring them; the others are asked for on the terminal.

@@ -120,6 +120,7 @@ fn production_refuses_what_only_the_sandbox_may_do() {
     let sources = with(&[
         ("environment", "production"),
         ("clock_offset_seconds", "5"),
+        ("keys.scrypt_passes", "4"),
         ("payments.webhook.sandbox.secret_file", "absent"),
     ]);
     let expected = [
@@ -129,6 +130,7 @@ fn production_refuses_what_only_the_sandbox_may_do() {
         "issuance.ocsp_url",
         "issuance.repository_url",
         "keys.passphrase_file",
+        "keys.scrypt_passes",
         "mail.provider",
         "ocsp.passphrase_file",
         "officers.totp_required",

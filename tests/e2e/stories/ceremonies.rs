@@ -213,6 +213,8 @@ fn the_root_is_on_a_machine_without_a_network(database: Database) {
     );
     let init_root = ["ca", "init-root", "--organization", "Muhr", "--out", &at("root")];
     offline.set("ENVIRONMENT", "production");
+    offline.muhr(&["ca", "list"]).refused_with("keys.scrypt_passes");
+    offline.set("KEYS__SCRYPT_PASSES", "5");
     let aziza_twice = ["--present", "Aziza Karimova, operator", "--present", "aziza karimova , auditor"];
     for too_few in [&init_root[..], &[&init_root[..], &aziza_twice].concat()] {
         offline.muhr(too_few).refused_with("a ceremony takes two people at least");

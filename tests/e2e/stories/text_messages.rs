@@ -394,6 +394,7 @@ fn production_runs_with_real_gateways_and_nothing_of_the_sandbox(database: Datab
     stage.stack.terminate(Role::All);
     for (key, value) in [
         ("ENVIRONMENT", "production"),
+        ("KEYS__SCRYPT_PASSES", "5"),
         ("PUBLIC_URL", "https://muhr.example"),
         ("ISSUANCE__OCSP_URL", "http://muhr.example/ocsp"),
         ("ISSUANCE__REPOSITORY_URL", "http://muhr.example/repository"),
