@@ -4,6 +4,7 @@
 //! The process is this program again, `muhr hold-master-keys`. It gets questions on its standard input, answers on its standard output in
 //! the same order, and ends when its input does. Both are frames: four octets of length, most significant first, and so many octets.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -122,7 +123,8 @@ impl Custodian {
                 command.arg(name).arg(text);
             }
             // Makers' libraries are told things by the environment; our own settings, which may hold a password, are not for them.
-            for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().contains("__")) {
+            let is_ours = |name: &OsString| name.to_string_lossy().starts_with("MUHR__");
+            for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
                 command.env_remove(name);
             }
             command
