@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::application::Role;
 use crate::fee::Entry;
 
+/// The act of the statement by which an administrator proposes one.
+pub const PROPOSE: &str = "propose";
+/// The act of the statement by which another puts it in force, or signs it as one of those who have to.
+pub const CONFIRM: &str = "confirm";
+
 /// An administrative act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -77,6 +82,18 @@ impl Act {
             Self::PartnerSuspension { .. } => "partner-suspension",
             Self::PartnerRestoration { .. } => "partner-restoration",
         }
+    }
+
+    /// What every statement about it says of it, whoever signs.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn terms(&self, reason: &str) -> Result<Vec<(&'static str, String)>, serde_json::Error> {
+        Ok(vec![
+            ("kind", self.kind().to_owned()),
+            ("content", serde_json::to_string(self)?),
+            ("reason", reason.to_owned()),
+        ])
     }
 
     /// What it is about: `officer:<login>`, `fee:<series>`, `act:<id>` or `partner:<name>`.

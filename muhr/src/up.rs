@@ -75,7 +75,7 @@ pub(crate) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<(), Failu
     })
 }
 
-/// On the token of a sandbox that has sealed nothing yet; one that is away is asked for later, by who needs it.
+/// On the token of a sandbox that has sealed nothing yet.
 fn make_first_master_key(
     database: &Database,
     settings: &Settings,

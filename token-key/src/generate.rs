@@ -6,6 +6,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ca_core::signer::KeyAlgorithm;
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912::{SECP_256_R_1, SECP_384_R_1};
+use cryptoki::error::Error;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
 use cryptoki::session::Session;
@@ -34,12 +35,7 @@ impl TokenKey {
             None => random_id()?,
         };
         let both = [Attribute::Token(true), Attribute::Id(id), Attribute::Label(name.label_or(label).into())];
-        token.visit(Access::Write, |session| {
-            let failed = |error| TokenError::Call("make a key", error);
-            // Whatever it is, a certificate or a secret key too: the name is taken.
-            if !session.find_objects(&name.attributes()).map_err(failed)?.is_empty() {
-                return Err(TokenError::KeyExists(token.name.clone(), name.clone()));
-            }
+        make_kept(token, name, Self::open, |session| {
             let public =
                 [both.as_slice(), &[Attribute::Private(false), Attribute::Verify(true)], &parameters];
             let private = [
@@ -52,23 +48,40 @@ impl TokenKey {
                 Attribute::Derive(false),
             ];
             let private = [both.as_slice(), &private].concat();
-            let (public, private) =
-                session.generate_key_pair(&mechanism, &public.concat(), &private).map_err(failed)?;
-            if is_kept(session, private)? {
-                return Ok(());
-            }
-            [private, public]
-                .into_iter()
-                .try_for_each(|half| session.destroy_object(half).map_err(failed))?;
-            Err(TokenError::Extractable(name.clone()))
-        })?;
-        // One that does not prove itself is worth nothing, and would be in the way.
-        Self::open(Arc::clone(&token), name.clone()).inspect_err(|_| {
-            if let Err(error) = name.destroy_all(&token) {
-                tracing::error!(%error, key = %name, "a new key that does not work is left on the token");
-            }
+            let (public, private) = session.generate_key_pair(&mechanism, &public.concat(), &private)?;
+            Ok(vec![private, public])
         })
     }
+}
+
+/// A new key of a name that nothing has yet. `make` gives its objects, the one that must not be readable first; `open` proves that
+/// it works. What is not kept, or does not work, is taken off the token again.
+pub(crate) fn make_kept<K>(
+    token: Arc<Token>,
+    name: KeyName,
+    open: impl FnOnce(Arc<Token>, KeyName) -> Result<K, TokenError>,
+    make: impl FnOnce(&Session) -> Result<Vec<ObjectHandle>, Error>,
+) -> Result<K, TokenError> {
+    token.visit(Access::Write, |session| {
+        let failed = |error| TokenError::Call("make a key", error);
+        // Whatever it is, a certificate or a secret key too: the name is taken.
+        if !session.find_objects(&name.attributes()).map_err(failed)?.is_empty() {
+            return Err(TokenError::KeyExists(token.name.clone(), name.clone()));
+        }
+        let made = make(session).map_err(failed)?;
+        let secret = made.first().copied();
+        if secret.map(|secret| is_kept(session, secret)).transpose()? == Some(true) {
+            return Ok(());
+        }
+        made.into_iter().try_for_each(|object| session.destroy_object(object).map_err(failed))?;
+        Err(TokenError::Extractable(name.clone()))
+    })?;
+    // One that does not prove itself is worth nothing, and would be in the way.
+    open(Arc::clone(&token), name.clone()).inspect_err(|_| {
+        if let Err(error) = name.destroy_all(&token) {
+            tracing::error!(%error, key = %name, "a new key that does not work is left on the token");
+        }
+    })
 }
 
 /// The mechanism, and what the public half's template says of the key.
@@ -92,7 +105,7 @@ fn how_to_make(algorithm: KeyAlgorithm) -> Option<(Mechanism<'static>, Vec<Attri
 }
 
 /// The token says itself whether it did as it was told, and that it was never otherwise.
-pub(crate) fn is_kept(session: &Session, private: ObjectHandle) -> Result<bool, TokenError> {
+fn is_kept(session: &Session, private: ObjectHandle) -> Result<bool, TokenError> {
     let asked = [
         AttributeType::Sensitive,
         AttributeType::Extractable,

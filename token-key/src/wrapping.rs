@@ -12,11 +12,11 @@ use cryptoki::session::Session;
 use zeroize::Zeroizing;
 
 use crate::error::TokenError;
-use crate::generate::is_kept;
+use crate::generate::make_kept;
 use crate::key::KeyName;
 use crate::pool::Seat;
 use crate::sessions::KeySessions;
-use crate::token::{Access, Token};
+use crate::token::Token;
 
 /// The first octet of what is wrapped: the format.
 const FORMAT: u8 = 1;
@@ -77,23 +77,9 @@ impl WrappingKey {
                 Attribute::Derive(false),
             ],
         ];
-        token.visit(Access::Write, |session| {
-            let failed = |error| TokenError::Call("make a key", error);
-            if !session.find_objects(&name.attributes()).map_err(failed)?.is_empty() {
-                return Err(TokenError::KeyExists(token.name.clone(), name.clone()));
-            }
-            let key = session.generate_key(&Mechanism::AesKeyGen, &template.concat()).map_err(failed)?;
-            if is_kept(session, key)? {
-                return Ok(());
-            }
-            session.destroy_object(key).map_err(failed)?;
-            Err(TokenError::Extractable(name.clone()))
-        })?;
-        Self::open(Arc::clone(&token), name.clone()).inspect_err(|_| {
-            if let Err(error) = name.destroy_all(&token) {
-                tracing::error!(%error, key = %name, "a new key that does not work is left on the token");
-            }
-        })
+        let make =
+            |session: &Session| Ok(vec![session.generate_key(&Mechanism::AesKeyGen, &template.concat())?]);
+        make_kept(token, name, Self::open, make)
     }
 
     /// Whether the token is there and the key works: it wraps and opens something worthless.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::attachment::{Examined, ExaminedCertificate, ExaminedStatement, Findings};
 use super::{Entry, Hash, LATENESS};
-use crate::administration::Act;
+use crate::administration::{Act, CONFIRM, PROPOSE};
 use crate::application::{ApplicationId, DocumentKind, Role, State};
 use crate::approval::{
     Approvable, NotApproved, Policy, Registration, content_sha256_of_certificate, evidence_sha256, judge,
@@ -27,9 +27,6 @@ const SKEW: i64 = 5 * 60 * 1000;
 
 /// The entry of what an officer signed.
 const SIGN: &str = "statement.sign";
-/// What administrators sign of an act: that they propose it, and that another puts it in force.
-const PROPOSE: &str = "propose";
-const CONFIRM: &str = "confirm";
 /// What the object identifiers of PINFL and STIR in a subject begin with.
 const NATIONAL_NUMBERS: &str = "1.2.860.3.16.1.";
 
@@ -383,17 +380,11 @@ impl<'t> Chronicle<'t> {
     /// What was signed of an act that is decided on by this entry, which ends its being a proposal.
     fn proposal(&mut self, entry: &Entry) -> Result<(Act, Vec<SignedStatement>), Broken> {
         let Decided { act, reason } = details(entry)?;
-        let content = serde_json::to_string(&act).map_err(|_| Broken::Unreadable)?;
-        let terms = [("kind", act.kind()), ("content", &content), ("reason", &reason)];
-        let mut signed = Vec::new();
-        if let Some(about) = self.proposals.get_mut(&act.object()) {
-            signed = about
-                .extract_if(.., |known| {
-                    known.statement.terms.iter().map(|(name, value)| (*name, value.as_str())).eq(terms)
-                })
-                .collect();
-        }
-        Ok((act, signed))
+        let terms = act.terms(&reason).map_err(|_| Broken::Unreadable)?;
+        let about = self.proposals.get_mut(&act.object());
+        let signed =
+            about.map(|about| about.extract_if(.., |known| known.statement.terms == terms).collect());
+        Ok((act, signed.unwrap_or_default()))
     }
 
     fn enacted(&mut self, entry: &Entry) -> Result<(), Broken> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use actix_web::{HttpResponse, web};
 use ca_core::Timestamp;
-use ca_core::administration::{Act, ActState, is_login};
+use ca_core::administration::{Act, ActState, CONFIRM, PROPOSE, is_login};
 use ca_core::application::Role;
 use ca_core::calendar::{parse_full_date, tashkent_date};
 use ca_core::fee::Entry;
@@ -276,7 +276,7 @@ pub(crate) async fn proposal_statement(
     let text = context
         .read(move |connection| {
             let act = wanted.fitting(&inner, connection, now)?;
-            offer(connection, &said("propose", &act, &reason, &login, now)?, now)
+            offer(connection, &said(PROPOSE, &act, &reason, &login, now)?, now)
         })
         .await?;
     Ok(to_sign(text))
@@ -293,11 +293,7 @@ fn said(
     Ok(OfficerStatement {
         act: verb.to_owned(),
         object: act.object(),
-        terms: vec![
-            ("kind", act.kind().to_owned()),
-            ("content", serde_json::to_string(act).map_err(Problem::internal)?),
-            ("reason", reason.to_owned()),
-        ],
+        terms: act.terms(reason).map_err(Problem::internal)?,
         officer: login.to_owned(),
         at,
         previous: FIRST,
@@ -308,15 +304,15 @@ fn said(
 /// more, and signatures by certificates that are revoked, do not count: audits of the log do not count them either.
 fn signed_by(connection: &mut Connection, stored: &StoredAct) -> Result<BTreeSet<String>, Problem> {
     let object = stored.act.object();
-    let wanted = said("propose", &stored.act, &stored.reason, &stored.proposed_by, stored.proposed_at)?;
+    let terms = stored.act.terms(&stored.reason).map_err(Problem::internal)?;
     let statements = officer_statements::about(connection, std::slice::from_ref(&object))?;
     let mut signers = BTreeSet::new();
     for signed in statements.get(&object).into_iter().flatten() {
         let Some(statement) = OfficerStatement::read(&signed.statement) else { continue };
         match statement.act.as_str() {
             // Whatever was confirmed before was another proposal.
-            "propose" if statement.terms == wanted.terms => signers.clear(),
-            "confirm" if statement.terms == wanted.terms => {}
+            PROPOSE if statement.terms == terms => signers.clear(),
+            CONFIRM if statement.terms == terms => {}
             _ => continue,
         }
         if holds(connection, &statement, signed)? {
@@ -387,7 +383,7 @@ pub(crate) async fn propose(
             let login = officer.login.clone();
             at_the_table(connection, &login)?;
             let act = wanted.fitting(&inner, connection, now)?;
-            let said = said("propose", &act, &reason, &login, now)?;
+            let said = said(PROPOSE, &act, &reason, &login, now)?;
             accept(connection, &officer, signature.as_deref(), &said, now)?;
             let stored = acts::propose(connection, &act, &reason, &login, now)?;
             if act.is_urgent() {
@@ -428,7 +424,7 @@ pub(crate) async fn confirmation_statement(
             if signed_by(connection, &stored)?.contains(&login) {
                 return Err(Problem::new(Kind::AlreadyApproved));
             }
-            offer(connection, &said("confirm", &stored.act, &stored.reason, &login, now)?, now)
+            offer(connection, &said(CONFIRM, &stored.act, &stored.reason, &login, now)?, now)
         })
         .await?;
     Ok(to_sign(text))
@@ -478,7 +474,7 @@ pub(crate) async fn confirm(
             if !signed_by.insert(login.clone()) {
                 return Err(Problem::new(Kind::AlreadyApproved));
             }
-            let said = said("confirm", act, &stored.reason, &login, now)?;
+            let said = said(CONFIRM, act, &stored.reason, &login, now)?;
             accept(connection, &officer, form.signature.as_deref(), &said, now)?;
             if signed_by.len() < inner.approval.administrators() {
                 acts::confirmed(connection, &stored, &login, now)?;
